@@ -1,0 +1,103 @@
+/* The physical limit of a run: what the machine's memory allows with the same threads, with nothing else to do.
+ *
+ * read   xor of every word: no arithmetic that could be slower than memory
+ * axpy   y += s*x: two streams in, one out, as value+gradient accumulated, and as an update rule
+ * scale  y = s*x: one stream in, one out, as value+gradient written; with ordinary stores (which first read the line
+ *        they are about to overwrite) and with streaming ones (which do not, and miss the cache)
+ *
+ * Each entry repeats itself and returns the seconds of all repeats, so that no call into C is counted.
+ */
+#include <omp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+enum { LINE = 64, UNROLL = 8 };
+
+static volatile uint64_t sink;
+
+typedef uint64_t words __attribute__((vector_size(LINE), aligned(LINE), may_alias));
+typedef float floats __attribute__((vector_size(LINE), aligned(LINE), may_alias));
+typedef double doubles __attribute__((vector_size(LINE), aligned(LINE), may_alias));
+
+/* Lines of the calling thread: equal shares, as a static schedule gives them. */
+static void my_share(ptrdiff_t lines, ptrdiff_t *start, ptrdiff_t *stop)
+{
+    const ptrdiff_t threads = omp_get_num_threads(), me = omp_get_thread_num();
+    *start = lines * me / threads;
+    *stop = lines * (me + 1) / threads;
+}
+
+double limit_read(const void *x, ptrdiff_t bytes, int threads, int repeats)
+{
+    const words *lines = x;
+    const double started = omp_get_wtime();
+    for (int repeat = 0; repeat < repeats; repeat++) {
+        uint64_t total = 0;
+#pragma omp parallel num_threads(threads) reduction(^ : total) if (threads > 1)
+        {
+            ptrdiff_t i, stop;
+            words sums[UNROLL] = {{0}};
+            my_share(bytes / LINE, &i, &stop);
+            for (; i + UNROLL <= stop; i += UNROLL)
+                for (int k = 0; k < UNROLL; k++)
+                    sums[k] ^= lines[i + k];
+            for (; i < stop; i++)
+                sums[0] ^= lines[i];
+            for (int k = 1; k < UNROLL; k++)
+                sums[0] ^= sums[k];
+            for (size_t k = 0; k < LINE / sizeof(uint64_t); k++)
+                total ^= sums[0][k];
+        }
+        sink = total;
+    }
+    return omp_get_wtime() - started;
+}
+
+/* One elementwise loop over whole lines, in parallel, repeated and timed. */
+#define ELEMENTWISE(name, vector, scalar, statement)                                            \
+    double name(scalar s, const void *from, void *to, ptrdiff_t bytes, int threads, int repeats) \
+    {                                                                                           \
+        const vector *restrict x = from;                                                        \
+        vector *restrict y = to;                                                                \
+        const double started = omp_get_wtime();                                                 \
+        for (int repeat = 0; repeat < repeats; repeat++) {                                      \
+            _Pragma("omp parallel num_threads(threads) if (threads > 1)")                       \
+            {                                                                                   \
+                ptrdiff_t start, stop;                                                          \
+                my_share(bytes / LINE, &start, &stop);                                          \
+                for (ptrdiff_t i = start; i < stop; i++) {                                      \
+                    statement;                                                                  \
+                }                                                                               \
+                STORES_DONE;                                                                    \
+            }                                                                                   \
+        }                                                                                       \
+        return omp_get_wtime() - started;                                                       \
+    }
+
+#if defined(__x86_64__)
+#define STORES_DONE _mm_sfence()
+/* A full line in one go: parts of a line would leave the write-combining buffer apart. */
+static inline void stream(void *to, const void *line)
+{
+#if defined(__AVX512F__)
+    _mm512_stream_si512(to, _mm512_loadu_si512(line));
+#else
+    for (int k = 0; k < LINE / 16; k++)
+        _mm_stream_si128((__m128i *)to + k, _mm_loadu_si128((const __m128i *)line + k));
+#endif
+}
+#else
+#define STORES_DONE
+static inline void stream(void *to, const void *line) { memcpy(to, line, LINE); }
+#endif
+
+ELEMENTWISE(limit_axpy_float32, floats, float, y[i] += s * x[i])
+ELEMENTWISE(limit_axpy_float64, doubles, double, y[i] += s * x[i])
+ELEMENTWISE(limit_scale_float32, floats, float, y[i] = s * x[i])
+ELEMENTWISE(limit_scale_float64, doubles, double, y[i] = s * x[i])
+ELEMENTWISE(limit_stream_float32, floats, float, floats line = s * x[i]; stream(y + i, &line))
+ELEMENTWISE(limit_stream_float64, doubles, double, doubles line = s * x[i]; stream(y + i, &line))
