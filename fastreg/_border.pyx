@@ -1,0 +1,690 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
+"""Where ndarrays become pointers: every check of an array happens here, once, before anything is written.
+
+Floor 1, compiled half of `kernels`. Arrays are read through NumPy's C API at each call (some 10 ns), so a prepared copy of
+their addresses that could go stale does not exist: an array that was replaced, resized or retyped since the last call is
+simply read, or refused, as it is now.
+
+`Penalty` is the pair of coefficients that TensorFlow 1's whole family comes down to:
+
+    value     l1 * sum(|w|) + l2/2 * sum(w**2)
+    gradient  l1 * sign(w) + l2 * w
+    prox      sign(w) * max(|w| - step*l1, 0) / (1 + step*l2)
+"""
+import threading
+
+from cpython.pycapsule cimport PyCapsule_GetPointer
+from libc.math cimport isfinite
+from libc.stdlib cimport free, malloc, qsort
+from libc.string cimport memset
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+import numpy
+
+from fastreg._abi cimport *
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include <numpy/arrayscalars.h>
+
+    /* libgcc and compiler-rt ask the OS too (XGETBV) before they say that AVX state may be used. */
+    #if (defined(__x86_64__) || defined(_M_X64)) && defined(__GNUC__)
+    #define fr_cpu_init() __builtin_cpu_init()
+    #define fr_has_v3() (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") \
+        && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
+    #define fr_has_v4() (fr_has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") \
+        && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    #else
+    #define fr_cpu_init() ((void)0)
+    #define fr_has_v3() 0
+    #define fr_has_v4() 0
+    #endif
+
+    static PyObject* fr_float32(double value) {
+        PyObject* scalar = PyArrayScalar_New(Float);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Float, (npy_float)value);
+        return scalar;
+    }
+    static PyObject* fr_float64(double value) {
+        PyObject* scalar = PyArrayScalar_New(Double);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
+        return scalar;
+    }
+    """
+    void fr_cpu_init()
+    bint fr_has_v3()
+    bint fr_has_v4()
+    object fr_float32(double value)
+    object fr_float64(double value)
+
+cdef extern from "numpy/arrayobject.h":
+    ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
+    bint PyArray_CheckExact(object x)
+
+cdef enum:
+    NOGIL_BYTES = 1 << 16      # below, releasing the GIL costs more than it gives
+    STREAM_BYTES = 1 << 25     # an output this large is stored around the caches
+    STACK_CHUNKS = 16
+
+
+def cpu_isas():
+    """Return the instruction sets that this CPU and its operating system support, best first."""
+    fr_cpu_init()
+    isas = ["x86-64-v4"] if fr_has_v4() else []
+    if fr_has_v3():
+        isas.append("x86-64-v3")
+    return (*isas, "x86-64", "baseline")
+
+
+# -------------------------------------------------------------------------------------------------------------- threads
+cdef Kernel* kernel = NULL
+cdef int requested = 0         # by set_num_threads or FASTREG_NUM_THREADS; 0: as many as OpenMP allows
+cdef int openmp_threads = 1    # what OpenMP allowed when the kernel was installed
+cdef int helpers = 0           # of the team, asked to serve so far
+cdef bint opened = False       # a parallel region has run in this process or its parent
+cdef bint forked = False       # this process is a child of one that had opened a region
+cdef object hosts = []
+
+
+def install(capsule):
+    """Take the compiled kernel whose loops all later calls run."""
+    global kernel, openmp_threads
+    kernel = <Kernel*>PyCapsule_GetPointer(capsule, "fastreg.kernel")
+    openmp_threads = kernel.max_threads()
+
+
+def has_openmp():
+    """Tell whether the installed kernel was built with OpenMP."""
+    return kernel.openmp
+
+
+cdef int allowed_threads() noexcept:
+    """OpenMP's limit is asked for anew: threadpoolctl changes it, for the asking thread alone."""
+    cdef int limit
+    if forked or not kernel.openmp:
+        return 1
+    limit = kernel.max_threads()
+    if requested == 0:
+        return limit
+    return min(requested, limit) if limit < openmp_threads else requested
+
+
+def threads():
+    """Return how many threads the next large call may use."""
+    return allowed_threads()
+
+
+def request_threads(int n):
+    """Let calls use n threads; 0 returns to OpenMP's own number."""
+    global requested
+    requested = n
+
+
+def after_fork():
+    """In a child: its parent's OpenMP threads are gone, and a region would wait for them for ever."""
+    global forked
+    forked = opened
+
+
+def dismiss():
+    """Send the team home, at exit."""
+    if helpers:
+        kernel.dismiss()
+        for host in hosts:
+            host.join()
+
+
+def _host(int n):
+    with nogil:
+        kernel.serve(n)
+
+
+cdef int enlist(int wanted) except -1:
+    """Bring the team to this many helpers. They serve from the next jobs on, nobody waits for them."""
+    global helpers
+    if wanted > helpers:
+        host = threading.Thread(target=_host, args=(wanted - helpers,), name="fastreg", daemon=True)
+        helpers = wanted
+        hosts.append(host)
+        host.start()
+    return 0
+
+
+cdef int execute(Job* job) except -1:
+    global opened
+    cdef int allowed = 1
+    if job.n_bytes < NOGIL_BYTES:
+        kernel.run(job, 1)
+        return 0
+    allowed = allowed_threads()
+    if allowed > 1:
+        opened = True
+        if kernel.team:
+            enlist(allowed - 1)
+    with nogil:
+        kernel.run(job, allowed)
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------------------- arrays
+cdef inline bint is_plain(ndarray x) noexcept:
+    return (
+        (cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE)
+        and cnp.PyArray_ISBEHAVED_RO(x)
+        and (cnp.PyArray_IS_C_CONTIGUOUS(x) or cnp.PyArray_IS_F_CONTIGUOUS(x))
+    )
+
+
+cdef inline bint is_double(ndarray x) noexcept:
+    return cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
+
+
+cdef int refuse(object x, str name) except -1:
+    """Say what is wrong with an array that is not plain."""
+    if x.dtype not in (numpy.float32, numpy.float64) and x.dtype.newbyteorder("=") not in (numpy.float32, numpy.float64):
+        raise TypeError(
+            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; convert it with {name}.astype(numpy.float32)"
+        )
+    if not x.dtype.isnative:
+        raise ValueError(
+            f"{name} must be in this machine's byte order, got dtype {x.dtype.str!r}; "
+            f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
+        )
+    if not x.flags.aligned:
+        raise ValueError(f"{name} must be aligned to its {x.itemsize}-byte items; make an aligned one with {name}.copy()")
+    raise ValueError(
+        f"{name} must be contiguous (C or Fortran order), got shape {x.shape} with strides {x.strides}; "
+        f"make a contiguous copy with numpy.ascontiguousarray({name})"
+    )
+
+
+cdef ndarray take(object x, str name):
+    """Return x (or the array of a Variable) if the loops can read it, or say why not."""
+    cdef ndarray array
+    if PyArray_CheckExact(x):
+        array = <ndarray>x
+    elif isinstance(x, ndarray):
+        if isinstance(x, numpy.ma.MaskedArray):
+            raise TypeError(f"{name} must not be a masked array, whose mask would be ignored; pass {name}.filled(0)")
+        array = <ndarray>x
+    else:
+        value = getattr(x, "value", None)
+        if not isinstance(value, ndarray):
+            raise TypeError(
+                f"{name} must be a numpy.ndarray, got {type(x).__name__}; convert it with numpy.asarray({name}, numpy.float32)"
+            )
+        return take(value, name)
+    if not is_plain(array):
+        refuse(array, name)
+    return array
+
+
+cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
+    """Check that x pairs with w element by element in memory order."""
+    if cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w):
+        raise TypeError(f"{name} must have the dtype of {of}, {w.dtype}, got {x.dtype}")
+    if not cnp.PyArray_SAMESHAPE(x, w):
+        raise ValueError(f"{name} must have the shape of {of}, {(<object>w).shape}, got {(<object>x).shape}")
+    if not (
+        (cnp.PyArray_IS_C_CONTIGUOUS(x) and cnp.PyArray_IS_C_CONTIGUOUS(w))
+        or (cnp.PyArray_IS_F_CONTIGUOUS(x) and cnp.PyArray_IS_F_CONTIGUOUS(w))
+    ):
+        raise ValueError(
+            f"{name} must have the memory order of {of}: one is C-contiguous and the other Fortran-contiguous; "
+            f"make it with numpy.empty_like({of})"
+        )
+    return 0
+
+
+cdef int check_writeable(ndarray x, str name) except -1:
+    if not cnp.PyArray_ISWRITEABLE(x):
+        raise ValueError(f"{name} is read-only and would be written to; pass a writeable array")
+    return 0
+
+
+def check_array(x, str name, *, bint writeable=False):
+    """Return `x` if the loops can work on it as it stands, else raise what is wrong with it.
+
+    Parameters
+    ----------
+    x : ndarray of float32 or float64, or object with such a `value`
+    name : str
+        What the message calls it.
+    writeable : bool, optional
+        Whether it is to be written to.
+
+    Raises
+    ------
+    TypeError
+        If `x` is no ndarray, is masked, or is of another dtype.
+    ValueError
+        If it is in foreign byte order, misaligned, not contiguous, or read-only though it is to be written.
+    """
+    array = take(x, name)
+    if writeable:
+        check_writeable(array, name)
+    return array
+
+
+cdef inline char* data_end(ndarray x) noexcept:
+    return <char*>cnp.PyArray_DATA(x) + cnp.PyArray_NBYTES(x)
+
+
+cdef ndarray take_out(object out, ndarray w):
+    """Return `out` checked against the weights, or a new array like them."""
+    cdef ndarray array
+    if out is None:
+        return PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
+    array = take(out, "out")
+    check_match(array, "out", w, "weights")
+    check_writeable(array, "out")
+    if cnp.PyArray_DATA(array) != cnp.PyArray_DATA(w):
+        if <char*>cnp.PyArray_DATA(array) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(array):
+            raise ValueError("out overlaps weights in part; pass weights itself, or an array with memory of its own")
+    return array
+
+
+cdef inline void fill(Item* item, ndarray w) noexcept:
+    memset(item, 0, sizeof(Item))
+    item.weights = cnp.PyArray_DATA(w)
+    item.size = cnp.PyArray_SIZE(w)
+    item.is_double = is_double(w)
+
+
+# -------------------------------------------------------------------------------------------------------------- penalty
+cdef double value_of(Item* item, double l1, double l2) noexcept:
+    """The penalty's value from the sums; a coefficient of 0 leaves its part out."""
+    if l1 == 0:
+        return l2 * 0.5 * item.square_sum if l2 != 0 else 0.0
+    if l2 == 0:
+        return l1 * item.absolute_sum
+    return l1 * item.absolute_sum + l2 * 0.5 * item.square_sum
+
+
+cdef object scalar(ndarray like, double value):
+    return fr_float64(value) if is_double(like) else fr_float32(value)
+
+
+cdef int single(ndarray w, ndarray out, Operation operation, bint measure, double l1, double l2, double step, double* value) except -1:
+    """Run one operation over one array."""
+    cdef Item item
+    cdef Job job
+    cdef double[2 * STACK_CHUNKS] few
+    fill(&item, w)
+    item.l1 = l1
+    item.l2 = l2
+    item.out = NULL if out is None else cnp.PyArray_DATA(out)
+    job.items = &item
+    job.n_items = 1
+    job.n_chunks = (item.size + CHUNK - 1) // CHUNK
+    job.operation = operation
+    job.measure = measure
+    job.n_bytes = cnp.PyArray_NBYTES(w) * (1 if operation == MEASURE else 3 if operation == ACCUMULATE else 2)
+    job.stream = False
+    job.rule.rate = step
+    if operation == GRADIENT or operation == PROX:
+        job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
+    if job.n_chunks <= STACK_CHUNKS:
+        job.partials = few
+        execute(&job)
+    else:
+        job.partials = <double*>malloc(2 * job.n_chunks * sizeof(double))
+        if job.partials == NULL:
+            raise MemoryError()
+        try:
+            execute(&job)
+        finally:
+            free(job.partials)
+    value[0] = value_of(&item, l1, l2)
+    return 0
+
+
+cdef class Penalty:
+    """A pair of coefficients, and what follows from it.
+
+    Base of the regularizers of TensorFlow 1's family. `parts` are penalties that are added to this one's own pair, read at
+    each call, so that a sum sees the scales of its parts as they are.
+    """
+
+    cdef double l1
+    cdef double l2
+    cdef tuple parts
+
+    def __cinit__(self, *args, **kwargs):
+        self.l1 = self.l2 = 0.0
+        self.parts = ()
+
+    cdef void add_to(self, double* l1, double* l2) noexcept:
+        l1[0] += self.l1
+        l2[0] += self.l2
+        for part in self.parts:
+            (<Penalty>part).add_to(l1, l2)
+
+    @property
+    def coefficients(self):
+        """Return the pair (l1, l2) as it is now."""
+        cdef double l1 = 0, l2 = 0
+        self.add_to(&l1, &l2)
+        return l1, l2
+
+    def _set(self, double l1, double l2, tuple parts=()):
+        for part in parts:
+            if not isinstance(part, Penalty):
+                raise TypeError(f"a part must be a Penalty, got {type(part).__name__}")
+        self.l1 = l1
+        self.l2 = l2
+        self.parts = parts
+
+    def __call__(self, weights):
+        """Return the penalty of `weights`: l1*sum(|w|) + l2*sum(w**2)/2.
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+
+        Returns
+        -------
+        numpy.float32 or numpy.float64
+            Of the weights' dtype: formed in float64, rounded once.
+        """
+        cdef ndarray w = take(weights, "weights")
+        cdef double l1 = 0, l2 = 0, value
+        self.add_to(&l1, &l2)
+        single(w, None, MEASURE, True, l1, l2, 0, &value)
+        return scalar(w, value)
+
+    def gradient(self, weights, out=None, bint accumulate=False):
+        """Return the penalty's gradient l1*sign(w) + l2*w; at 0 the sign is 0.
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+        out : ndarray, optional
+            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed.
+        accumulate : bool, optional
+            Add to `out` instead of overwriting it.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array.
+        """
+        cdef ndarray w = take(weights, "weights"), target
+        cdef double l1 = 0, l2 = 0, value
+        check_accumulate(out, accumulate)
+        target = take_out(out, w)
+        self.add_to(&l1, &l2)
+        single(w, target, ACCUMULATE if accumulate else GRADIENT, False, l1, l2, 0, &value)
+        return target if out is None else out
+
+    def value_and_gradient(self, weights, out=None, bint accumulate=False):
+        """Return the penalty and its gradient, in one pass over `weights`.
+
+        Parameters and results are those of a call and of `gradient`.
+        """
+        cdef ndarray w = take(weights, "weights"), target
+        cdef double l1 = 0, l2 = 0, value
+        check_accumulate(out, accumulate)
+        target = take_out(out, w)
+        self.add_to(&l1, &l2)
+        single(w, target, ACCUMULATE if accumulate else GRADIENT, True, l1, l2, 0, &value)
+        return scalar(w, value), (target if out is None else out)
+
+    def prox(self, weights, step, out=None):
+        """Return argmin_z step*penalty(z) + |z - w|**2 / 2: sign(w)*max(|w| - step*l1, 0) / (1 + step*l2).
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+        step : float
+            At least 0; the learning rate, in a proximal gradient method.
+        out : ndarray, optional
+            Where to put it; `weights` itself is allowed.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array. What L1 shrinks away is exactly 0.
+
+        References
+        ----------
+        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        """
+        cdef ndarray w = take(weights, "weights"), target
+        cdef double l1 = 0, l2 = 0, value, length = check_step(step)
+        target = take_out(out, w)
+        self.add_to(&l1, &l2)
+        single(w, target, PROX, False, l1, l2, length, &value)
+        return target if out is None else out
+
+
+cdef int check_accumulate(object out, bint accumulate) except -1:
+    if accumulate and out is None:
+        raise ValueError("accumulate=True adds to out, but out is None; pass the array to add to")
+    return 0
+
+
+cdef double check_step(object step) except? -1:
+    cdef double length
+    try:
+        length = step
+    except TypeError:
+        raise TypeError(f"step must be a number, got {type(step).__name__}") from None
+    if not (isfinite(length) and length >= 0):
+        raise ValueError(f"step must be finite and at least 0, got {step!r}")
+    return length
+
+
+def l2_loss(weights):
+    """Return sum(w**2) / 2, as TensorFlow's `tf.nn.l2_loss`.
+
+    Parameters
+    ----------
+    weights : ndarray of float32 or float64, any shape
+
+    Returns
+    -------
+    numpy.float32 or numpy.float64
+        Of the weights' dtype: formed in float64, rounded once.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> fr.l2_loss(np.array([3.0, 4.0]))
+    np.float64(12.5)
+    """
+    cdef ndarray w = take(weights, "weights")
+    cdef double value
+    single(w, None, MEASURE, True, 0, 1, 0, &value)
+    return scalar(w, value)
+
+
+# ----------------------------------------------------------------------------------------------------------- collections
+cdef struct Span:
+    char* start
+    char* end
+    bint written
+    int role               # which of ROLES
+    Py_ssize_t owner       # index of the variable
+
+
+ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
+
+cdef enum:
+    WEIGHTS
+    GRADIENTS
+    OUT
+    SLOT
+
+
+cdef int by_start(const void* a, const void* b) noexcept nogil:
+    cdef char* left = (<Span*>a).start
+    cdef char* right = (<Span*>b).start
+    return (left > right) - (left < right)
+
+
+cdef class Batch:
+    """The items of one call and the job over them: memory that is freed with it."""
+
+    cdef Job job
+    cdef Item* items
+    cdef Span* spans
+    cdef Py_ssize_t n_spans
+    cdef double* partials
+
+    def __cinit__(self, Py_ssize_t n_items, Py_ssize_t n_spans):
+        self.items = <Item*>malloc((n_items + 1) * sizeof(Item))
+        self.spans = <Span*>malloc((n_spans + 1) * sizeof(Span))
+        if self.items == NULL or self.spans == NULL:
+            raise MemoryError()
+        self.n_spans = 0
+        memset(&self.job, 0, sizeof(Job))
+        self.job.items = self.items
+        self.job.n_items = n_items
+
+    def __dealloc__(self):
+        free(self.items)
+        free(self.spans)
+        free(self.partials)
+
+    cdef void claim(self, ndarray x, bint written, int role, Py_ssize_t owner) noexcept:
+        """Note the memory of x for `check_spans`."""
+        cdef Span* span
+        if cnp.PyArray_SIZE(x) == 0:
+            return
+        span = &self.spans[self.n_spans]
+        span.start = <char*>cnp.PyArray_DATA(x)
+        span.end = data_end(x)
+        span.written = written
+        span.role = role
+        span.owner = owner
+        self.n_spans += 1
+
+    cdef int check_spans(self, list names) except -1:
+        """Refuse memory that is written to and stands in the call a second time."""
+        cdef Py_ssize_t i
+        cdef Span* last = NULL         # the spans that reach furthest so far, of all and of the written ones
+        cdef Span* last_written = NULL
+        cdef Span* span
+        cdef Span* other
+        qsort(self.spans, self.n_spans, sizeof(Span), by_start)
+        for i in range(self.n_spans):
+            span = &self.spans[i]
+            other = last if span.written else last_written
+            if other != NULL and span.start < other.end:
+                raise ValueError(
+                    f"{ROLES[span.role]} of {names[span.owner]!r} overlaps {ROLES[other.role]} of {names[other.owner]!r}; "
+                    f"what is written to must have memory of its own"
+                )
+            if last == NULL or span.end > last.end:
+                last = span
+            if span.written and (last_written == NULL or span.end > last_written.end):
+                last_written = span
+        return 0
+
+    cdef int lay_out(self) except -1:
+        """Give each item its chunks, and the job room for their sums."""
+        cdef Py_ssize_t i, chunks = 0
+        for i in range(self.job.n_items):
+            self.items[i].first_chunk = chunks
+            chunks += (self.items[i].size + CHUNK - 1) // CHUNK
+        self.job.n_chunks = chunks
+        self.partials = self.job.partials = <double*>malloc((2 * chunks + 1) * sizeof(double))
+        if self.partials == NULL:
+            raise MemoryError()
+        return 0
+
+
+def evaluate(list arrays, list penalties, list names, list outs=None, bint accumulate=False):
+    """Evaluate a collection in one parallel region.
+
+    Parameters
+    ----------
+    arrays : list of ndarray
+        The weights of each term; float32 and float64 may mix.
+    penalties : list of Penalty
+    names : list of str
+        The variable of each term, for messages. Terms of one name and array are evaluated together.
+    outs : list of ndarray, optional
+        What receives each term's gradient; terms of one variable come with the same array.
+    accumulate : bool, optional
+        Add to `outs`.
+
+    Returns
+    -------
+    numpy.float64
+        The sum of the terms' values, in their order.
+    """
+    cdef Py_ssize_t n = len(arrays), i, j
+    cdef Batch batch = Batch(n, 2 * n)
+    cdef Item* item
+    cdef Item* owner
+    cdef ndarray w, out
+    cdef double l1, l2, total = 0.0
+    cdef Py_ssize_t factor = 1 if outs is None else 3 if accumulate else 2
+    cdef bint in_place = False
+    cdef dict first = {}
+    cdef list owners = None
+    if not (len(penalties) == len(names) == n and (outs is None or len(outs) == n)):
+        raise ValueError("arrays, penalties, names and outs must have one entry for each term")
+    for i in range(n):
+        item = &batch.items[i]
+        w = arrays[i] if PyArray_CheckExact(arrays[i]) and is_plain(<ndarray>arrays[i]) else take(
+            arrays[i], f"the value of {names[i]!r}"
+        )
+        arrays[i] = w
+        fill(item, w)
+        (<Penalty?>penalties[i]).add_to(&item.l1, &item.l2)
+        if outs is not None:
+            out = outs[i] if PyArray_CheckExact(outs[i]) and is_plain(<ndarray>outs[i]) else take(
+                outs[i], f"out of {names[i]!r}"
+            )
+            outs[i] = out
+            j = first.setdefault(names[i], i)
+            if j != i:
+                if arrays[j] is not w or outs[j] is not out:
+                    raise ValueError(f"two variables are named {names[i]!r}; their gradients could not be told apart")
+                batch.items[j].l1 += item.l1
+                batch.items[j].l2 += item.l2
+                item.size = 0
+                if owners is None:
+                    owners = list(range(n))
+                owners[i] = j
+                continue
+            if not same_kind(out, w):
+                check_match(out, f"out of {names[i]!r}", w, "its variable")
+            check_writeable(out, f"out of {names[i]!r}")
+            item.out = cnp.PyArray_DATA(out)
+            batch.claim(out, True, OUT, i)
+            if item.out == item.weights:
+                in_place = True
+            else:
+                batch.claim(w, False, WEIGHTS, i)
+        batch.job.n_bytes += factor * cnp.PyArray_NBYTES(w)
+    batch.job.operation = MEASURE
+    batch.job.measure = True
+    if outs is not None:
+        batch.check_spans(names)
+        batch.job.operation = ACCUMULATE if accumulate else GRADIENT
+        batch.job.stream = not (accumulate or in_place) and batch.job.n_bytes >= 2 * STREAM_BYTES
+    batch.lay_out()
+    execute(&batch.job)
+    for i in range(n):
+        owner = &batch.items[i if owners is None else <Py_ssize_t>owners[i]]
+        l1 = l2 = 0
+        (<Penalty>penalties[i]).add_to(&l1, &l2)
+        total += value_of(owner, l1, l2)
+    return fr_float64(total)
+
+
+cdef inline bint same_kind(ndarray x, ndarray w) noexcept:
+    return (
+        cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(w)
+        and cnp.PyArray_SAMESHAPE(x, w)
+        and cnp.PyArray_IS_C_CONTIGUOUS(x)
+        and cnp.PyArray_IS_C_CONTIGUOUS(w)
+    )

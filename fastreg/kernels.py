@@ -1,0 +1,136 @@
+"""Floor 1: pick the compiled loops for this CPU, and say how they run.
+
+Everything that touches an array is in the compiled half, `_border`, and re-exported here. This module knows instruction
+sets, the environment and the process (fork, exit); it knows no regularizer.
+"""
+
+import atexit
+import importlib
+import numbers
+import os
+import warnings
+from importlib import metadata
+from importlib.util import find_spec
+
+from fastreg import _border
+from fastreg._border import Penalty, check_array, evaluate, l2_loss
+
+__all__ = [
+    "Penalty",
+    "check_array",
+    "evaluate",
+    "get_config",
+    "get_num_threads",
+    "l2_loss",
+    "set_num_threads",
+    "show_config",
+]
+
+ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")
+
+
+def _module(isa: str) -> str:
+    return f"fastreg._kernels_{isa.replace('-', '_')}"
+
+
+def _choose() -> tuple[str, list[str]]:
+    """Return the instruction set to use and those compiled; FASTREG_ISA overrules the choice."""
+    compiled = [isa for isa in ISAS if find_spec(_module(isa)) is not None]
+    usable = [isa for isa in compiled if isa in _border.cpu_isas()]
+    forced = os.environ.get("FASTREG_ISA")
+    if forced is None and usable:
+        return usable[0], compiled
+    if forced in usable:
+        return forced, compiled
+    if forced is None:
+        raise ImportError(f"fastreg has no kernel for this CPU: compiled {compiled}, CPU supports {_border.cpu_isas()}")
+    lacking = "this CPU lacks it" if forced in compiled else "this build does not contain it"
+    raise ImportError(f"FASTREG_ISA={forced}: {lacking}; available are {', '.join(usable)}")
+
+
+def _environment_threads() -> int:
+    """Return FASTREG_NUM_THREADS, or 0 to follow OpenMP (and so OMP_NUM_THREADS)."""
+    text = os.environ.get("FASTREG_NUM_THREADS", "")
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ImportError(f"FASTREG_NUM_THREADS must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+_isa, _compiled = _choose()
+_border.install(importlib.import_module(_module(_isa)).kernel)
+_border.request_threads(_environment_threads())
+atexit.register(_border.dismiss)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_border.after_fork)
+
+
+def set_num_threads(n: int) -> None:
+    """Let fastreg use up to `n` threads.
+
+    Small work uses fewer. A lower limit set through threadpoolctl still holds where it is in force.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n` is not a whole number, or below 1.
+
+    Warns
+    -----
+    RuntimeWarning
+        If this build has no OpenMP and so only one thread.
+
+    Examples
+    --------
+    >>> import fastreg as fr
+    >>> before = fr.get_num_threads()
+    >>> fr.set_num_threads(1)
+    >>> fr.get_num_threads()
+    1
+    >>> fr.set_num_threads(before)
+    """
+    if not isinstance(n, numbers.Integral) or isinstance(n, bool):
+        raise TypeError(f"n must be a whole number of threads, got {n!r}")
+    if not 1 <= n <= 4096:
+        raise ValueError(f"n must be a number of threads from 1 to 4096, got {n}")
+    if n > 1 and not _border.has_openmp():
+        warnings.warn("this build of fastreg has no OpenMP; it works with one thread", RuntimeWarning, stacklevel=2)
+    _border.request_threads(int(n))
+
+
+def get_num_threads() -> int:
+    """Return how many threads a large call may use now, in the calling thread.
+
+    It follows, in this order: `set_num_threads`, FASTREG_NUM_THREADS, OMP_NUM_THREADS, the cores; a lower limit of
+    threadpoolctl's; and 1 in a child process forked after threads were used.
+    """
+    return int(_border.threads())
+
+
+def get_config() -> dict[str, object]:
+    """Return the version, the instruction set in use and those compiled, OpenMP and threads.
+
+    Returns
+    -------
+    dict
+        With the keys `version`, `isa`, `isas`, `openmp`, `threads`.
+    """
+    return {
+        "version": metadata.version("fastreg"),
+        "isa": _isa,
+        "isas": list(_compiled),
+        "openmp": _border.has_openmp(),
+        "threads": get_num_threads(),
+    }
+
+
+def show_config() -> None:
+    """Print `get_config` for a person."""
+    for key, value in get_config().items():
+        print(f"{key:8} {', '.join(value) if isinstance(value, list) else value}")

@@ -1,0 +1,105 @@
+"""Compile the loops once for each instruction set, and the border once.
+
+Everything else about the package stands in pyproject.toml. The environment variable FASTREG_BUILD_ISAS (a comma-separated
+list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds without OpenMP.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+# Name of the kernel module -> flags. Contraction is off everywhere: an FMA would change float64 bits between ISAs. The other
+# two let the compiler turn comparisons and square roots into vector code; neither changes a value.
+STRICT = ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+X86_64 = {
+    "x86-64": ["-march=x86-64"],
+    "x86-64-v3": ["-march=x86-64-v3"],
+    "x86-64-v4": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+}
+
+
+def kernel_flags(msvc: bool) -> dict[str, list[str]]:
+    """Return the compiler flags of each kernel that this machine and compiler can build."""
+    if msvc:
+        return {"baseline": ["/O2", "/fp:precise"]}
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return {"baseline": STRICT}
+    wanted = os.environ.get("FASTREG_BUILD_ISAS")
+    names = wanted.split(",") if wanted else list(X86_64)
+    unknown = sorted(set(names) - set(X86_64))
+    if unknown:
+        raise SystemExit(f"FASTREG_BUILD_ISAS names {unknown}; known here: {list(X86_64)}")
+    return {name: STRICT + X86_64[name] for name in names}
+
+
+class BuildKernels(build_ext):
+    """`build_ext` that asks the compiler at hand what it can do."""
+
+    def build_extensions(self) -> None:
+        """Probe for OpenMP, then build; without it the extensions are serial and say so."""
+        openmp = self.openmp_flags()
+        if openmp is None:
+            print("fastreg: no OpenMP found, building serial kernels", file=sys.stderr)
+        for extension in self.extensions:
+            if extension.name.startswith("fastreg._kernels") and openmp is not None:
+                extension.extra_compile_args += openmp[0]
+                extension.extra_link_args += openmp[1]
+        super().build_extensions()
+
+    def openmp_flags(self) -> tuple[list[str], list[str]] | None:
+        """Return (compile, link) flags with which an OpenMP program builds, or None."""
+        if os.environ.get("FASTREG_BUILD_OPENMP") == "0":
+            return None
+        candidates: list[tuple[list[str], list[str]]]
+        if self.compiler.compiler_type == "msvc":
+            candidates = [(["/openmp"], [])]
+        elif sys.platform == "darwin":
+            candidates = [(["-Xpreprocessor", "-fopenmp"], ["-lomp"]), (["-fopenmp"], ["-fopenmp"])]
+        else:
+            candidates = [(["-fopenmp"], ["-fopenmp"])]
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "probe.c")
+            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            for compile_args, link_args in candidates:
+                try:
+                    objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_args)
+                    self.compiler.link_executable(
+                        objects, "probe", output_dir=folder, extra_postargs=link_args
+                    )
+                except (CompileError, LinkError):
+                    continue
+                return compile_args, link_args
+        return None
+
+
+def extensions() -> list[Extension]:
+    """Cythonize one kernel module per ISA, each into its own folder, and the border."""
+    msvc = sys.platform == "win32"
+    directives = {"language_level": 3}
+    built: list[Extension] = []
+    for isa, flags in kernel_flags(msvc).items():
+        module = Extension(
+            f"fastreg._kernels_{isa.replace('-', '_')}",
+            ["fastreg/_kernels.pyx"],
+            extra_compile_args=list(flags),
+        )
+        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)
+    border = Extension(
+        "fastreg._border",
+        ["fastreg/_border.pyx"],
+        include_dirs=[numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=["/O2"] if msvc else ["-O3", "-ffp-contract=off"],
+    )
+    return built + cythonize([border], build_dir="build/border", compiler_directives=directives)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
