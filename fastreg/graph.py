@@ -1,0 +1,270 @@
+"""The registry: graphs, their collections, and the names in them (floor 2).
+
+A graph knows names and lists. What is listed - variables, loss terms, a user's own objects - it never looks into, but for
+the `name` by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "Graph",
+    "GraphKeys",
+    "add_to_collection",
+    "add_to_collections",
+    "get_collection",
+    "get_collection_ref",
+    "get_default_graph",
+    "reset_default_graph",
+    "set_random_seed",
+]
+
+_OP_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\\-/]*\Z")
+_SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\\-/]*\Z")
+
+
+class GraphKeys:
+    """The names of the collections that TensorFlow 1 keeps by itself or by its conventions."""
+
+    GLOBAL_VARIABLES = "variables"
+    LOCAL_VARIABLES = "local_variables"
+    MODEL_VARIABLES = "model_variables"
+    TRAINABLE_VARIABLES = "trainable_variables"
+    WEIGHTS = "weights"
+    BIASES = "biases"
+    LOSSES = "losses"
+    REGULARIZATION_LOSSES = "regularization_losses"
+    CONCATENATED_VARIABLES = "concatenated_variables"
+    MOVING_AVERAGE_VARIABLES = "moving_average_variables"
+    ACTIVATIONS = "activations"
+    UPDATE_OPS = "update_ops"
+    SUMMARIES = "summaries"
+    GLOBAL_STEP = "global_step"
+    TRAIN_OP = "train_op"
+
+
+class Graph:
+    """A registry of its own: names, collections and the variables that :func:`fastreg.get_variable` finds again.
+
+    Attributes
+    ----------
+    variables : dict
+        The variables made by ``get_variable``, by name without ``:0``.
+    elements : dict
+        What has been given a name in this graph, by that name.
+
+    Examples
+    --------
+    >>> import fastreg as fr
+    >>> graph = fr.Graph()
+    >>> with graph.as_default():
+    ...     w = fr.get_variable("w", shape=(2, 2), regularizer=fr.l2_regularizer(0.1))
+    >>> graph.get_collection(fr.GraphKeys.REGULARIZATION_LOSSES)[0].name
+    'w/Regularizer/l2_regularizer:0'
+    """
+
+    def __init__(self) -> None:
+        self.variables: dict[str, Any] = {}
+        self.elements: dict[str, Any] = {}
+        self._collections: dict[Any, list[Any]] = {}
+        self._names_in_use: dict[str, int] = {}
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        self.seed: int | None = None
+
+    @contextmanager
+    def as_default(self) -> Iterator[Graph]:
+        """Make this the default graph of this thread, for a ``with`` block."""
+        stack = _defaults.stack
+        stack.append(self)
+        try:
+            yield self
+        finally:
+            if stack[-1] is not self:
+                raise AssertionError("Nesting violated for default stack of graphs")
+            stack.pop()
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of :attr:`rng`; None draws a new one from the system. Setting it starts the generator anew."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, seed: int | None) -> None:
+        self._seed = seed
+        self._rng: np.random.Generator | None = None
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generator behind initializers that have no seed of their own."""
+        if self._rng is None:
+            self._rng = np.random.default_rng(self._seed)
+        return self._rng
+
+    # Names
+
+    @property
+    def _name_stack(self) -> str:
+        stack: str = getattr(self._local, "name_stack", "")
+        return stack
+
+    def get_name_scope(self) -> str:
+        """Return the name scope that new names are put in, without a closing slash; '' at the root."""
+        return self._name_stack
+
+    def unique_name(self, name: str, mark_as_used: bool = True) -> str:
+        """Return `name` within the current name scope, with ``_1``, ``_2``, ... added where it is taken.
+
+        Names that differ in case alone count as the same, as in TensorFlow.
+        """
+        if self._name_stack:
+            name = f"{self._name_stack}/{name}"
+        key = name.lower()
+        with self._lock:
+            used = self._names_in_use
+            count = used.get(key, 0)
+            if mark_as_used:
+                used[key] = count + 1
+            if not count:
+                return name
+            base = key
+            while key in used:
+                key = f"{base}_{count}"
+                count += 1
+            if mark_as_used:
+                used[key] = 1
+            return f"{name}_{count - 1}"
+
+    @contextmanager
+    def name_scope(self, name: str | None) -> Iterator[str]:
+        """Prefix new names with `name`, made unique, and a slash.
+
+        None or '' leads back to the root; a `name` that ends in a slash is taken as it is, so that a scope can be entered
+        again.
+        """
+        if name and not (_SCOPE_NAME if self._name_stack else _OP_NAME).match(name):
+            raise ValueError(f"'{name}' is not a valid scope name")
+        if not name:
+            scope = ""
+        elif name.endswith("/"):
+            scope = name[:-1]
+        else:
+            scope = self.unique_name(name)
+        outer = self._name_stack
+        self._local.name_stack = scope
+        try:
+            yield scope + "/" if scope else ""
+        finally:
+            self._local.name_stack = outer
+
+    # Collections
+
+    def add_to_collection(self, name: Any, value: Any) -> None:
+        """Append `value` to the collection `name`, also when it is there already."""
+        with self._lock:
+            self._collections.setdefault(name, []).append(value)
+
+    def add_to_collections(self, names: Any, value: Any) -> None:
+        """Append `value` to each collection of `names`: one name, or several, where one given twice counts once."""
+        for name in (names,) if isinstance(names, str) else dict.fromkeys(names):
+            self.add_to_collection(name, value)
+
+    def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
+        """Return a new list of the collection's items, in the order in which they were added.
+
+        With a `scope`, only the items whose name it matches as a regular expression, from the start of the name: 'w1' also
+        matches ``w10/...``, while 'w1/' does not. Items without a name are left out then.
+        """
+        with self._lock:
+            items = list(self._collections.get(name, ()))
+        if scope is None:
+            return items
+        pattern = re.compile(scope)
+        return [item for item in items if hasattr(item, "name") and pattern.match(item.name)]
+
+    def get_collection_ref(self, name: Any) -> list[Any]:
+        """Return the collection itself; what is done to the list is done to the collection. It is made if missing."""
+        with self._lock:
+            return self._collections.setdefault(name, [])
+
+    def clear_collection(self, name: Any) -> None:
+        """Drop the collection `name`."""
+        with self._lock:
+            self._collections.pop(name, None)
+
+    def get_all_collection_keys(self) -> list[Any]:
+        """Return the names of the collections that there are."""
+        with self._lock:
+            return [key for key in self._collections if isinstance(key, str)]
+
+    @property
+    def collections(self) -> list[Any]:
+        """The names of the collections that there are."""
+        return self.get_all_collection_keys()
+
+
+class _DefaultGraphs(threading.local):
+    """Each thread has a stack of graphs and, below it, a graph of its own."""
+
+    make: type[Graph] = Graph  # a face over the registry may bring a subclass
+
+    def __init__(self) -> None:
+        self.stack: list[Graph] = []
+        self.bottom: Graph | None = None
+
+    def get(self) -> Graph:
+        if self.stack:
+            return self.stack[-1]
+        if self.bottom is None:
+            self.bottom = self.make()
+        return self.bottom
+
+
+_defaults = _DefaultGraphs()
+
+
+def get_default_graph() -> Graph:
+    """Return this thread's default graph: the innermost of ``with graph.as_default():``, or else the thread's own."""
+    return _defaults.get()
+
+
+def reset_default_graph() -> None:
+    """Start this thread's own default graph anew. What the old one held lives on with whoever still holds it."""
+    if _defaults.stack:
+        raise AssertionError(
+            "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and "
+            "create a new graph."
+        )
+    _defaults.bottom = None
+
+
+def set_random_seed(seed: int | None) -> None:
+    """Seed the default graph's initializers, so that the same calls make the same variables."""
+    get_default_graph().seed = seed
+
+
+def add_to_collection(name: Any, value: Any) -> None:
+    """Append `value` to a collection of the default graph."""
+    get_default_graph().add_to_collection(name, value)
+
+
+def add_to_collections(names: str | Iterable[Any], value: Any) -> None:
+    """Append `value` to several collections of the default graph."""
+    get_default_graph().add_to_collections(names, value)
+
+
+def get_collection(key: Any, scope: str | None = None) -> list[Any]:
+    """Return a new list of what the default graph's collection `key` holds; see :meth:`Graph.get_collection`."""
+    return get_default_graph().get_collection(key, scope)
+
+
+def get_collection_ref(key: Any) -> list[Any]:
+    """Return the default graph's collection `key` itself."""
+    return get_default_graph().get_collection_ref(key)
