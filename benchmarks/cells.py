@@ -1,0 +1,215 @@
+"""The cells of the comparison: what is computed, on what, and the target that stands beside it.
+
+A cell is data. What a library makes of it stands in ``contenders``, what is right in ``problem``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import shapes
+from rules import RULES
+from shapes import Shape, Shapes
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on a ratio within one round.
+
+    Parameters
+    ----------
+    over : str
+        "limit", "peers" (the fastest of them) or "Contender: form".
+    at_most : float, optional
+        Largest ratio fastreg / `over` of times.
+    at_least : float, optional
+        Smallest share of the limit's speed: ratio `over` / fastreg of times.
+    form : str, optional
+        fastreg's form that is meant; left out, its fastest.
+    """
+
+    over: str
+    at_most: float | None = None
+    at_least: float | None = None
+    form: str | None = None
+
+
+NO_PEER_AHEAD = Target("peers", at_most=1.0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the comparison.
+
+    Parameters
+    ----------
+    operation : str
+        "value", "accumulated" or "written" (value and gradient, added to or put into the user's array), "prox",
+        "update", "step" or "error".
+    penalty : str
+        "L1", "L2" or "L1+L2".
+    dtype : str
+        "float32" or "float64".
+    on : str
+        The size or the network, for people.
+    shapes : mapping
+        The tensors.
+    rule : str, optional
+        Name in ``RULES`` of what an "update" or a "step" does.
+    threads : int, optional
+        Left out, all of them.
+    quick : bool
+        Whether ``--quick`` measures it.
+    targets : tuple of Target
+        What fastreg shall reach.
+    """
+
+    operation: str
+    penalty: str
+    dtype: str
+    on: str
+    shapes: Shapes
+    rule: str | None = None
+    threads: int | None = None
+    quick: bool = False
+    targets: tuple[Target, ...] = field(default=(NO_PEER_AHEAD,))
+
+    @property
+    def name(self) -> str:
+        """What ``--cells`` matches."""
+        parts = [self.operation, self.rule, self.penalty, self.dtype, self.on]
+        return "/".join(part for part in parts if part) + (f"@{self.threads}" if self.threads else "")
+
+    @property
+    def coefficients(self) -> tuple[float, float]:
+        """The pair (l1, l2): large enough for a forgotten penalty to show in the check of the result."""
+        if self.operation == "error":
+            return {"L1": (1.0, 0.0), "L2": (0.0, 2.0)}[self.penalty]  # the bare sum: no scale to round
+        return {"L1": (0.01, 0.0), "L2": (0.0, 0.1), "L1+L2": (0.01, 0.1)}[self.penalty]
+
+    @property
+    def elements(self) -> int:
+        """Number of elements."""
+        return shapes.elements(self.shapes)
+
+    @property
+    def single(self) -> bool:
+        """Whether this is one tensor, called without a collection."""
+        return len(self.shapes) == 1
+
+    @property
+    def working_set(self) -> int:
+        """Bytes that one run touches."""
+        arrays = {"value": 1, "error": 1, "accumulated": 2, "written": 2, "prox": 2}.get(self.operation)
+        if arrays is None:
+            arrays = 2 + len(RULES[self.rule].slots) if self.rule else 2
+        return arrays * self.elements * (4 if self.dtype == "float32" else 8)
+
+
+def tensor(size: float) -> tuple[str, dict[str, Shape]]:
+    """Name and shapes of one tensor of this many elements."""
+    name = f"{int(size)}" if size < 10_000 else f"{size:.0e}".replace("e+0", "e")
+    return name, {"w": (int(size),)}
+
+
+LIMIT = Target("limit", at_least=0.9)
+BEST_PEER = Target("peers", at_most=0.8)
+DOT = "NumPy: np.dot(x, x)"
+NUMPY_LOOP = "NumPy: the loop as people write it"
+ALONE = "forward and backward alone"
+ONE_THREAD = "step, fastreg on one thread"
+
+
+def values() -> Iterator[Cell]:
+    """One tensor's penalty."""
+    for dtype in ("float32", "float64"):
+        for penalty in ("L2", "L1", "L1+L2"):
+            for size in (64, 1000, 1e5, 1e6, 2e7):
+                targets = [NO_PEER_AHEAD]
+                if dtype == "float32" and size <= 1000:
+                    targets.append(Target(DOT, at_most={64: 0.25, 1000: 0.5}[int(size)]))
+                if size >= 1e5:
+                    targets.append(Target("limit", at_least=0.75 if size == 1e5 else 0.9))
+                quick = penalty == "L2" and dtype == "float32"
+                yield Cell("value", penalty, dtype, *tensor(size), quick=quick, targets=tuple(targets))
+
+
+def gradients() -> Iterator[Cell]:
+    """One tensor's penalty with its gradient, and its proximal step."""
+    for operation in ("accumulated", "written"):
+        for dtype in ("float32", "float64"):
+            for penalty in ("L2", "L1+L2"):
+                for size in (1e5, 1e6, 2e7):
+                    targets = (NO_PEER_AHEAD,) if size == 1e5 else (NO_PEER_AHEAD, LIMIT)
+                    quick = penalty == "L2" and dtype == "float32" and size > 1e5
+                    yield Cell(operation, penalty, dtype, *tensor(size), quick=quick, targets=targets)
+    for dtype in ("float32", "float64"):
+        for size in (1e5, 1e6, 2e7):
+            yield Cell("prox", "L1", dtype, *tensor(size), quick=dtype == "float32" and size == 2e7)
+
+
+def collections() -> Iterator[Cell]:
+    """A network's tensors in one call."""
+    for network in ("small MLP", "ResNet-50", "BERT-base", "GPT-2 small"):
+        for operation in ("value", "accumulated"):
+            targets = [NO_PEER_AHEAD]
+            if network == "small MLP" and operation == "accumulated":
+                targets.append(Target(NUMPY_LOOP, at_most=0.1))
+            if network == "ResNet-50":
+                targets = [BEST_PEER, LIMIT]
+            quick = network in ("small MLP", "ResNet-50")
+            yield Cell(operation, "L2", "float32", network, shapes.NETWORKS[network], quick=quick, targets=tuple(targets))
+
+
+def updates() -> Iterator[Cell]:
+    """Every update rule on ResNet-50, its L2 penalty's gradient and loss included (L1 where the rule is proximal)."""
+    fused = {
+        "Adam": "torch: fused Adam without penalty or loss",
+        "GradientDescent": "torch: fused SGD without penalty or loss",
+        "Momentum": "torch: fused SGD without penalty or loss",
+    }
+    for rule in RULES:
+        targets = [NO_PEER_AHEAD, LIMIT]
+        if rule in fused:
+            targets.append(Target(fused[rule], at_most=0.85))
+        if rule == "Adam":
+            targets.append(Target("fastreg: Adam without penalty", at_most=1.03))
+        penalty = "L1" if rule.startswith("Proximal") else "L2"
+        quick = rule in ("Adam", "GradientDescent")
+        yield Cell("update", penalty, "float32", "ResNet-50", shapes.RESNET50, rule, quick=quick, targets=tuple(targets))
+
+
+def steps() -> Iterator[Cell]:
+    """A whole NumPy training step: 784-1024-1024-10, batches of 128, its kernels regularized."""
+    for threads in (None, 1):
+        for rule, bound in ((None, 1.10), ("Adam", 1.12)):
+            targets = [Target(f"fastreg: {ALONE}", at_most=bound), NO_PEER_AHEAD]
+            if threads is None:
+                targets.append(Target(f"fastreg: {ONE_THREAD}", at_most=1.0, form="step"))
+            yield Cell(
+                "step", "L2", "float32", "784-1024-1024-10", shapes.DIGITS_MLP, rule, threads,
+                quick=threads is None, targets=tuple(targets),
+            )  # fmt: skip
+
+
+def scaling(cores: int) -> Iterator[Cell]:
+    """The same at 1, 2, ... all cores but one; all cores stand in the tables above."""
+    for threads in range(1, cores):
+        for operation in ("value", "accumulated"):
+            for size in (1e6, 2e7):
+                yield Cell(operation, "L2", "float32", *tensor(size), threads=threads, targets=(NO_PEER_AHEAD, LIMIT))
+
+
+def errors(size: float) -> Iterator[Cell]:
+    """How far from the exact sum a penalty is."""
+    for dtype in ("float32", "float64"):
+        for penalty in ("L2", "L1"):
+            yield Cell("error", penalty, dtype, *tensor(size), quick=penalty == "L2", targets=())
+
+
+def all_cells(cores: int, error_size: float) -> list[Cell]:
+    """Every cell, in the order of the report."""
+    return [
+        *values(), *gradients(), *collections(), *updates(), *steps(), *scaling(cores), *errors(error_size),
+    ]  # fmt: skip

@@ -1,0 +1,122 @@
+"""fastreg by its public API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from cells import ONE_THREAD
+from problem import PROX_STEP
+from rules import RULES
+
+from contenders.base import Contender, Form, Problem
+
+
+class Fastreg(Contender):
+    """A regularizer for one tensor, a list of terms for a collection, ``fastreg.optim`` for updates."""
+
+    name = "fastreg"
+    anchors = True
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.fr: Any = import_module("fastreg")
+        self.fr.set_num_threads(threads)
+
+    @property
+    def version(self) -> str:
+        """fastreg's, and the kernel that it chose."""
+        config = self.fr.get_config()
+        return f"{config['version']} ({config['isa']})"
+
+    def _regularizer(self, problem: Problem) -> Any:
+        l1, l2 = problem.cell.coefficients
+        if l1 and l2:
+            return self.fr.l1_l2_regularizer(l1, l2)
+        return self.fr.l1_regularizer(l1) if l1 else self.fr.l2_regularizer(l2)
+
+    def _terms(self, problem: Problem) -> Any:
+        named = dict(zip(problem.cell.shapes, problem.weights, strict=True))
+        regularizer = self._regularizer(problem)
+        rules = [("*", regularizer)] if all(problem.penalized) else [("*/bias", None), ("*/kernel", regularizer)]
+        return self.fr.regularize(named, rules)
+
+    def value(self, problem: Problem) -> Iterator[Form]:
+        """A closure call, or a lazy total."""
+        if problem.cell.single:
+            names = {"regularizer": self._regularizer(problem), "w": problem.weights[0]}
+            yield Form("regularizer(w)", "regularizer(w)", names, float)
+        else:
+            yield Form("float(add_n(terms))", "float(total)", {"total": self.fr.add_n(self._terms(problem))}, float)
+
+    def accumulated(self, problem: Problem) -> Iterator[Form]:
+        """Value and gradient, added."""
+        return self._gradients(problem, accumulate=True)
+
+    def written(self, problem: Problem) -> Iterator[Form]:
+        """Value and gradient, written."""
+        return self._gradients(problem, accumulate=False)
+
+    def _gradients(self, problem: Problem, accumulate: bool) -> Iterator[Form]:
+        options = f"accumulate={accumulate}"
+        if problem.cell.single:
+            names = {"run": self._regularizer(problem).value_and_gradient, "w": problem.weights[0], "g": problem.gradients[0]}
+            statement, label = f"run(w, out=g, {options})", f"value_and_gradient(w, out=g, {options})"
+        else:
+            named = zip(problem.cell.shapes, problem.gradients, problem.penalized, strict=True)
+            gradients = {name: g for name, g, covered in named if covered}
+            names = {"run": self.fr.value_and_gradients, "terms": self._terms(problem), "gradients": gradients}
+            statement, label = f"run(terms, out=gradients, {options})", f"value_and_gradients(terms, out=gradients, {options})"
+        yield Form(label, statement, names, lambda result: float(result[0]), lambda: problem.gradients)
+
+    def prox(self, problem: Problem) -> Iterator[Form]:
+        """The proximal map into z."""
+        names = {
+            "prox": self._regularizer(problem).prox, "w": problem.weights[0], "step": PROX_STEP, "z": problem.gradients[0],
+        }  # fmt: skip
+        yield Form("prox(w, step, out=z)", "prox(w, step, out=z)", names, arrays=lambda: problem.gradients)
+
+    def update(self, problem: Problem) -> Iterator[Form]:
+        """``apply_gradients`` with the terms, and without them as the other side of the ratio."""
+        rule = problem.cell.rule
+        assert rule is not None
+        optim = getattr(self.fr, "optim", None)
+        if optim is None:
+            return
+        pairs = list(zip(problem.gradients, problem.weights, strict=True))
+        held: list[Any] = []
+
+        def form(label: str, run: Callable[[], Any], **options: Any) -> Form:
+            def fresh() -> None:
+                held[:] = [getattr(optim, rule)(**RULES[rule].arguments)]
+
+            return Form(label, names={"run": run}, fresh=fresh, **options)
+
+        terms = self._terms(problem)
+        yield form(
+            f"{rule} with penalty and loss",
+            lambda: held[0].apply_gradients(pairs, regularization=terms),
+            value=float,
+            arrays=lambda: problem.weights,
+        )
+        yield form(f"{rule} without penalty", lambda: held[0].apply_gradients(pairs), anchor=True)
+
+    def step(self, problem: Problem) -> list[Form]:
+        """The step in the default environment, and with one thread for fastreg alone."""
+        forms = super().step(problem)
+
+        @contextmanager
+        def one_thread() -> Iterator[None]:
+            self.fr.set_num_threads(1)
+            try:
+                yield
+            finally:
+                self.fr.set_num_threads(self.threads)
+
+        whole = [replace(form, label="step") for form in forms if not form.anchor]
+        anchors = [form for form in forms if form.anchor]
+        alone = [replace(form, label=ONE_THREAD, anchor=True, around=one_thread) for form in whole]
+        return whole + anchors + alone

@@ -1,0 +1,194 @@
+"""PyTorch: eager, foreach and compiled, on NumPy's own memory (``torch.from_numpy``); fused optimizers for updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
+
+from problem import PROX_STEP
+from rules import RULES
+
+from contenders.base import Contender, Form, Problem, decay, penalized
+
+COMPILED = 32
+"""Collections of more tensors are compiled in a minute or more; their eager and foreach forms are measured anyway."""
+
+
+class Torch(Contender):
+    """The CPU build, under ``torch.no_grad``."""
+
+    name = "torch"
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        self.torch: Any = import_module("torch")
+        self.torch.set_num_threads(threads)
+        self.torch.set_grad_enabled(False)
+
+    @property
+    def version(self) -> str:
+        """PyTorch's."""
+        return str(self.torch.__version__)
+
+    def release(self) -> None:
+        """Compiled code of one cell is of no use to the next."""
+        self.torch._dynamo.reset()
+
+    def _compiled(self, function: Callable[..., Any]) -> Any:
+        return self.torch.compile(function, dynamic=False, fullgraph=True)
+
+    def _tensors(self, arrays: list[Any]) -> list[Any]:
+        return [self.torch.from_numpy(array) for array in arrays]
+
+    def value(self, problem: Problem) -> Iterator[Form]:
+        """A dot product, a norm, or a compiled reduction."""
+        torch, (l1, l2), h = self.torch, problem.cell.coefficients, problem.cell.coefficients[1] / 2
+        xs = self._tensors([w.reshape(-1) for w in problem.weights])
+
+        def penalty(x: Any) -> Any:
+            if l1 and l2:
+                return l1 * x.abs().sum() + h * x.square().sum()
+            return l1 * x.abs().sum() if l1 else h * x.square().sum()
+
+        def total(xs: list[Any]) -> Any:
+            return sum(penalty(x) for x in xs)
+
+        if problem.cell.single:
+            names = {"torch": torch, "norm": torch.linalg.vector_norm, "x": xs[0], "s": l1, "h": h}
+            dot = "h * torch.dot(x, x)"
+            parts = {
+                (False, True): [dot, "h * x.square().sum()", "h * norm(x).square()"],
+                (True, False): ["s * x.abs().sum()", "s * norm(x, 1)"],
+                (True, True): [f"s * norm(x, 1) + {dot}", f"s * x.abs().sum() + {dot}"],
+            }[bool(l1), bool(l2)]
+            for statement in parts:
+                yield Form(f"eager: {statement}", statement, names, float)
+            yield Form("compiled", "run(x)", {"run": self._compiled(penalty), "x": xs[0]}, float)
+            return
+
+        def dots() -> Any:
+            return h * sum(torch.dot(x, x) for x in xs)
+
+        def foreach() -> Any:
+            return h * torch.stack(torch._foreach_norm(xs)).square().sum()
+
+        yield Form("eager: torch.dot of each", names={"run": dots}, value=float)
+        yield Form("foreach: _foreach_norm", names={"run": foreach}, value=float)
+        if len(xs) <= COMPILED:
+            yield Form("compiled", "run(xs)", {"run": self._compiled(total), "xs": xs}, float)
+
+    def accumulated(self, problem: Problem) -> Iterator[Form]:
+        """``g.add_`` and the loss."""
+        return self._gradients(problem, accumulate=True)
+
+    def written(self, problem: Problem) -> Iterator[Form]:
+        """``torch.mul(out=g)`` and the loss."""
+        return self._gradients(problem, accumulate=False)
+
+    def _gradients(self, problem: Problem, accumulate: bool) -> Iterator[Form]:
+        torch, (l1, l2) = self.torch, problem.cell.coefficients
+        weights, gradients = penalized(problem)
+        ws, gs = self._tensors(weights), self._tensors(gradients)
+        flat = [w.view(-1) for w in ws]
+
+        def eager() -> Any:
+            total = 0.0
+            for w, x, g in zip(ws, flat, gs, strict=True):
+                if l2:
+                    total = total + l2 / 2 * torch.dot(x, x)
+                    if accumulate:
+                        g.add_(w, alpha=l2)
+                    else:
+                        torch.mul(w, l2, out=g)
+                if l1:
+                    total = total + l1 * torch.linalg.vector_norm(x, 1)
+                    g.add_(w.sign(), alpha=l1)
+            return total
+
+        def foreach() -> Any:
+            torch._foreach_add_(gs, ws, alpha=l2)
+            return l2 / 2 * torch.stack(torch._foreach_norm(ws)).square().sum()
+
+        def whole(ws: list[Any], gs: list[Any]) -> Any:
+            total = 0.0
+            for w, g in zip(ws, gs, strict=True):
+                gradient = l2 * w
+                if l2:
+                    total = total + l2 / 2 * w.square().sum()
+                if l1:
+                    total = total + l1 * w.abs().sum()
+                    gradient = gradient + l1 * w.sign()
+                g.copy_(g + gradient if accumulate else gradient)
+            return total
+
+        yield Form("eager", names={"run": eager}, value=float, arrays=lambda: problem.gradients)
+        if accumulate and not l1:
+            yield Form("foreach", names={"run": foreach}, value=float, arrays=lambda: problem.gradients)
+        if len(ws) <= COMPILED:
+            names = {"run": self._compiled(whole), "ws": ws, "gs": gs}
+            yield Form("compiled", "run(ws, gs)", names, float, lambda: problem.gradients)
+
+    def prox(self, problem: Problem) -> Iterator[Form]:
+        """Soft thresholding."""
+        x, z = self._tensors([problem.weights[0], problem.gradients[0]])
+        threshold = PROX_STEP * problem.cell.coefficients[0]
+        shrink = self.torch.nn.functional.softshrink
+
+        def compiled(x: Any, z: Any) -> None:
+            z.copy_(shrink(x, threshold))
+
+        names = {"softshrink": self.torch._C._nn.softshrink, "x": x, "z": z, "t": threshold}
+        yield Form("eager: softshrink(x, t, out=z)", "softshrink(x, t, out=z)", names, arrays=lambda: [problem.gradients[0]])
+        compiled_names = {"run": self._compiled(compiled), "x": x, "z": z}
+        yield Form("compiled", "run(x, z)", compiled_names, arrays=lambda: [problem.gradients[0]])
+
+    def update(self, problem: Problem) -> Iterator[Form]:
+        """``torch.optim``, with the L2 gradient as its weight decay; it computes no loss."""
+        rule = problem.cell.rule
+        assert rule is not None
+        a = RULES[rule].arguments
+        optim = self.torch.optim
+        maker: Callable[..., Any]
+        label, maker = {
+            "GradientDescent": ("SGD", lambda p, **k: optim.SGD(p, lr=a["learning_rate"], **k)),
+            "Momentum": ("SGD", lambda p, **k: optim.SGD(p, lr=a["learning_rate"], momentum=a["momentum"], **k)),
+            "Adam": (
+                "Adam",
+                lambda p, **k: optim.Adam(p, lr=a["learning_rate"], betas=(a["beta1"], a["beta2"]), eps=a["epsilon"], **k),
+            ),
+            "Adagrad": (
+                "Adagrad",
+                lambda p, **k: optim.Adagrad(
+                    p, lr=a["learning_rate"], initial_accumulator_value=a["initial_accumulator_value"], **k
+                ),
+            ),
+        }.get(rule, ("", None))
+        if maker is None:
+            return
+        parameters = self._tensors(problem.weights)
+        for parameter, g in zip(parameters, self._tensors(problem.gradients), strict=True):
+            parameter.grad = g
+        decays = decay(problem)
+        groups = [
+            {"params": [p for p, d in zip(parameters, decays, strict=True) if d == l2], "weight_decay": l2} for l2 in set(decays)
+        ]
+        for kind in ("fused", "foreach"):
+            yield self._optimizer(f"{kind} {label}, without loss", maker, groups, {kind: True}, problem)
+        yield self._optimizer(f"fused {label} without penalty or loss", maker, [{"params": parameters}], {"fused": True})
+
+    def _optimizer(
+        self, label: str, maker: Callable[..., Any], groups: list[Any], options: dict[str, bool], problem: Problem | None = None
+    ) -> Form:
+        """One optimizer as a form; with no problem to hold it to, it is an anchor."""
+        made: list[Any] = []
+
+        def fresh() -> None:
+            made[:] = [maker([dict(group) for group in groups], **options)]
+
+        def run() -> None:
+            made[0].step()
+
+        fresh()
+        arrays = None if problem is None else (lambda: problem.weights)
+        return Form(label, names={"run": run}, arrays=arrays, fresh=fresh, anchor=problem is None)

@@ -1,0 +1,179 @@
+"""What a cell computes on, and what is right: the arrays, a float64 reference, the exact sum.
+
+Every process makes the same arrays from the same seed, so that the contenders can live apart and still be held to one
+result: a wrong kernel must not win.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from cells import Cell
+from network import Network
+from numpy.typing import NDArray
+from rules import RULES
+
+Array = NDArray[Any]
+LINE = 64
+PROX_STEP = 10.0
+CHUNK = 1 << 20
+
+
+def aligned(shape: tuple[int, ...], dtype: str) -> Array:
+    """An uninitialized array that starts on a cache line, so that luck with alignment favours nobody."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.empty(size + LINE, np.uint8)
+    start = -raw.ctypes.data % LINE
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+class Problem:
+    """The arrays of one cell, in one process.
+
+    Parameters
+    ----------
+    cell : Cell
+        What is measured.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        The parameters, standard normal.
+    gradients : list of ndarray
+        What receives a gradient or a proximal point, or what an update rule is given.
+    penalized : list of bool
+        Which tensors the penalty covers: all, but in a training step the kernels alone.
+    network : Network or None
+        Forward and backward pass over `weights`, in a training step.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        shapes = cell.shapes.values()
+        self.weights = [aligned(shape, cell.dtype) for shape in shapes]
+        self.gradients: list[Array] = []
+        if cell.operation not in ("value", "error"):
+            self.gradients = [aligned(shape, cell.dtype) for shape in shapes]
+        self.penalized = [cell.operation != "step" or name.endswith("kernel") for name in cell.shapes]
+        self.network: Network | None = None
+        self._slots: list[dict[str, Array]] = []
+        self.fresh()
+        if cell.operation == "step":
+            self.network = Network(self.weights, self.gradients)
+            self.network.forward_backward()
+            self._first_gradients = [g.copy() for g in self.gradients]
+
+    def slots(self) -> list[dict[str, Array]]:
+        """The rule's slots, one dict per tensor; ``fresh`` puts these back too."""
+        assert self.cell.rule is not None
+        names = RULES[self.cell.rule].slots
+        if not self._slots:
+            self._slots = [{name: aligned(w.shape, self.cell.dtype) for name in names} for w in self.weights]
+            self._fill_slots()
+        return self._slots
+
+    def _fill_slots(self) -> None:
+        for slots in self._slots:
+            for name, array in slots.items():
+                array[...] = RULES[self.cell.rule or ""].slots[name]
+
+    def fresh(self) -> None:
+        """Put the arrays back to the start; this also touches every page before anything is timed."""
+        for index, w in enumerate(self.weights):
+            self._fill(index, w, self.gradients[index] if self.gradients else None)
+        self._fill_slots()
+
+    def _fill(self, index: int, w: Array, g: Array | None) -> None:
+        np.random.default_rng([11, index]).standard_normal(out=w, dtype=w.dtype)
+        if self.cell.operation == "step":
+            w *= w.dtype.type(0.03)
+        if g is None:
+            return
+        if self.network is not None:
+            g[...] = self._first_gradients[index]
+        elif self.cell.operation == "update":
+            np.random.default_rng([13, index]).standard_normal(out=g, dtype=g.dtype)
+        else:
+            g[...] = 0.5
+
+    def complaint(self, value: float | None, arrays: Sequence[Array] | None) -> str | None:
+        """What is wrong with the result of one run from a fresh start, if anything.
+
+        Losses may differ by the rounding of a float32 sum, arrays by single roundings; an update may differ by a
+        thousandth of its mean length, since Adam's first step has the length of the learning rate whatever the gradient.
+        """
+        if arrays is not None and len(arrays) != len(self.weights):
+            return f"it gives {len(arrays)} arrays, not {len(self.weights)}"
+        right_value = off = size = 0.0
+        for index in range(len(self.weights)):
+            w = np.empty_like(self.weights[index])
+            g = np.empty_like(w)
+            self._fill(index, w, g)
+            if value is not None and self.penalized[index]:
+                right_value += self._expected_value(w)
+            if arrays is not None:
+                before, after = self._expected(index, w.astype(np.float64), g.astype(np.float64))
+                off += float(np.abs(arrays[index].reshape(after.shape) - after).sum())
+                size += float(np.abs(after - before).sum())
+        if value is not None and not math.isclose(value, right_value, rel_tol=5e-3 if w.dtype == np.float32 else 1e-9):
+            return f"its value is {value!r}, not {right_value!r}"
+        if not off <= (1e-3 if self.cell.rule else 1e-5) * size:
+            return f"its arrays are off by {off / size:.1e} of what the operation changes"
+        return None
+
+    def _expected_value(self, w: Array) -> float:
+        """One tensor's penalty."""
+        l1, l2 = self.cell.coefficients
+        return sum(l1 * float(np.abs(part).sum()) + l2 / 2 * float(np.square(part).sum()) for part in _chunks(w))
+
+    def _expected(self, index: int, w: Array, g: Array) -> tuple[Array, Array]:
+        """One tensor before and after."""
+        cell = self.cell
+        l1, l2 = cell.coefficients if self.penalized[index] else (0.0, 0.0)
+        if cell.operation == "prox":
+            return w, np.sign(w) * np.maximum(np.abs(w) - PROX_STEP * l1, 0) / (1 + PROX_STEP * l2)
+        penalty = l1 * np.sign(w) + l2 * w
+        if cell.rule is None:
+            return (np.zeros_like(w), penalty) if cell.operation == "written" else (g, g + penalty)
+        rule = RULES[cell.rule]
+        arguments = dict(rule.arguments)
+        if cell.rule.startswith("Proximal"):
+            arguments["l1_regularization_strength"] += l1
+            arguments["l2_regularization_strength"] += l2
+        else:
+            g = g + penalty
+        slots = {name: np.full_like(w, first) for name, first in rule.slots.items()}
+        return w, rule.step(w, g, slots, arguments)
+
+
+def _chunks(w: Array) -> Iterator[Array]:
+    flat = w.reshape(-1)
+    for start in range(0, flat.size, CHUNK):
+        yield flat[start : start + CHUNK].astype(np.float64)
+
+
+def exact_value(cell: Cell) -> float:
+    """The exact penalty of an "error" cell, rounded once to float64."""
+    w = Problem(cell).weights[0]
+    if cell.penalty == "L1":
+        return math.fsum(chain.from_iterable(np.abs(part).tolist() for part in _chunks(w)))
+    return math.fsum(chain.from_iterable(_exact_squares(part) for part in _chunks(w)))
+
+
+def _exact_squares(x: Array) -> Iterator[float]:
+    """Squares as float64 terms that are exact together: the rounded product and what rounding lost (Dekker 1971)."""
+    square = x * x
+    head = x * 134217729.0
+    head -= head - x
+    tail = x - head
+    lost = ((head * head - square) + 2 * head * tail) + tail * tail
+    return chain(square.tolist(), lost.tolist())
+
+
+def errors_in_ulp(value: float, right: float, dtype: str) -> float:
+    """Distance from the exact penalty in units of the last place of the weights' dtype."""
+    return float(abs(value - right) / np.spacing(np.dtype(dtype).type(right)))

@@ -1,0 +1,234 @@
+"""Taking turns: every contender runs each cell for a moment, round after round, and ratios are formed within a round.
+
+A machine's speed drifts: neighbours on the same host, clock frequencies, memory refresh. Two runs of a minute each
+compare two moments; many short turns compare the libraries.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import Any
+
+from cells import Cell
+from contenders import load
+from problem import errors_in_ulp, exact_value
+from worker import serve
+
+NEAR_BEST = 1.25
+"""Forms within this factor of their library's best after the trial stay for all rounds."""
+TRIALS = 2
+
+
+@dataclass
+class Result:
+    """What one cell gave.
+
+    Attributes
+    ----------
+    seconds : dict
+        Contender to form to the median seconds of each round.
+    anchors : set
+        Names "contender: form" of forms that serve only as the other side of a ratio.
+    errors : dict
+        Contender to form to the error in units of the last place, in "error" cells.
+    complaints : list
+        Forms that did not run, or whose result was wrong.
+    """
+
+    cell: Cell
+    seconds: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    anchors: set[str] = field(default_factory=set)
+    errors: dict[str, dict[str, float]] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def best(self, name: str) -> str | None:
+        """The form of a contender with the lowest median."""
+        forms = {form: times for form, times in self.seconds.get(name, {}).items() if f"{name}: {form}" not in self.anchors}
+        return min(forms, key=lambda form: median(forms[form])) if forms else None
+
+    def times(self, name: str, form: str | None = None) -> list[float] | None:
+        """Seconds per round of a contender's form, of its best one unless named."""
+        form = form or self.best(name)
+        return self.seconds.get(name, {}).get(form or "")
+
+
+class Process:
+    """The side of a worker that asks."""
+
+    def __init__(self, name: str, threads: int, cores: int) -> None:
+        self.name = name
+        self.threads = threads
+        here, there = multiprocessing.get_context("spawn").Pipe()
+        self.connection: Connection = here
+        with _environment(name, threads, cores):
+            self.process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, name, threads), daemon=True)
+            self.process.start()
+        there.close()
+        try:
+            state, said = here.recv()
+        except EOFError:
+            state, said = "absent", "its process died"
+        self.present: bool = state == "present"
+        self.said: str = said
+
+    def send(self, method: str, *arguments: Any) -> None:
+        """Ask for something."""
+        self.connection.send((method, *arguments))
+
+    def receive(self) -> Any:
+        """The answer; a RuntimeError if there is none."""
+        try:
+            state, said = self.connection.recv()
+        except EOFError:
+            self.present = False
+            raise RuntimeError(f"its process died (exit code {self.process.exitcode})") from None
+        if state != "done":
+            raise RuntimeError(said)
+        return said
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        """Ask, and wait for the answer."""
+        self.send(method, *arguments)
+        return self.receive()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.present:
+            self.connection.send(("stop",))
+        self.process.join(10)
+        if self.process.is_alive():
+            self.process.kill()
+
+
+@contextmanager
+def _environment(name: str, threads: int, cores: int) -> Iterator[None]:
+    """What a process must find when it starts. With all cores that is the user's environment, untouched.
+
+    With fewer threads it also gets only as many cores: some libraries (JAX) take their thread count from nothing else,
+    and nobody shall use more than the others.
+    """
+    if threads == cores:
+        yield
+        return
+    variables, available = dict(os.environ), os.sched_getaffinity(0)
+    try:
+        os.environ.update({"OMP_NUM_THREADS": str(threads), **load(name).environment(threads)})
+        os.sched_setaffinity(0, sorted(available)[:threads])
+        yield
+    finally:
+        os.sched_setaffinity(0, available)
+        os.environ.clear()
+        os.environ.update(variables)
+
+
+@dataclass
+class Match:
+    """All contenders, at every number of threads that is asked for.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The contenders.
+    cores : int
+        Threads of the cells that do not say.
+    rounds : int
+        Rounds of each cell.
+    seconds : float
+        Length of a turn.
+    """
+
+    names: Sequence[str]
+    cores: int
+    rounds: int
+    seconds: float
+    processes: dict[tuple[str, int], Process] = field(default_factory=dict)
+
+    def players(self, threads: int) -> list[Process]:
+        """The processes with so many threads, started when first needed."""
+        for name in self.names:
+            if (name, threads) not in self.processes:
+                self.processes[name, threads] = process = Process(name, threads, self.cores)
+                _say(f"  {name}, {threads} threads: {process.said}")
+        return [self.processes[name, threads] for name in self.names if self.processes[name, threads].present]
+
+    def retire(self, threads: int) -> None:
+        """Stop the processes with any other number of threads."""
+        for key in [key for key in self.processes if key[1] != threads]:
+            self.processes.pop(key).stop()
+
+    def stop(self) -> None:
+        """Stop everything."""
+        self.retire(-1)
+
+    def play(self, cell: Cell) -> Result:
+        """Measure one cell."""
+        result = Result(cell)
+        threads = cell.threads or self.cores
+        self.retire(threads)
+        players = self.players(threads)
+        if cell.operation == "error":
+            self._show_errors(players, result)
+            return result
+        forms = self._prepare(players, result)
+        self._trial(forms, result)
+        for number in range(self.rounds):
+            turns = [(player, label) for player, labels in forms for label in labels]
+            shift = number % len(turns) if turns else 0
+            for player, label in turns[shift:] + turns[:shift]:
+                seconds = player.ask("turn", label, self.seconds)
+                result.seconds.setdefault(player.name, {}).setdefault(label, []).append(seconds)
+        for player, _ in forms:
+            player.ask("release")
+        return result
+
+    def _prepare(self, players: Sequence[Process], result: Result) -> list[tuple[Process, list[str]]]:
+        """All at once: compiling takes long, and nothing is timed yet."""
+        for player in players:
+            player.send("prepare", result.cell)
+        forms = []
+        for player in players:
+            try:
+                labels, complaints = player.receive()
+            except RuntimeError as error:
+                result.complaints.append(f"{player.name}: {error}")
+                continue
+            result.complaints += [f"{player.name}: {complaint}" for complaint in complaints]
+            result.anchors |= {f"{player.name}: {label}" for label, anchor in labels if anchor}
+            if labels:
+                forms.append((player, [label for label, _ in labels]))
+        return forms
+
+    def _trial(self, forms: list[tuple[Process, list[str]]], result: Result) -> None:
+        """Leave each library its fastest forms, and those too near to tell."""
+        for player, labels in forms:
+            rivals = [label for label in labels if f"{player.name}: {label}" not in result.anchors]
+            if len(rivals) < 2:
+                continue
+            times = {label: min(player.ask("turn", label, self.seconds) for _ in range(TRIALS)) for label in rivals}
+            best = min(times.values())
+            labels[:] = [label for label in labels if label not in times or times[label] <= NEAR_BEST * best]
+
+    def _show_errors(self, players: Sequence[Process], result: Result) -> None:
+        """One after another: the arrays are large."""
+        right = exact_value(result.cell)
+        for player in players:
+            try:
+                labels, complaints = player.ask("prepare", result.cell)
+                result.complaints += [f"{player.name}: {complaint}" for complaint in complaints]
+                for label, _ in labels:
+                    value = player.ask("value", label)
+                    result.errors.setdefault(player.name, {})[label] = errors_in_ulp(value, right, result.cell.dtype)
+                player.ask("release")
+            except RuntimeError as error:
+                result.complaints.append(f"{player.name}: {error}")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
