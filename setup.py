@@ -89,6 +89,8 @@ def extensions() -> list[Extension]:
         module = Extension(
             f"fastreg._kernels_{isa.replace('-', '_')}",
             ["fastreg/_kernels.pyx"],
+            include_dirs=["fastreg"],
+            depends=["fastreg/_vector.h", "fastreg/_team.h"],
             extra_compile_args=list(flags),
         )
         built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)

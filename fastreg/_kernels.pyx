@@ -6,9 +6,9 @@ instruction set, under that set's module name. A module hands out one thing, the
 
 How it is laid out, from the inside out:
 
-    lanes      sums of one block                      absolute_sum, square_sum
+    lanes      sums of one block, and their folding   sum_block, fold_chunk, fold
     blocks     element-wise loops over one block      penalty_gradient, prox, one function for each update rule
-    chunks     composes them while a block is in L1   measure_chunk, process_chunk
+    chunks     composes them while a block is in L1   process_chunk
     work       claims chunks until none is left       work
     threads    one region over all items of a job     run, and the team that helps it
 
@@ -16,107 +16,48 @@ An operation is a composition, not a loop of its own: a block of 512 elements st
 gradient is formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once.
 
 Bits. The element-wise loops do the same IEEE operations in the same order on every instruction set (contraction is off).
-The sums are formed in float64 by a fixed shape: element i of a block goes to lane i mod 32, in order, the tail too; the lanes
-are folded in halves; block sums are folded in a tree of neighbours, the odd one carried. A chunk is 8 blocks, a power of
-two, so folding chunk by chunk is the same tree. Neither threads nor alignment can be seen in the result.
+The sums are formed in float64 by a fixed shape: element i of a block of 512 goes to lane i mod 32, in order, the tail too; a
+chunk's 8 blocks are folded lane by lane in a tree of neighbours, the odd one carried; then its lanes in halves; then a
+tensor's chunks in a tree of neighbours. Neither threads nor alignment nor the vector length can be seen in the result.
 
-A lane adds at most 16 terms. An n-fold sum of equal terms loses up to n/6 ulp to one-sided rounding, and every weight of a
-layer can be equal: 128 terms a lane (blocks of 4096) cost 20 ulp in the worst case, 16 cost 2.7.
+A lane adds at most 16 terms one after the other. A running sum of n equal terms loses up to n/6 ulp to one-sided rounding, and
+the weights of a layer can be equal: 128 terms (a block of 4096) cost up to 20 ulp, 16 cost 2.7, and the trees cost nothing.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
-from libc.math cimport fabs, fabsf, pow, powf, sqrt, sqrtf
+from libc.math cimport copysign, fabs, fabsf, pow, powf, sqrt, sqrtf
+
+cdef extern from "<math.h>" nogil:
+    float copysignf(float size, float sign) noexcept
+
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
 
-cdef extern from *:
-    """
-    #include <string.h>
-    #ifdef _OPENMP
-    #include <omp.h>
-    #define FR_OPENMP 1
-    #else
-    #define FR_OPENMP 0
-    #define omp_get_max_threads() 1
-    #endif
+cdef extern from "_vector.h":
+    const int FR_VECTOR                                # float64 elements of a vector
+    const int FR_PASS_ONE
+    const int FR_PASS_BOTH
+    ctypedef double vector "fr_vector"                 # opaque
+    vector fr_zero() noexcept nogil
+    vector fr_ones() noexcept nogil
+    vector fr_widen(float* p) noexcept nogil
+    vector fr_fetch(double* p) noexcept nogil
+    void fr_keep(double* p, vector x) noexcept nogil
+    vector fr_magnitude(vector x) noexcept nogil
+    vector fr_plus(vector a, vector x) noexcept nogil
+    vector fr_plus_float(vector a, vector x, vector ones) noexcept nogil
+    vector fr_plus_square(vector a, vector x) noexcept nogil
+    vector fr_plus_exact_square(vector a, vector x) noexcept nogil
+    void fr_stream(char* to, char* source, size_t n_bytes) noexcept nogil
+    void fr_stream_end() noexcept nogil
 
-    #if defined(_MSC_VER)
-    #include <intrin.h>
-    #define fr_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
-    #else
-    #define fr_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-    #endif
-
-    /* The team sleeps on a futex; elsewhere a job opens an OpenMP region of its own. */
-    #if FR_OPENMP && defined(__linux__)
-    #define FR_TEAM 1
-    #include <linux/futex.h>
-    #include <sched.h>
-    #include <sys/syscall.h>
-    #include <time.h>
-    #include <unistd.h>
-    #define fr_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-    #define fr_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
-    #define fr_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-    #define fr_sleep(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
-    #define fr_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
-    #define fr_yield() sched_yield()
-    static long long fr_nanoseconds(void) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * 1000000000LL + t.tv_nsec;
-    }
-    #if defined(__x86_64__)
-    #define fr_pause() __builtin_ia32_pause()
-    #elif defined(__aarch64__)
-    #define fr_pause() __asm__ __volatile__("yield")
-    #else
-    #define fr_pause() ((void)0)
-    #endif
-    #else
-    #define FR_TEAM 0
-    #define fr_load(p) (*(p))
-    #define fr_store(p, v) (*(p) = (v))
-    #define fr_swap(p, v) (*(p) = (v), 1)
-    #define fr_sleep(p, seen) ((void)0)
-    #define fr_wake(p, n) ((void)0)
-    #define fr_yield() ((void)0)
-    #define fr_nanoseconds() 0LL
-    #define fr_pause() ((void)0)
-    #endif
-
-    /* Copy to memory around the caches. `to` is aligned like an element, which is what an ordinary store needs first. */
-    #if defined(__SSE2__)
-    #include <immintrin.h>
-    #if defined(__AVX512F__)
-    #define FR_WIDE 64
-    #define fr_stream_one(to, from) _mm512_stream_si512((void*)(to), _mm512_loadu_si512((const void*)(from)))
-    #elif defined(__AVX__)
-    #define FR_WIDE 32
-    #define fr_stream_one(to, from) _mm256_stream_si256((__m256i*)(to), _mm256_loadu_si256((const __m256i*)(from)))
-    #else
-    #define FR_WIDE 16
-    #define fr_stream_one(to, from) _mm_stream_si128((__m128i*)(to), _mm_loadu_si128((const __m128i*)(from)))
-    #endif
-    static void fr_stream(char* to, const char* from, size_t bytes) {
-        size_t head = (size_t)(-(size_t)to) % 64, i;
-        if (head > bytes) head = bytes;
-        memcpy(to, from, head);
-        for (i = head; i + FR_WIDE <= bytes; i += FR_WIDE) fr_stream_one(to + i, from + i);
-        memcpy(to + i, from + i, bytes - i);
-    }
-    #define fr_stream_end() _mm_sfence()
-    #else
-    #define fr_stream(to, from, bytes) memcpy((to), (from), (bytes))
-    #define fr_stream_end() ((void)0)
-    #endif
-    """
+cdef extern from "_team.h":
     const bint FR_OPENMP
     const bint FR_TEAM
     int omp_get_max_threads() noexcept nogil
     Py_ssize_t fr_add(Py_ssize_t* value, Py_ssize_t change) noexcept nogil
-    int fr_add_int "fr_add"(int* value, int change) noexcept nogil
+    int fr_add_int(int* value, int change) noexcept nogil
     int fr_load(int* value) noexcept nogil
     void fr_store(int* value, int new) noexcept nogil
     int fr_swap(int* value, int new) noexcept nogil
@@ -125,8 +66,6 @@ cdef extern from *:
     void fr_yield() noexcept nogil
     long long fr_nanoseconds() noexcept nogil
     void fr_pause() noexcept nogil
-    void fr_stream(char* to, char* source, size_t n_bytes) noexcept nogil
-    void fr_stream_end() noexcept nogil
 
 ctypedef fused real:
     float
@@ -137,77 +76,28 @@ cdef enum:
     BLOCKS = CHUNK // BLOCK
 
 
-# ---------------------------------------------------------------------------------------------------------------- lanes
-cdef inline double fold_lanes(double* lanes) noexcept nogil:
-    cdef int j
-    for j in range(16):
-        lanes[j] += lanes[j + 16]
-    for j in range(8):
-        lanes[j] += lanes[j + 8]
-    for j in range(4):
-        lanes[j] += lanes[j + 4]
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
-
-
-cdef double square_sum(
-    real* w,               # IN, n elements
-    Py_ssize_t n,
-) noexcept nogil:
-    cdef double[LANES] lanes
-    cdef Py_ssize_t i, full = n - n % LANES
-    cdef int j
-    for j in range(LANES):
-        lanes[j] = 0.0
-    for i in range(n // LANES):
-        for j in range(LANES):
-            lanes[j] = lanes[j] + <double>w[i * LANES + j] * <double>w[i * LANES + j]
-    for j in range(<int>(n - full)):
-        lanes[j] = lanes[j] + <double>w[full + j] * <double>w[full + j]
-    return fold_lanes(lanes)
-
-
-cdef double absolute_sum(
-    real* w,               # IN, n elements
-    Py_ssize_t n,
-) noexcept nogil:
-    cdef double[LANES] lanes
-    cdef Py_ssize_t i, full = n - n % LANES
-    cdef int j
-    for j in range(LANES):
-        lanes[j] = 0.0
-    for i in range(n // LANES):
-        for j in range(LANES):
-            lanes[j] = lanes[j] + fabs(<double>w[i * LANES + j])
-    for j in range(<int>(n - full)):
-        lanes[j] = lanes[j] + fabs(<double>w[full + j])
-    return fold_lanes(lanes)
-
-
-cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
-    """Fold n sums in place in a tree of neighbours; an odd last one is carried up."""
-    cdef Py_ssize_t i
-    if n == 0:
-        return 0.0
-    while n > 1:
-        for i in range(n // 2):
-            sums[i] = sums[2 * i] + sums[2 * i + 1]
-        if n % 2:
-            sums[n // 2] = sums[n - 1]
-        n = (n + 1) // 2
-    return sums[0]
-
-
-# --------------------------------------------------------------------------------------------------------------- blocks
-# Element-wise; an output may be one of the inputs, but overlaps none otherwise. Called with literal `parts` and `add`, so that
-# the compiler makes a loop without branches of each.
+# ------------------------------------------------------------------------------------------------------------- elements
+# What is not 0 in a penalty, and what becomes of its gradient. The functions that take `parts` or `action` are called with
+# literals, so that the compiler makes a loop without branches of each.
 cdef enum:
     LASSO = 1
     RIDGE = 2
 
+cdef enum:
+    NOTHING
+    WRITE
+    ADD
 
-cdef inline real sign(real w) noexcept nogil:
-    """1, -1, 0, or NaN, as numpy.sign."""
-    return 1 if w > 0 else (-1 if w < 0 else (0 if w == 0 else w))
+
+cdef inline real signed(real size, real w) noexcept nogil:
+    """size * numpy.sign(w) for a size of at least 0: 0 at 0, NaN at NaN. Half the instructions of three comparisons."""
+    cdef real x
+    if real is float:
+        x = copysignf(size, w)
+    else:
+        x = copysign(size, w)
+    x = x if w != 0 else 0
+    return x if w == w else w
 
 
 cdef inline real root(real x) noexcept nogil:
@@ -226,12 +116,165 @@ cdef inline real magnitude(real x) noexcept nogil:
 
 cdef inline real slope(real w, real l1, real l2, int parts) noexcept nogil:
     if parts == LASSO:
-        return l1 * sign(w)
+        return signed(l1, w)
     if parts == RIDGE:
         return l2 * w
-    return l1 * sign(w) + l2 * w
+    return signed(l1, w) + l2 * w
 
 
+# ---------------------------------------------------------------------------------------------------------------- lanes
+cdef inline void pass_rows(
+    double* absolute,      # OUT: sums of |w|, the lanes from `first` on
+    double* square,        # OUT: sums of w**2
+    real* w,               # IN, rows of LANES elements
+    real* out,             # OUT, or IN and OUT to ADD: the gradient; may be w
+    Py_ssize_t rows,
+    real l1,
+    real l2,
+    int first,
+    int width,             # lanes; as many as keep the accumulators in registers
+    int parts,
+    int action,
+) noexcept nogil:
+    """Sum by lane and put the gradient, row by row: what a row costs to compute hides behind the memory of the next."""
+    cdef vector[LANES] a, s
+    cdef vector x, ones = fr_ones()
+    cdef real[LANES] row
+    cdef real* lane
+    cdef Py_ssize_t i
+    cdef int j, k
+    for k in range(width // FR_VECTOR):
+        a[k] = s[k] = fr_zero()
+    for i in range(rows):
+        lane = w + i * LANES + first
+        for k in range(width // FR_VECTOR):
+            if real is float:
+                x = fr_widen(lane + k * FR_VECTOR)
+                if parts & LASSO:
+                    a[k] = fr_plus_float(a[k], fr_magnitude(x), ones)
+                if parts & RIDGE:
+                    s[k] = fr_plus_exact_square(s[k], x)
+            else:
+                x = fr_fetch(lane + k * FR_VECTOR)
+                if parts & LASSO:
+                    a[k] = fr_plus(a[k], fr_magnitude(x))
+                if parts & RIDGE:
+                    s[k] = fr_plus_square(s[k], x)
+        if action != NOTHING:
+            for j in range(width):
+                row[j] = slope(lane[j], l1, l2, parts)
+            lane = out + i * LANES + first
+            for j in range(width):
+                lane[j] = lane[j] + row[j] if action == ADD else row[j]
+    for k in range(width // FR_VECTOR):
+        if parts & LASSO:
+            fr_keep(absolute + first + k * FR_VECTOR, a[k])
+        if parts & RIDGE:
+            fr_keep(square + first + k * FR_VECTOR, s[k])
+
+
+cdef inline void pass_block(
+    double* absolute,
+    double* square,
+    real* w,
+    real* out,
+    Py_ssize_t n,
+    real l1,
+    real l2,
+    int parts,
+    int action,
+) noexcept nogil:
+    """Element i goes to lane i mod LANES, in order, the tail too."""
+    cdef Py_ssize_t rows = n // LANES, i
+    cdef int j, width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
+    cdef real x
+    for j in range(LANES // width):
+        pass_rows(absolute, square, w, out, rows, l1, l2, j * width, width, parts, action)
+    for i in range(rows * LANES, n):
+        j = <int>(i - rows * LANES)
+        x = w[i]
+        if parts & LASSO:
+            absolute[j] = absolute[j] + fabs(<double>x)
+        if parts & RIDGE:
+            square[j] = square[j] + <double>x * <double>x
+        if action == ADD:
+            out[i] = out[i] + slope(x, l1, l2, parts)
+        elif action == WRITE:
+            out[i] = slope(x, l1, l2, parts)
+
+
+cdef inline void pass_parts(
+    double* absolute, double* square, real* w, real* out, Py_ssize_t n, real l1, real l2, int parts, int action
+) noexcept nogil:
+    if action == NOTHING:
+        pass_block(absolute, square, w, out, n, l1, l2, parts, NOTHING)
+    elif action == WRITE:
+        pass_block(absolute, square, w, out, n, l1, l2, parts, WRITE)
+    else:
+        pass_block(absolute, square, w, out, n, l1, l2, parts, ADD)
+
+
+cdef void measure_block(
+    double* absolute,      # OUT, LANES sums of |w| if l1 is not 0
+    double* square,        # OUT, LANES sums of w**2 if l2 is not 0
+    real* w,               # IN, n elements
+    real* out,             # OUT, or IN and OUT to ADD: the gradient
+    Py_ssize_t n,
+    real l1,
+    real l2,
+    int action,
+) noexcept nogil:
+    """The sums of a block by lane and, in the same pass, its gradient."""
+    if l1 != 0 and l2 != 0:
+        pass_parts(absolute, square, w, out, n, l1, l2, LASSO + RIDGE, action)
+    elif l1 != 0:
+        pass_parts(absolute, square, w, out, n, l1, l2, LASSO, action)
+    elif l2 != 0:
+        pass_parts(absolute, square, w, out, n, l1, l2, RIDGE, action)
+    elif action == WRITE:
+        memset(out, 0, n * sizeof(real))
+
+
+cdef double fold_chunk(double* lanes, int blocks) noexcept nogil:
+    """Fold the blocks' lanes, lane by lane, in a tree of neighbours; then the lanes in halves."""
+    cdef double* left
+    cdef int i, j, k
+    while blocks > 1:
+        for i in range(blocks // 2):
+            left = lanes + 2 * i * LANES
+            for k in range(LANES // FR_VECTOR):
+                fr_keep(
+                    lanes + i * LANES + k * FR_VECTOR,
+                    fr_plus(fr_fetch(left + k * FR_VECTOR), fr_fetch(left + LANES + k * FR_VECTOR)),
+                )
+        if blocks % 2:
+            memcpy(lanes + blocks // 2 * LANES, lanes + (blocks - 1) * LANES, LANES * sizeof(double))
+        blocks = (blocks + 1) // 2
+    for j in range(16):
+        lanes[j] = lanes[j] + lanes[j + 16]
+    for j in range(8):
+        lanes[j] = lanes[j] + lanes[j + 8]
+    for j in range(4):
+        lanes[j] = lanes[j] + lanes[j + 4]
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+
+
+cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
+    """Fold n sums in place in a tree of neighbours; an odd last one is carried up."""
+    cdef Py_ssize_t i
+    if n == 0:
+        return 0.0
+    while n > 1:
+        for i in range(n // 2):
+            sums[i] = sums[2 * i] + sums[2 * i + 1]
+        if n % 2:
+            sums[n // 2] = sums[n - 1]
+        n = (n + 1) // 2
+    return sums[0]
+
+
+# --------------------------------------------------------------------------------------------------------------- blocks
+# Element-wise; an output may be one of the inputs, but overlaps none otherwise.
 cdef inline void slopes(
     real* out,             # OUT, n elements
     real* base,            # IN if add
@@ -279,10 +322,20 @@ cdef void penalty_gradient(
         slopes(out, base, w, n, l1, l2, LASSO + RIDGE, True)
 
 
-cdef inline real shrink(real w, real threshold, real divisor) noexcept nogil:
-    """sign(w) * max(|w| - threshold, 0) / divisor; NaN stays NaN."""
+cdef inline real shrink(real w, real threshold) noexcept nogil:
+    """sign(w) * max(|w| - threshold, 0); NaN stays NaN."""
     cdef real rest = magnitude(w) - threshold
-    return sign(w) * (0 if rest < 0 else rest) / divisor
+    return signed(0 if rest < 0 else rest, w)
+
+
+cdef inline void shrink_all(real* out, real* w, Py_ssize_t n, real threshold, real divisor, bint divide) noexcept nogil:
+    """Called with a literal `divide`: a division costs more than all the rest."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        if divide:
+            out[i] = shrink(w[i], threshold) / divisor
+        else:
+            out[i] = shrink(w[i], threshold)
 
 
 cdef void prox(
@@ -294,9 +347,10 @@ cdef void prox(
     double l2,
 ) noexcept nogil:
     cdef real threshold = <real>(step * l1), divisor = <real>(1 + step * l2)
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = shrink(w[i], threshold, divisor)
+    if divisor == 1:
+        shrink_all(out, w, n, threshold, divisor, False)
+    else:
+        shrink_all(out, w, n, threshold, divisor, True)
 
 
 cdef void multiply(
@@ -377,7 +431,7 @@ cdef void proximal_gradient_descent(real* w, real* g, Py_ssize_t n, Rule* rule, 
     cdef real rate = <real>rule.rate, threshold = <real>(rule.rate * l1), divisor = <real>(1 + rule.rate * rule.l2)
     cdef Py_ssize_t i
     for i in range(n):
-        w[i] = shrink(w[i] - g[i] * rate, threshold, divisor)
+        w[i] = shrink(w[i] - g[i] * rate, threshold) / divisor
 
 
 cdef void proximal_adagrad(real* w, real* g, real* a, Py_ssize_t n, Rule* rule, double l1) noexcept nogil:
@@ -386,7 +440,7 @@ cdef void proximal_adagrad(real* w, real* g, real* a, Py_ssize_t n, Rule* rule, 
     for i in range(n):
         a[i] = a[i] + g[i] * g[i]
         step = rate / root(a[i])
-        w[i] = shrink(w[i] - g[i] * step, step * lasso, one + step * ridge)
+        w[i] = shrink(w[i] - g[i] * step, step * lasso) / (one + step * ridge)
 
 
 cdef inline real raised(real x, real power) noexcept nogil:
@@ -402,7 +456,7 @@ cdef inline void ftrl_element(
     cdef real shrunk = g[0] + shrinkage2 * w[0]
     z[0] = z[0] + (shrunk - (after - before) / rate * w[0])
     a[0] = grown
-    w[0] = (sign(z[0]) * lasso - z[0]) / (after / rate + ridge2) if magnitude(z[0]) > lasso else 0
+    w[0] = (signed(lasso, z[0]) - z[0]) / (after / rate + ridge2) if magnitude(z[0]) > lasso else 0
 
 
 cdef void ftrl(real* w, real* g, real* a, real* z, Py_ssize_t n, Rule* rule, double l1) noexcept nogil:
@@ -468,7 +522,10 @@ cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssiz
 
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
     """Measure and operate block by block; leave the chunk's two sums in the job's partials."""
-    cdef double[BLOCKS] absolute, square
+    cdef double[BLOCKS * LANES] absolute, square
+    cdef real l1 = <real>item.l1, l2 = <real>item.l2
+    cdef bint gradient = job.operation == GRADIENT or job.operation == ACCUMULATE
+    cdef int action = NOTHING if not gradient else ADD if job.operation == ACCUMULATE else WRITE
     cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, rest = min(item.size - start, <Py_ssize_t>CHUNK), i, n
     cdef int block, blocks = <int>((rest + BLOCK - 1) // BLOCK)
     cdef real* w
@@ -477,31 +534,24 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         i = start + block * BLOCK
         n = min(rest - block * BLOCK, <Py_ssize_t>BLOCK)
         w = at(item.weights, i, buffer)
-        absolute[block] = square[block] = 0.0
+        out = buffer if job.stream else at(item.out, i, buffer)
         if job.measure:
-            if item.l1 != 0:
-                absolute[block] = absolute_sum(w, n)
-            if item.l2 != 0:
-                square[block] = square_sum(w, n)
-        if job.operation == GRADIENT or job.operation == PROX:
-            out = at(item.out, i, buffer)
-            if job.stream:
-                out = buffer
-            if job.operation == GRADIENT:
-                penalty_gradient(out, <real*>NULL, w, n, <real>item.l1, <real>item.l2)
-            else:
-                prox(out, w, n, job.rule.rate, item.l1, item.l2)
-            if job.stream:
-                fr_stream(<char*>at(item.out, i, buffer), <char*>buffer, n * sizeof(real))
-        elif job.operation == ACCUMULATE:
-            out = at(item.out, i, buffer)
-            penalty_gradient(out, out, w, n, <real>item.l1, <real>item.l2)
-        elif job.operation != MEASURE:
+            measure_block(absolute + block * LANES, square + block * LANES, w, out, n, l1, l2, action)
+        elif gradient:
+            penalty_gradient(out, out if action == ADD else <real*>NULL, w, n, l1, l2)
+        if job.operation == PROX:
+            prox(out, w, n, job.rule.rate, item.l1, item.l2)
+        elif job.operation == TOTAL_NORM:
             update_block(job, item, buffer, i, n)
-            if job.operation == TOTAL_NORM:
-                square[block] = square_sum(buffer, n)
-    job.partials[chunk] = fold(absolute, blocks)
-    job.partials[job.n_chunks + chunk] = fold(square, blocks)
+            measure_block(<double*>NULL, square + block * LANES, buffer, <real*>NULL, n, <real>0, <real>1, NOTHING)
+        elif job.operation > TOTAL_NORM:
+            update_block(job, item, buffer, i, n)
+        if job.stream:
+            fr_stream(<char*>at(item.out, i, buffer), <char*>buffer, n * sizeof(real))
+    job.partials[chunk] = fold_chunk(absolute, blocks) if job.measure and l1 != 0 else 0.0
+    job.partials[job.n_chunks + chunk] = (
+        fold_chunk(square, blocks) if job.measure and l2 != 0 or job.operation == TOTAL_NORM else 0.0
+    )
 
 
 # ----------------------------------------------------------------------------------------------------------------- work

@@ -1,0 +1,60 @@
+/* What the team in _kernels.pyx stands on: atomics, and on Linux a futex to sleep on. Elsewhere a job opens an OpenMP
+   region of its own, and of all this only fr_add is used. */
+#ifndef FASTREG_TEAM_H
+#define FASTREG_TEAM_H
+
+#ifdef _OPENMP
+#include <omp.h>
+#define FR_OPENMP 1
+#else
+#define FR_OPENMP 0
+#define omp_get_max_threads() 1
+#endif
+
+#if defined(_MSC_VER)
+#include <intrin.h>
+#define fr_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
+#define fr_add_int(p, v) _InterlockedExchangeAdd((volatile long*)(p), (v))
+#else
+#define fr_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define fr_add_int(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#endif
+
+#if FR_OPENMP && defined(__linux__)
+#define FR_TEAM 1
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#define fr_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define fr_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define fr_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define fr_sleep(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
+#define fr_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
+#define fr_yield() sched_yield()
+static long long fr_nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+#if defined(__x86_64__)
+#define fr_pause() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define fr_pause() __asm__ __volatile__("yield")
+#else
+#define fr_pause() ((void)0)
+#endif
+#else
+#define FR_TEAM 0
+#define fr_load(p) (*(p))
+#define fr_store(p, v) (*(p) = (v))
+#define fr_swap(p, v) (*(p) = (v), 0)
+#define fr_sleep(p, seen) ((void)0)
+#define fr_wake(p, n) ((void)0)
+#define fr_yield() ((void)0)
+#define fr_nanoseconds() 0LL
+#define fr_pause() ((void)0)
+#endif
+
+#endif
