@@ -122,7 +122,7 @@ ONE_THREAD = "step, fastreg on one thread"
 
 
 def values() -> Iterator[Cell]:
-    """One tensor's penalty."""
+    """Yield one tensor's penalty."""
     for dtype in ("float32", "float64"):
         for penalty in ("L2", "L1", "L1+L2"):
             for size in (64, 1000, 1e5, 1e6, 2e7):
@@ -136,7 +136,7 @@ def values() -> Iterator[Cell]:
 
 
 def gradients() -> Iterator[Cell]:
-    """One tensor's penalty with its gradient, and its proximal step."""
+    """Yield one tensor's penalty with its gradient, and its proximal step."""
     for operation in ("accumulated", "written"):
         for dtype in ("float32", "float64"):
             for penalty in ("L2", "L1+L2"):
@@ -150,7 +150,7 @@ def gradients() -> Iterator[Cell]:
 
 
 def collections() -> Iterator[Cell]:
-    """A network's tensors in one call."""
+    """Yield a network's tensors in one call."""
     for network in ("small MLP", "ResNet-50", "BERT-base", "GPT-2 small"):
         for operation in ("value", "accumulated"):
             targets = [NO_PEER_AHEAD]
@@ -163,7 +163,7 @@ def collections() -> Iterator[Cell]:
 
 
 def updates() -> Iterator[Cell]:
-    """Every update rule on ResNet-50, its L2 penalty's gradient and loss included (L1 where the rule is proximal)."""
+    """Yield every update rule on ResNet-50, its L2 penalty's gradient and loss included (L1 where the rule is proximal)."""
     fused = {
         "Adam": "torch: fused Adam without penalty or loss",
         "GradientDescent": "torch: fused SGD without penalty or loss",
@@ -181,7 +181,7 @@ def updates() -> Iterator[Cell]:
 
 
 def steps() -> Iterator[Cell]:
-    """A whole NumPy training step: 784-1024-1024-10, batches of 128, its kernels regularized."""
+    """Yield a whole NumPy training step: 784-1024-1024-10, batches of 128, its kernels regularized."""
     for threads in (None, 1):
         for rule, bound in ((None, 1.10), ("Adam", 1.12)):
             targets = [Target(f"fastreg: {ALONE}", at_most=bound), NO_PEER_AHEAD]
@@ -194,7 +194,7 @@ def steps() -> Iterator[Cell]:
 
 
 def scaling(cores: int) -> Iterator[Cell]:
-    """The same at 1, 2, ... all cores but one; all cores stand in the tables above."""
+    """Yield the same at 1, 2, ... all cores but one; all cores stand in the tables above."""
     for threads in range(1, cores):
         for operation in ("value", "accumulated"):
             for size in (1e6, 2e7):
@@ -202,7 +202,7 @@ def scaling(cores: int) -> Iterator[Cell]:
 
 
 def errors(size: float) -> Iterator[Cell]:
-    """How far from the exact sum a penalty is."""
+    """Yield cells that ask how far from the exact sum a penalty is."""
     for dtype in ("float32", "float64"):
         for penalty in ("L2", "L1"):
             yield Cell("error", penalty, dtype, *tensor(size), quick=penalty == "L2", targets=())

@@ -23,30 +23,41 @@ typedef uint64_t words __attribute__((vector_size(LINE), aligned(LINE), may_alia
 typedef float floats __attribute__((vector_size(LINE), aligned(LINE), may_alias));
 typedef double doubles __attribute__((vector_size(LINE), aligned(LINE), may_alias));
 
-/* Lines of the calling thread: equal shares, as a static schedule gives them. */
-static void my_share(ptrdiff_t lines, ptrdiff_t *start, ptrdiff_t *stop)
+/* The calling thread's next lines: an equal share for each thread at once, or blocks to whoever comes first, which wins
+ * where a core is slower than the others for a moment. Returns 0 when there are none left. */
+static int claim(ptrdiff_t *next, ptrdiff_t block, ptrdiff_t lines, ptrdiff_t *start, ptrdiff_t *stop)
 {
-    const ptrdiff_t threads = omp_get_num_threads(), me = omp_get_thread_num();
-    *start = lines * me / threads;
-    *stop = lines * (me + 1) / threads;
+    if (block == 0) {
+        const ptrdiff_t threads = omp_get_num_threads(), me = omp_get_thread_num();
+        if (*stop >= 0)
+            return 0;
+        *start = lines * me / threads;
+        *stop = lines * (me + 1) / threads;
+        return 1;
+    }
+    *start = __atomic_fetch_add(next, block, __ATOMIC_RELAXED);
+    *stop = *start + block < lines ? *start + block : lines;
+    return *start < lines;
 }
 
-double limit_read(const void *x, ptrdiff_t bytes, int threads, int repeats)
+double limit_read(const void *x, ptrdiff_t bytes, ptrdiff_t block, int threads, int repeats)
 {
     const words *lines = x;
     const double started = omp_get_wtime();
     for (int repeat = 0; repeat < repeats; repeat++) {
         uint64_t total = 0;
+        ptrdiff_t next = 0;
 #pragma omp parallel num_threads(threads) reduction(^ : total) if (threads > 1)
         {
-            ptrdiff_t i, stop;
+            ptrdiff_t i, stop = -1;
             words sums[UNROLL] = {{0}};
-            my_share(bytes / LINE, &i, &stop);
-            for (; i + UNROLL <= stop; i += UNROLL)
-                for (int k = 0; k < UNROLL; k++)
-                    sums[k] ^= lines[i + k];
-            for (; i < stop; i++)
-                sums[0] ^= lines[i];
+            while (claim(&next, block / LINE, bytes / LINE, &i, &stop)) {
+                for (; i + UNROLL <= stop; i += UNROLL)
+                    for (int k = 0; k < UNROLL; k++)
+                        sums[k] ^= lines[i + k];
+                for (; i < stop; i++)
+                    sums[0] ^= lines[i];
+            }
             for (int k = 1; k < UNROLL; k++)
                 sums[0] ^= sums[k];
             for (size_t k = 0; k < LINE / sizeof(uint64_t); k++)
@@ -58,24 +69,25 @@ double limit_read(const void *x, ptrdiff_t bytes, int threads, int repeats)
 }
 
 /* One elementwise loop over whole lines, in parallel, repeated and timed. */
-#define ELEMENTWISE(name, vector, scalar, statement)                                            \
-    double name(scalar s, const void *from, void *to, ptrdiff_t bytes, int threads, int repeats) \
-    {                                                                                           \
-        const vector *restrict x = from;                                                        \
-        vector *restrict y = to;                                                                \
-        const double started = omp_get_wtime();                                                 \
-        for (int repeat = 0; repeat < repeats; repeat++) {                                      \
-            _Pragma("omp parallel num_threads(threads) if (threads > 1)")                       \
-            {                                                                                   \
-                ptrdiff_t start, stop;                                                          \
-                my_share(bytes / LINE, &start, &stop);                                          \
-                for (ptrdiff_t i = start; i < stop; i++) {                                      \
-                    statement;                                                                  \
-                }                                                                               \
-                STORES_DONE;                                                                    \
-            }                                                                                   \
-        }                                                                                       \
-        return omp_get_wtime() - started;                                                       \
+#define ELEMENTWISE(name, vector, scalar, statement)                                                            \
+    double name(scalar s, const void *from, void *to, ptrdiff_t bytes, ptrdiff_t block, int threads, int repeats) \
+    {                                                                                                           \
+        const vector *restrict x = from;                                                                        \
+        vector *restrict y = to;                                                                                \
+        const double started = omp_get_wtime();                                                                 \
+        for (int repeat = 0; repeat < repeats; repeat++) {                                                      \
+            ptrdiff_t next = 0;                                                                                 \
+            _Pragma("omp parallel num_threads(threads) if (threads > 1)")                                       \
+            {                                                                                                   \
+                ptrdiff_t start, stop = -1;                                                                     \
+                while (claim(&next, block / LINE, bytes / LINE, &start, &stop))                                 \
+                    for (ptrdiff_t i = start; i < stop; i++) {                                                  \
+                        statement;                                                                              \
+                    }                                                                                           \
+                STORES_DONE;                                                                                    \
+            }                                                                                                   \
+        }                                                                                                       \
+        return omp_get_wtime() - started;                                                                       \
     }
 
 #if defined(__x86_64__)

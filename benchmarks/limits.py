@@ -19,7 +19,7 @@ LINE = 64
 
 @cache
 def library() -> ctypes.CDLL:
-    """The compiled limits; an ImportError where there is no C compiler with OpenMP."""
+    """Return the compiled limits; an ImportError where there is no C compiler with OpenMP."""
     compiler = os.environ.get("CC", "cc")
     if shutil.which(compiler) is None:
         raise ImportError(f"the limits need a C compiler, and {compiler!r} is not on the path")
@@ -32,21 +32,23 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
 
 
-def seconds_of_read(x: NDArray[np.generic], threads: int, repeats: int) -> float:
-    """Seconds for reading `x` so many times."""
+def seconds_of_read(x: NDArray[np.generic], block: int, threads: int, repeats: int) -> float:
+    """Seconds for reading `x` so many times, in blocks of so many bytes, or in equal shares if that is 0."""
     run = library().limit_read
     run.restype = ctypes.c_double
-    run.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int]
-    return float(run(x.ctypes.data, _whole_lines(x), threads, repeats))
+    run.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int]
+    return float(run(x.ctypes.data, _whole_lines(x), block, threads, repeats))
 
 
-def seconds_of(kind: str, s: float, x: NDArray[np.generic], y: NDArray[np.generic], threads: int, repeats: int) -> float:
+def seconds_of(  # noqa: PLR0917
+    kind: str, s: float, x: NDArray[np.generic], y: NDArray[np.generic], block: int, threads: int, repeats: int
+) -> float:
     """Seconds for ``y += s*x`` (`kind` "axpy") or ``y = s*x`` ("scale", or "stream" past the cache), so many times."""
     run = getattr(library(), f"limit_{kind}_{x.dtype.name}")
     run.restype = ctypes.c_double
     scalar = ctypes.c_float if x.dtype == np.float32 else ctypes.c_double
-    run.argtypes = [scalar, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int]
-    return float(run(s, x.ctypes.data, y.ctypes.data, _whole_lines(x), threads, repeats))
+    run.argtypes = [scalar, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int]
+    return float(run(s, x.ctypes.data, y.ctypes.data, _whole_lines(x), block, threads, repeats))
 
 
 def _whole_lines(x: NDArray[np.generic]) -> int:

@@ -29,7 +29,7 @@ from rounds import Match
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Read the command line."""
     cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="the most telling cells, few rounds")
@@ -53,7 +53,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def chosen_cells(options: argparse.Namespace) -> list[Cell]:
-    """The cells that the command line asks for."""
+    """Return the cells that the command line asks for."""
     cells = all_cells(options.threads, 1e6 if options.quick else 1e8)
     if options.cells:
         return [cell for cell in cells if any(fnmatch(cell.name, pattern) for pattern in options.cells)]

@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 
 
 def aligned(shape: tuple[int, ...], dtype: str) -> Array:
-    """An uninitialized array that starts on a cache line, so that luck with alignment favours nobody."""
+    """Return an uninitialized array that starts on a cache line, so that luck with alignment favours nobody."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.empty(size + LINE, np.uint8)
     start = -raw.ctypes.data % LINE
@@ -68,7 +68,7 @@ class Problem:
             self._first_gradients = [g.copy() for g in self.gradients]
 
     def slots(self) -> list[dict[str, Array]]:
-        """The rule's slots, one dict per tensor; ``fresh`` puts these back too."""
+        """Return the rule's slots, one dict per tensor; ``fresh`` puts these back too."""
         assert self.cell.rule is not None
         names = RULES[self.cell.rule].slots
         if not self._slots:
@@ -101,7 +101,7 @@ class Problem:
             g[...] = 0.5
 
     def complaint(self, value: float | None, arrays: Sequence[Array] | None) -> str | None:
-        """What is wrong with the result of one run from a fresh start, if anything.
+        """Return what is wrong with the result of one run from a fresh start, if anything.
 
         Losses may differ by the rounding of a float32 sum, arrays by single roundings; an update may differ by a
         thousandth of its mean length, since Adam's first step has the length of the learning rate whatever the gradient.
@@ -157,7 +157,7 @@ def _chunks(w: Array) -> Iterator[Array]:
 
 
 def exact_value(cell: Cell) -> float:
-    """The exact penalty of an "error" cell, rounded once to float64."""
+    """Return the exact penalty of an "error" cell, rounded once to float64."""
     w = Problem(cell).weights[0]
     if cell.penalty == "L1":
         return math.fsum(chain.from_iterable(np.abs(part).tolist() for part in _chunks(w)))

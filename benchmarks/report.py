@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -40,7 +41,7 @@ def ratio(above: Sequence[float] | None, below: Sequence[float] | None) -> Ratio
 
 
 def best_peer(result: Result) -> str | None:
-    """The peer with the lowest median."""
+    """Return the peer with the lowest median."""
     medians = {name: median(times) for name in PEERS if (times := result.times(name))}
     return min(medians, key=lambda name: medians[name]) if medians else None
 
@@ -88,7 +89,7 @@ def verdicts(result: Result) -> list[Verdict]:
 
 
 def machine() -> dict[str, Any]:
-    """The machine, without its name."""
+    """Describe the machine, without its name."""
     facts: dict[str, Any] = {
         "processor": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
@@ -134,7 +135,7 @@ def regime(cell: Cell) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time for people."""
+    """Write a time for people."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
@@ -142,7 +143,7 @@ def duration(seconds: float) -> str:
 
 
 def markdown(results: Sequence[Result], facts: dict[str, Any], versions: dict[str, str], options: argparse.Namespace) -> str:
-    """The report."""
+    """Write the report."""
     lines = ["# fastreg beside its peers", ""]
     caches = ", ".join(f"{level} {size // 1024} KiB" for level, size in facts["caches"].items())
     lines.append(
@@ -155,6 +156,10 @@ def markdown(results: Sequence[Result], facts: dict[str, Any], versions: dict[st
         lines += ["**fastreg itself is not installed here: its column is empty and no target is judged.**", ""]
     judged = [verdict for result in results for verdict in verdicts(result) if verdict.met is not None]
     lines += [f"Targets met: {sum(bool(v.met) for v in judged)} of {len(judged)} measured.", ""]
+    turns, disturbed = (sum(getattr(result, kind) for result in results) for kind in ("turns", "disturbed"))
+    if turns:
+        said = "all turns were quiet" if not disturbed else f"other processes disturbed {disturbed / turns:.0%} of the turns"
+        lines += [f"The machine during the run: {said}.", ""]
     timed = [result for result in results if result.cell.operation != "error"]
     if timed:
         lines += [
@@ -216,7 +221,7 @@ def _error_row(result: Result) -> str:
 
 
 def error_bound(cell: Cell) -> float:
-    """The largest error allowed: float32 the exact sum rounded (and 1e-9 of it), float64 two units of the last place."""
+    """Return the largest error allowed: float32 the exact sum rounded (and 1e-9 of it), float64 two units of the last place."""
     return 0.5 + 1e-9 * 2**24 if cell.dtype == "float32" else 2.0
 
 
@@ -279,6 +284,8 @@ def as_json(results: Sequence[Result], facts: dict[str, Any], versions: dict[str
                 ],
                 "errors_in_ulp": result.errors,
                 "complaints": result.complaints,
+                "turns": result.turns,
+                "turns_disturbed": result.disturbed,
             }
             for result in results
         ],
@@ -286,11 +293,9 @@ def as_json(results: Sequence[Result], facts: dict[str, Any], versions: dict[str
 
 
 def plot(results: Sequence[Result], path: Path) -> None:
-    """Times over fastreg's (over the limit's where fastreg is not installed), one line of dots per cell."""
-    import matplotlib  # noqa: PLC0415
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    """Draw times over fastreg's (over the limit's where fastreg is not installed), one line of dots per cell."""
+    import_module("matplotlib").use("Agg")
+    pyplot: Any = import_module("matplotlib.pyplot")
 
     rows = [result for result in results if result.times("fastreg") or result.times("limit")]
     figure, axes = pyplot.subplots(figsize=(9, 1.5 + 0.22 * len(rows)), layout="constrained")

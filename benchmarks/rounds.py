@@ -9,10 +9,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,6 +26,10 @@ from worker import serve
 NEAR_BEST = 1.25
 """Forms within this factor of their library's best after the trial stay for all rounds."""
 TRIALS = 2
+QUIET = 0.1
+"""A turn is quiet if all other processes used less than this share of one core meanwhile (and the host took no more)."""
+TRIES = 3
+"""How often a turn that was not quiet is taken."""
 
 
 @dataclass
@@ -40,6 +46,8 @@ class Result:
         Contender to form to the error in units of the last place, in "error" cells.
     complaints : list
         Forms that did not run, or whose result was wrong.
+    turns, disturbed : int
+        Turns that count, and those among them during which somebody else used the machine.
     """
 
     cell: Cell
@@ -47,9 +55,11 @@ class Result:
     anchors: set[str] = field(default_factory=set)
     errors: dict[str, dict[str, float]] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)
+    turns: int = 0
+    disturbed: int = 0
 
     def best(self, name: str) -> str | None:
-        """The form of a contender with the lowest median."""
+        """Return the form of a contender with the lowest median."""
         forms = {form: times for form, times in self.seconds.get(name, {}).items() if f"{name}: {form}" not in self.anchors}
         return min(forms, key=lambda form: median(forms[form])) if forms else None
 
@@ -83,7 +93,7 @@ class Process:
         self.connection.send((method, *arguments))
 
     def receive(self) -> Any:
-        """The answer; a RuntimeError if there is none."""
+        """Return the answer; a RuntimeError if there is none."""
         try:
             state, said = self.connection.recv()
         except EOFError:
@@ -98,6 +108,18 @@ class Process:
         self.send(method, *arguments)
         return self.receive()
 
+    def turn(self, label: str, seconds: float) -> tuple[float, bool]:
+        """One turn's median, and whether the machine was quiet; taken again a few times if it was not."""
+        for _ in range(TRIES):
+            busy, started = _busy_seconds(), time.perf_counter()
+            middle, own = self.ask("turn", label, seconds)
+            others = _busy_seconds() - busy - own
+            # the kernel counts in hundredths of a second: two of them mean nothing
+            quiet = others <= max(0.02, QUIET * (time.perf_counter() - started))
+            if quiet:
+                break
+        return middle, quiet
+
     def stop(self) -> None:
         """End the process."""
         if self.present:
@@ -107,9 +129,18 @@ class Process:
             self.process.kill()
 
 
+def _busy_seconds() -> float:
+    """Processor time that this machine has spent or had taken away by its host, all processes together."""
+    try:
+        user, nice, system, _idle, _waiting, *interrupts = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0.0
+    return sum(map(int, (user, nice, system, *interrupts))) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def _environment(name: str, threads: int, cores: int) -> Iterator[None]:
-    """What a process must find when it starts. With all cores that is the user's environment, untouched.
+    """Set what a process must find when it starts. With all cores that is the user's environment, untouched.
 
     With fewer threads it also gets only as many cores: some libraries (JAX) take their thread count from nothing else,
     and nobody shall use more than the others.
@@ -151,7 +182,7 @@ class Match:
     processes: dict[tuple[str, int], Process] = field(default_factory=dict)
 
     def players(self, threads: int) -> list[Process]:
-        """The processes with so many threads, started when first needed."""
+        """Give the processes with so many threads, started when first needed."""
         for name in self.names:
             if (name, threads) not in self.processes:
                 self.processes[name, threads] = process = Process(name, threads, self.cores)
@@ -182,7 +213,9 @@ class Match:
             turns = [(player, label) for player, labels in forms for label in labels]
             shift = number % len(turns) if turns else 0
             for player, label in turns[shift:] + turns[:shift]:
-                seconds = player.ask("turn", label, self.seconds)
+                seconds, quiet = player.turn(label, self.seconds)
+                result.turns += 1
+                result.disturbed += not quiet
                 result.seconds.setdefault(player.name, {}).setdefault(label, []).append(seconds)
         for player, _ in forms:
             player.ask("release")
@@ -211,7 +244,7 @@ class Match:
             rivals = [label for label in labels if f"{player.name}: {label}" not in result.anchors]
             if len(rivals) < 2:
                 continue
-            times = {label: min(player.ask("turn", label, self.seconds) for _ in range(TRIALS)) for label in rivals}
+            times = {label: min(player.turn(label, self.seconds)[0] for _ in range(TRIALS)) for label in rivals}
             best = min(times.values())
             labels[:] = [label for label in labels if label not in times or times[label] <= NEAR_BEST * best]
 

@@ -64,7 +64,7 @@ def _rms_prop(w: Array, g: Array, s: Mapping[str, Array], a: Mapping[str, float]
 def _adam(w: Array, g: Array, s: Mapping[str, Array], a: Mapping[str, float]) -> Array:
     m = a["beta1"] * s["m"] + (1 - a["beta1"]) * g
     v = a["beta2"] * s["v"] + (1 - a["beta2"]) * g * g
-    rate = a["learning_rate"] * np.sqrt(1 - a["beta2"]) / (1 - a["beta1"])
+    rate = a["learning_rate"] * (1 - a["beta2"]) ** 0.5 / (1 - a["beta1"])
     return w - rate * m / (np.sqrt(v) + a["epsilon"])
 
 
@@ -74,7 +74,8 @@ def _adam_w(w: Array, g: Array, s: Mapping[str, Array], a: Mapping[str, float]) 
 
 def _shrink(w: Array, rate: Array | float, a: Mapping[str, float]) -> Array:
     l1, l2 = a["l1_regularization_strength"], a["l2_regularization_strength"]
-    return np.sign(w) * np.maximum(np.abs(w) - rate * l1, 0) / (1 + rate * l2)
+    shrunk: Array = np.sign(w) * np.maximum(np.abs(w) - rate * l1, 0) / (1 + rate * l2)
+    return shrunk
 
 
 def _proximal_gradient_descent(w: Array, g: Array, _: Mapping[str, Array], a: Mapping[str, float]) -> Array:

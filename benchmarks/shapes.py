@@ -8,6 +8,7 @@ which its usual implementation creates them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from math import prod
 
 Shape = tuple[int, ...]
@@ -17,14 +18,14 @@ Shapes = Mapping[str, Shape]
 def dense_network(*widths: int) -> dict[str, Shape]:
     """Kernels and biases of a fully connected network with layers of these widths."""
     shapes: dict[str, Shape] = {}
-    for layer, (inputs, outputs) in enumerate(zip(widths, widths[1:], strict=False), start=1):
+    for layer, (inputs, outputs) in enumerate(pairwise(widths), start=1):
         shapes[f"dense{layer}/kernel"] = (inputs, outputs)
         shapes[f"dense{layer}/bias"] = (outputs,)
     return shapes
 
 
 def resnet50() -> dict[str, Shape]:
-    """The 161 trainable tensors of ResNet-50 (He et al. 2015, table 1), 25.557 million parameters."""
+    """Return the 161 trainable tensors of ResNet-50 (He et al. 2015, table 1), 25.557 million parameters."""
     shapes: dict[str, Shape] = {}
 
     def convolution(name: str, size: int, inputs: int, outputs: int) -> None:
@@ -50,7 +51,7 @@ def resnet50() -> dict[str, Shape]:
 
 
 def bert_base() -> dict[str, Shape]:
-    """The 199 tensors of BERT-base uncased (Devlin et al. 2018), 109.5 million parameters."""
+    """Return the 199 tensors of BERT-base uncased (Devlin et al. 2018), 109.5 million parameters."""
     width, inner = 768, 3072
     shapes: dict[str, Shape] = {
         "embeddings/word": (30522, width),
@@ -78,7 +79,7 @@ def bert_base() -> dict[str, Shape]:
 
 
 def gpt2_small() -> dict[str, Shape]:
-    """The 148 tensors of GPT-2 small (Radford et al. 2019), 124.4 million parameters; its output layer is ``wte``."""
+    """Return the 148 tensors of GPT-2 small (Radford et al. 2019), 124.4 million parameters; its output layer is ``wte``."""
     width = 768
     shapes: dict[str, Shape] = {"wte": (50257, width), "wpe": (1024, width)}
     for layer in range(12):
@@ -115,5 +116,5 @@ NETWORKS: Mapping[str, Shapes] = {
 
 
 def elements(shapes: Shapes) -> int:
-    """Number of parameters."""
+    """Return the number of parameters."""
     return sum(prod(shape) for shape in shapes.values())

@@ -86,24 +86,25 @@ class Worker:
             return None
         return problem.complaint(form.value(result) if form.value else None, form.arrays() if form.arrays else None)
 
-    def turn(self, label: str, seconds: float) -> float:
-        """Median seconds of one run of a form, in a tight loop on warm arrays."""
+    def turn(self, label: str, seconds: float) -> tuple[float, float]:
+        """Median seconds of one run of a form, in a tight loop on warm arrays; and the processor time of the whole turn."""
         form, clock = self.forms[label], self.clocks[label]
+        used = time.process_time()
         with form.around():
             number, spent = 1, clock(1)
             warm_until = time.perf_counter() + min(WARM_SECONDS, seconds)
             while time.perf_counter() < warm_until:
                 number = max(1, int(SAMPLE_SECONDS / max(spent, 1e-9)))
                 spent = clock(number) / number
-            samples = []
+            samples: list[float] = []
             until = time.perf_counter() + seconds
             while not samples or time.perf_counter() < until:
                 samples.append(clock(number) / number)
         self._sleep()
-        return median(samples) * form.factor
+        return median(samples) * form.factor, time.process_time() - used
 
     def value(self, label: str) -> float:
-        """The penalty by a form, for comparison with the exact one."""
+        """Return the penalty by a form, for comparison with the exact one."""
         form = self.forms[label]
         if form.value is None:
             raise ValueError(f"{label} computes no value")

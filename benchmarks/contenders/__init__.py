@@ -23,6 +23,6 @@ PEERS = tuple(name for name in CONTENDERS if name not in ("limit", "fastreg"))
 
 
 def load(name: str) -> type[Contender]:
-    """The contender's class."""
+    """Return the contender's class."""
     found: type[Contender] = getattr(import_module(f"contenders.{name.lower()}"), CONTENDERS[name])
     return found

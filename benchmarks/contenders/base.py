@@ -56,7 +56,7 @@ class Form:
     around: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def run(self) -> Any:
-        """The expression's result."""
+        """Return the expression's result."""
         return eval(self.statement, dict(self.names))
 
     def clock(self) -> Callable[[int], float]:
@@ -103,11 +103,11 @@ class Contender(ABC):
         return [] if operation is None else list(operation(problem))
 
     def error(self, problem: Problem) -> list[Form]:
-        """The forms of "value" serve to show the error too."""
+        """Offer the forms of "value", which show the error too."""
         return self._forms_of("value", problem)
 
     def step(self, problem: Problem) -> list[Form]:
-        """A training step in NumPy, and within it this library's part."""
+        """Offer a training step in NumPy, and within it this library's part."""
         if not self.numpy_arrays or problem.network is None:
             return []
         inner = self._forms_of("update" if problem.cell.rule else "accumulated", problem)
@@ -125,7 +125,7 @@ class Contender(ABC):
         found = getattr(self, operation, None)
         return [] if found is None else list(found(problem))
 
-    def release(self) -> None:
+    def release(self) -> None:  # noqa: B027 - most have nothing to forget
         """Forget what was compiled or cached for the last cell."""
 
 

@@ -24,7 +24,8 @@ class Fastreg(Contender):
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         self.fr: Any = import_module("fastreg")
-        self.fr.set_num_threads(threads)
+        if self.fr.get_num_threads() != threads:
+            self.fr.set_num_threads(threads)
 
     @property
     def version(self) -> str:
@@ -45,7 +46,7 @@ class Fastreg(Contender):
         return self.fr.regularize(named, rules)
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A closure call, or a lazy total."""
+        """Offer a closure call, or a lazy total."""
         if problem.cell.single:
             names = {"regularizer": self._regularizer(problem), "w": problem.weights[0]}
             yield Form("regularizer(w)", "regularizer(w)", names, float)
@@ -73,7 +74,7 @@ class Fastreg(Contender):
         yield Form(label, statement, names, lambda result: float(result[0]), lambda: problem.gradients)
 
     def prox(self, problem: Problem) -> Iterator[Form]:
-        """The proximal map into z."""
+        """Offer the proximal map into z."""
         names = {
             "prox": self._regularizer(problem).prox, "w": problem.weights[0], "step": PROX_STEP, "z": problem.gradients[0],
         }  # fmt: skip
@@ -86,7 +87,7 @@ class Fastreg(Contender):
         optim = getattr(self.fr, "optim", None)
         if optim is None:
             return
-        pairs = list(zip(problem.gradients, problem.weights, strict=True))
+        pairs = dict(zip(problem.cell.shapes, zip(problem.gradients, problem.weights, strict=True), strict=True))
         held: list[Any] = []
 
         def form(label: str, run: Callable[[], Any], **options: Any) -> Form:
@@ -105,7 +106,7 @@ class Fastreg(Contender):
         yield form(f"{rule} without penalty", lambda: held[0].apply_gradients(pairs), anchor=True)
 
     def step(self, problem: Problem) -> list[Form]:
-        """The step in the default environment, and with one thread for fastreg alone."""
+        """Offer the step in the default environment, and with one thread for fastreg alone."""
         forms = super().step(problem)
 
         @contextmanager

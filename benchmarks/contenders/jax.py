@@ -50,7 +50,7 @@ class JAX(Contender):
         run = self.jax.jit(lambda ws: sum(self._penalty(w, *coefficients) for w in ws))
         yield Form("jit", "run(ws).block_until_ready()", {"run": run, "ws": ws}, float)
 
-    def _donated(
+    def _donated(  # noqa: PLR0917
         self, label: str, function: Callable[..., Any], state: Callable[[], tuple[Any, ...]], constant: tuple[Any, ...],
         arrays: Callable[[Any], list[Any]], value: Callable[[Any], float] | None = float,
     ) -> Form:  # fmt: skip
@@ -74,7 +74,7 @@ class JAX(Contender):
         return self._gradients(problem, accumulate=True)
 
     def written(self, problem: Problem) -> Iterator[Form]:
-        """The gradient into a donated array, and the loss."""
+        """Offer the gradient into a donated array, and the loss."""
         return self._gradients(problem, accumulate=False)
 
     def _gradients(self, problem: Problem, accumulate: bool) -> Iterator[Form]:
@@ -105,7 +105,7 @@ class JAX(Contender):
         yield self._donated("jit, donated", function, lambda: self.np.array(z), (x,), lambda z: [z], None)
 
     def update(self, problem: Problem) -> Iterator[Form]:
-        """The rule written out, weights and slots donated, and the loss."""
+        """Offer the rule written out, weights and slots donated, and the loss."""
         rule = problem.cell.rule
         assert rule is not None
         if rule not in ("GradientDescent", "Momentum", "Adam"):

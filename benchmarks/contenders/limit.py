@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import limits
 from problem import LINE, aligned
 from rules import RULES
 
 from contenders.base import Array, Contender, Form, Problem
 
+BLOCK = 1 << 16
+SMALLEST = 1e4
+
 
 class Limit(Contender):
     """Read, axpy and scaled copy over one flat array of as many elements as the cell has.
 
-    A small cell's limit may be a single thread; the smallest are not bound by memory at all.
+    A small cell's limit may be a single thread; the smallest are bound by the call and have none.
     """
 
     name = "limit"
@@ -27,14 +33,21 @@ class Limit(Contender):
         """The compiler's flags."""
         return " ".join(limits.FLAGS[:3])
 
-    def _thread_counts(self, problem: Problem) -> set[int]:
-        return {1, self.threads} if problem.cell.elements <= 1e5 else {self.threads}
+    def _ways(self, problem: Problem) -> Iterator[tuple[str, int, int]]:
+        """Yield a label, the block and the threads of each way to share the work; the fastest way is the limit."""
+        if problem.cell.elements < SMALLEST:
+            return
+        if problem.cell.elements <= 1e5:
+            yield "one thread", 0, 1
+        if self.threads > 1 or problem.cell.elements > 1e5:
+            yield f"{self.threads} threads", 0, self.threads
+        if self.threads > 1 and problem.cell.elements > 1e5:
+            yield f"{self.threads} threads, {BLOCK >> 10} KiB blocks", BLOCK, self.threads
 
-    def _read(self, x: Array, threads: int) -> Form:
-        return Form(f"read, {threads} threads", seconds=lambda n: limits.seconds_of_read(x, threads, n))
-
-    def _of(self, kind: str, x: Array, y: Array, threads: int, factor: float = 1.0) -> Form:
-        return Form(f"{kind}, {threads} threads", factor=factor, seconds=lambda n: limits.seconds_of(kind, 1e-6, x, y, threads, n))
+    def _of(self, kind: str, problem: Problem, x: Array, y: Array, factor: float = 1.0) -> Iterator[Form]:
+        for label, block, threads in self._ways(problem):
+            run = partial(limits.seconds_of, kind, 1e-6, x, y, block, threads)
+            yield Form(f"{kind}, {label}", factor=factor, seconds=run)
 
     def _flat(self, problem: Problem) -> Array:
         if problem.cell.single:
@@ -43,29 +56,29 @@ class Limit(Contender):
         x[...] = 1
         return x
 
-    def value(self, problem: Problem) -> list[Form]:
-        """Reading every word."""
+    def value(self, problem: Problem) -> Iterator[Form]:
+        """Offer reading every word."""
         x = self._flat(problem)
-        return [self._read(x, threads) for threads in self._thread_counts(problem)]
+        for label, block, threads in self._ways(problem):
+            yield Form(f"read, {label}", seconds=partial(limits.seconds_of_read, x, block, threads))
 
-    def accumulated(self, problem: Problem) -> list[Form]:
+    def accumulated(self, problem: Problem) -> Iterator[Form]:
         """``y += s*x``."""
         x = self._flat(problem)
-        y = _like(x) if not problem.cell.single else problem.gradients[0]
-        return [self._of("axpy", x, y, threads) for threads in self._thread_counts(problem)]
+        return self._of("axpy", problem, x, problem.gradients[0] if problem.cell.single else _like(x))
 
-    def written(self, problem: Problem) -> list[Form]:
+    def written(self, problem: Problem) -> Iterator[Form]:
         """``y = s*x``, with the better kind of store."""
-        x, y = problem.weights[0], problem.gradients[0]
-        return [self._of(kind, x, y, threads) for kind in ("scale", "stream") for threads in self._thread_counts(problem)]
+        for kind in ("scale", "stream"):
+            yield from self._of(kind, problem, problem.weights[0], problem.gradients[0])
 
     prox = written
 
-    def update(self, problem: Problem) -> list[Form]:
+    def update(self, problem: Problem) -> Iterator[Form]:
         """``y += s*x``, counted for as many streams as the rule must move instead of its three."""
         assert problem.cell.rule is not None
         x = self._flat(problem)
-        return [self._of("axpy", x, _like(x), self.threads, RULES[problem.cell.rule].streams / 3)]
+        return self._of("axpy", problem, x, _like(x), RULES[problem.cell.rule].streams / 3)
 
     def error(self, problem: Problem) -> list[Form]:
         """Memory makes no rounding errors."""

@@ -69,7 +69,7 @@ class Numba(Contender):
         return njit(value), njit(gradient)
 
     def _parallel(self, kernel: Callable[..., Any], streams: int, threads: bool) -> Callable[..., Any]:
-        """A kernel over blocks of a list of tensors: ``run(blocks, tensors)`` or ``run(blocks, tensors, others)``."""
+        """Compile a kernel over blocks of a list of tensors: ``run(blocks, tensors)`` or ``run(blocks, tensors, others)``."""
         numba, prange = self.numba, self.numba.prange
 
         def one(blocks: Any, ws: Any) -> float:
@@ -110,7 +110,7 @@ class Numba(Contender):
                 yield Form(label, statement, {"run": run, **names}, float, result)
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A sum over blocks, or over one flat tensor."""
+        """Offer a sum over blocks, or over one flat tensor."""
         value, _ = self._kernels(problem)
         yield from self._flat(value, problem, [problem.weights])
         yield from self._forms_over(value, [problem.weights], problem, None)
@@ -167,7 +167,7 @@ class Numba(Contender):
         yield Form("njit(parallel)", "run(x, z)", names, arrays=lambda: problem.gradients)
 
     def update(self, problem: Problem) -> Iterator[Form]:
-        """The rule, the gradient and the loss in one loop over blocks of the collection."""
+        """Offer the rule, the gradient and the loss in one loop over blocks of the collection."""
         rule = problem.cell.rule
         assert rule is not None
         if rule not in ("GradientDescent", "Momentum", "Adam"):
@@ -190,7 +190,7 @@ class Numba(Contender):
                 total += half * l2 * part
             return total
 
-        def heavy_ball(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, step: int) -> float:
+        def heavy_ball(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, step: int) -> float:  # noqa: PLR0917
             total = 0.0
             for k in prange(len(blocks)):
                 t = blocks[k, 0]
@@ -203,7 +203,7 @@ class Numba(Contender):
                 total += half * l2 * part
             return total
 
-        def adam(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, vs: Any, step: int) -> float:
+        def adam(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, vs: Any, step: int) -> float:  # noqa: PLR0917
             total = 0.0
             now = np.float32(rate * np.sqrt(1 - float(beta2) ** step) / (1 - float(beta1) ** step))
             for k in prange(len(blocks)):
@@ -219,8 +219,8 @@ class Numba(Contender):
                 total += half * l2 * part
             return total
 
-        function: Callable[..., Any] = {"GradientDescent": descend, "Momentum": heavy_ball, "Adam": adam}[rule]
-        compiled = self.numba.njit(parallel=True, fastmath=True)(function)
+        functions: dict[str, Callable[..., Any]] = {"GradientDescent": descend, "Momentum": heavy_ball, "Adam": adam}
+        compiled = self.numba.njit(parallel=True, fastmath=True)(functions[rule])
         slots = problem.slots()
         lists = self._lists(problem.weights, problem.gradients, *([s[name] for s in slots] for name in RULES[rule].slots))
         l2s = np.array(decay(problem), dtype=np.float32)
@@ -234,4 +234,10 @@ class Numba(Contender):
         def fresh() -> None:
             step[0] = 0
 
-        yield Form("njit(parallel) over blocks, and the loss", names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh)
+        yield Form(
+            "njit(parallel) over blocks, and the loss",
+            names={"run": run},
+            value=float,
+            arrays=lambda: problem.weights,
+            fresh=fresh,
+        )

@@ -45,7 +45,7 @@ class NumExpr(Contender):
         return total
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A sum for each coefficient."""
+        """Offer a sum for each coefficient."""
         flat = [w.reshape(-1) for w in problem.weights]
 
         def run() -> float:
@@ -54,11 +54,11 @@ class NumExpr(Contender):
         yield Form("evaluate('sum(...)')", names={"run": run}, value=float)
 
     def accumulated(self, problem: Problem) -> Iterator[Form]:
-        """The sums, and the gradient as one expression."""
+        """Offer the sums, and the gradient as one expression."""
         return self._gradients(problem, "g + ")
 
     def written(self, problem: Problem) -> Iterator[Form]:
-        """The sums, and the gradient as one expression."""
+        """Offer the sums, and the gradient as one expression."""
         return self._gradients(problem, "")
 
     def _gradients(self, problem: Problem, before: str) -> Iterator[Form]:
@@ -76,7 +76,9 @@ class NumExpr(Contender):
                 total += self._penalty(problem, w)
             return total
 
-        yield Form(f"evaluate('{expression}', out=g), and the sums", names={"run": run}, value=float, arrays=lambda: problem.gradients)
+        yield Form(
+            f"evaluate('{expression}', out=g), and the sums", names={"run": run}, value=float, arrays=lambda: problem.gradients
+        )
 
     def prox(self, problem: Problem) -> Iterator[Form]:
         """Soft thresholding as one expression."""
@@ -131,4 +133,10 @@ class NumExpr(Contender):
         def fresh() -> None:
             step[0] = 0
 
-        yield Form("evaluate(..., out=) per array, and the loss", names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh)
+        yield Form(
+            "evaluate(..., out=) per array, and the loss",
+            names={"run": run},
+            value=float,
+            arrays=lambda: problem.weights,
+            fresh=fresh,
+        )

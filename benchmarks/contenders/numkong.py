@@ -27,7 +27,7 @@ class NumKong(Contender):
         return version("numkong")
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A dot product, or the second moment."""
+        """Offer a dot product, or the second moment."""
         l1, l2 = problem.cell.coefficients
         if l1:
             return

@@ -38,7 +38,7 @@ class NumPy(Contender):
         return {"OPENBLAS_NUM_THREADS": str(threads)}
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A sum of squares or of magnitudes."""
+        """Offer a sum of squares or of magnitudes."""
         l1, l2 = problem.cell.coefficients
         single = problem.cell.single
         xs = [w.reshape(-1) for w in problem.weights]
@@ -94,7 +94,7 @@ class NumPy(Contender):
                     total += l1 * np.sum(np.abs(w))
                     gradient = l1 * np.sign(w) + gradient
                 if accumulate:
-                    g += gradient
+                    g += gradient  # noqa: PLW2901 - in place, into the array of the caller
                 else:
                     g[...] = gradient
             return total
@@ -109,14 +109,12 @@ class NumPy(Contender):
                     np.sign(w, part)
                     part *= l1
                     if accumulate:
-                        g += part
+                        np.add(g, part, out=g)
                 if l2:
                     total += l2 / 2 * np.dot(w, w)
                     np.multiply(w, l2, b if l1 else part)
-                    if l1:
-                        g += b
-                    elif accumulate:
-                        g += b
+                    if l1 or accumulate:
+                        np.add(g, b, out=g)
             return total
 
         def axpy() -> float:
@@ -148,7 +146,7 @@ class NumPy(Contender):
             yield Form(statement, statement, names, arrays=lambda: [z])
 
     def update(self, problem: Problem) -> Iterator[Form]:
-        """The rules with a target, with buffers for every intermediate."""
+        """Offer the rules with a target, with buffers for every intermediate."""
         rule = problem.cell.rule
         assert rule is not None
         step: Callable[..., None] | None = {"GradientDescent": _descend, "Momentum": _momentum, "Adam": _adam}.get(rule)
@@ -172,7 +170,7 @@ class NumPy(Contender):
                     flat = w.reshape(-1)
                     total += l2 / 2 * np.dot(flat, flat)
                     np.multiply(w, l2, a)
-                    a += g
+                    np.add(a, g, out=a)
                     step(w, a, b, s, arguments, steps[0])
                 else:
                     np.copyto(a, g)
@@ -182,7 +180,9 @@ class NumPy(Contender):
         def fresh() -> None:
             steps[0] = 0
 
-        yield Form("in place with buffers, and the loss", names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh)
+        yield Form(
+            "in place with buffers, and the loss", names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh
+        )
 
 
 def _descend(w: Array, g: Array, _: Array, __: dict[str, Array], a: dict[str, float], ___: int) -> None:
@@ -198,7 +198,9 @@ def _momentum(w: Array, g: Array, _: Array, s: dict[str, Array], a: dict[str, fl
     w -= g
 
 
-def _adam(w: Array, g: Array, b: Array, s: dict[str, Array], a: dict[str, float], step: int) -> None:
+def _adam(  # noqa: PLR0917
+    w: Array, g: Array, b: Array, s: dict[str, Array], a: dict[str, float], step: int
+) -> None:
     m, v = s["m"], s["v"]
     m *= a["beta1"]
     np.multiply(g, 1 - a["beta1"], b)

@@ -85,9 +85,11 @@ class TensorFlow(Contender):
         (x,), _ = self._variables(problem.weights)
         (z,), _ = self._variables(problem.gradients)
         t = PROX_STEP * problem.cell.coefficients[0]
-        return self._both(
-            lambda: z.assign(self.tf.sign(x) * self.tf.maximum(self.tf.abs(x) - t, 0)) and None, arrays=lambda: [z.numpy()]
-        )
+
+        def run() -> None:
+            z.assign(self.tf.sign(x) * self.tf.maximum(self.tf.abs(x) - t, 0))
+
+        return self._both(run, arrays=lambda: [z.numpy()])
 
     def update(self, problem: Problem) -> Iterator[Form]:
         """TensorFlow 1's own update kernels, which live on in ``tf.raw_ops``."""

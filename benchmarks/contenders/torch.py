@@ -42,7 +42,7 @@ class Torch(Contender):
         return [self.torch.from_numpy(array) for array in arrays]
 
     def value(self, problem: Problem) -> Iterator[Form]:
-        """A dot product, a norm, or a compiled reduction."""
+        """Offer a dot product, a norm, or a compiled reduction."""
         torch, (l1, l2), h = self.torch, problem.cell.coefficients, problem.cell.coefficients[1] / 2
         xs = self._tensors([w.reshape(-1) for w in problem.weights])
 
@@ -149,8 +149,7 @@ class Torch(Contender):
         assert rule is not None
         a = RULES[rule].arguments
         optim = self.torch.optim
-        maker: Callable[..., Any]
-        label, maker = {
+        makers: dict[str, tuple[str, Callable[..., Any]]] = {
             "GradientDescent": ("SGD", lambda p, **k: optim.SGD(p, lr=a["learning_rate"], **k)),
             "Momentum": ("SGD", lambda p, **k: optim.SGD(p, lr=a["learning_rate"], momentum=a["momentum"], **k)),
             "Adam": (
@@ -163,9 +162,10 @@ class Torch(Contender):
                     p, lr=a["learning_rate"], initial_accumulator_value=a["initial_accumulator_value"], **k
                 ),
             ),
-        }.get(rule, ("", None))
-        if maker is None:
+        }
+        if rule not in makers:
             return
+        label, maker = makers[rule]
         parameters = self._tensors(problem.weights)
         for parameter, g in zip(parameters, self._tensors(problem.gradients), strict=True):
             parameter.grad = g
