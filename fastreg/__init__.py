@@ -1,4 +1,84 @@
-"""TensorFlow 1's regularizers and their collection for NumPy."""
+"""TensorFlow 1's regularizers and their collection for NumPy, at the memory's speed and with the same bits everywhere.
 
+Closures (`l2_regularizer(scale)` and its family) measure arrays and give gradients and proximal steps. `get_variable` and
+`variable_scope` file each variable's loss in a graph's collection, `regularize` does the same for arrays that already exist;
+`value_and_gradients` evaluates a whole collection at once, and the rules of `fastreg.optim` fold it into their step.
+"""
+
+from fastreg import optim
+from fastreg.graph import (
+    Graph,
+    GraphKeys,
+    add_to_collection,
+    add_to_collections,
+    get_collection,
+    get_collection_ref,
+    get_default_graph,
+    reset_default_graph,
+)
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
+from fastreg.losses import (
+    RegularizationLoss,
+    add_loss,
+    add_n,
+    apply_regularization,
+    get_losses,
+    get_regularization_loss,
+    get_regularization_losses,
+    get_total_loss,
+    regularize,
+    value_and_gradients,
+)
 from fastreg.regularizers import l1_l2_regularizer, l1_regularizer, l2_regularizer, no_regularizer, sum_regularizer
+from fastreg.variables import (
+    AUTO_REUSE,
+    Variable,
+    VariableScope,
+    get_variable,
+    get_variable_scope,
+    global_variables,
+    glorot_uniform_initializer,
+    trainable_variables,
+    variable_scope,
+)
+
+__all__ = [
+    "AUTO_REUSE",
+    "Graph",
+    "GraphKeys",
+    "RegularizationLoss",
+    "Variable",
+    "VariableScope",
+    "add_loss",
+    "add_n",
+    "add_to_collection",
+    "add_to_collections",
+    "apply_regularization",
+    "get_collection",
+    "get_collection_ref",
+    "get_config",
+    "get_default_graph",
+    "get_losses",
+    "get_num_threads",
+    "get_regularization_loss",
+    "get_regularization_losses",
+    "get_total_loss",
+    "get_variable",
+    "get_variable_scope",
+    "global_variables",
+    "glorot_uniform_initializer",
+    "l1_l2_regularizer",
+    "l1_regularizer",
+    "l2_loss",
+    "l2_regularizer",
+    "no_regularizer",
+    "optim",
+    "regularize",
+    "reset_default_graph",
+    "set_num_threads",
+    "show_config",
+    "sum_regularizer",
+    "trainable_variables",
+    "value_and_gradients",
+    "variable_scope",
+]

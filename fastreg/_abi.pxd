@@ -49,6 +49,7 @@ cdef struct Rule:
     double clip            # the total gradient is multiplied by it; 1 leaves it alone
     bint nesterov
     bint centered
+    bint proximal          # the l1 of the penalties goes to the proximal step, not to the gradient
 
 cdef struct Job:
     Item* items

@@ -1,4 +1,3 @@
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,4 +31,18 @@ def evaluate(
     names: list[str],
     outs: list[NDArray[Any]] | None = None,
     accumulate: bool = False,
+) -> np.float64: ...
+def update(
+    operation: str,
+    parameters: dict[str, Any],
+    names: list[str],
+    weights: list[Any],
+    gradients: list[Any],
+    rows: list[NDArray[np.int64] | None],
+    slots: list[tuple[NDArray[Any], ...]],
+    decays: list[float],
+    penalties: list[Penalty],
+    owners: list[int],
+    clip_norm: float | None = None,
+    check_finite: bool = False,
 ) -> np.float64: ...

@@ -688,3 +688,173 @@ cdef inline bint same_kind(ndarray x, ndarray w) noexcept:
         and cnp.PyArray_IS_C_CONTIGUOUS(x)
         and cnp.PyArray_IS_C_CONTIGUOUS(w)
     )
+
+
+OPERATIONS = {
+    "gradient_descent": GRADIENT_DESCENT,
+    "momentum": MOMENTUM,
+    "adagrad": ADAGRAD,
+    "rmsprop": RMSPROP,
+    "adam": ADAM,
+    "proximal_gradient_descent": PROXIMAL_GRADIENT_DESCENT,
+    "proximal_adagrad": PROXIMAL_ADAGRAD,
+    "ftrl": FTRL,
+}
+
+
+cdef int claim_update(Batch batch, Py_ssize_t i, str name, ndarray w, ndarray g, tuple slots, rows) except -1:
+    """Check and claim what the update of one variable reads and writes."""
+    cdef Py_ssize_t k, last = -1, row
+    cdef ndarray slot, index
+    of = f"variable {name!r}"
+    check_writeable(w, of)
+    batch.claim(w, True, WEIGHTS, i)
+    batch.claim(g, False, GRADIENTS, i)
+    for k in range(len(slots)):
+        slot = take(slots[k], f"slot {k} of {name!r}")
+        if not same_kind(slot, w):
+            check_match(slot, f"slot {k} of {name!r}", w, of)
+        check_writeable(slot, f"slot {k} of {name!r}")
+        batch.claim(slot, True, SLOT + <int>k, i)
+    if rows is None:
+        if not same_kind(g, w):
+            check_match(g, f"gradient of {name!r}", w, of)
+        return 0
+    if cnp.PyArray_NDIM(w) == 0 or not cnp.PyArray_IS_C_CONTIGUOUS(w) or not cnp.PyArray_IS_C_CONTIGUOUS(g):
+        raise ValueError(f"a gradient of rows needs {of} and the rows in C order, with at least one dimension")
+    if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w):
+        raise TypeError(f"gradient of {name!r} must have the dtype of {of}, {(<object>w).dtype}, got {(<object>g).dtype}")
+    index = rows
+    expected = (cnp.PyArray_SIZE(index), *(<object>w).shape[1:])
+    if (<object>g).shape != expected:
+        raise ValueError(f"gradient of {name!r} must have the shape {expected}, a row for each index, got {(<object>g).shape}")
+    for k in range(cnp.PyArray_SIZE(index)):
+        row = (<cnp.int64_t*>cnp.PyArray_DATA(index))[k]
+        if row <= last or row >= cnp.PyArray_DIM(w, 0):
+            raise ValueError(f"row indices of {name!r} must be unique, rising and from 0 to {cnp.PyArray_DIM(w, 0) - 1}, got {row}")
+        last = row
+    return 0
+
+
+cdef void fill_row(Item* item, ndarray w, ndarray g, tuple slots, Py_ssize_t row, Py_ssize_t k, Py_ssize_t width) noexcept:
+    """Make an item of row `row`, or of the whole for a width of the whole."""
+    cdef Py_ssize_t item_bytes = cnp.PyArray_ITEMSIZE(w), j
+    fill(item, w)
+    item.size = width
+    item.weights = cnp.PyArray_BYTES(w) + row * width * item_bytes
+    item.gradient = cnp.PyArray_BYTES(g) + k * width * item_bytes
+    for j in range(len(slots)):
+        item.slots[j] = cnp.PyArray_BYTES(<ndarray>slots[j]) + row * width * item_bytes
+
+
+def update(
+    str operation,
+    dict parameters,
+    list names,
+    list weights,
+    list gradients,
+    list rows,
+    list slots,
+    list decays,
+    list penalties,
+    list owners,
+    clip_norm=None,
+    bint check_finite=False,
+):
+    """Step every variable by one rule, its penalties included, in one parallel region and one pass over memory.
+
+    Parameters
+    ----------
+    operation : str
+        One of OPERATIONS.
+    parameters : dict of str to float
+        Fields of `_abi.Rule`.
+    names, weights, gradients, slots : list
+        Of each variable: its name, its array, its gradient, the tuple of its slots.
+    rows : list
+        Of each variable: None, or the int64 indices of the rows that its gradient holds; unique and rising.
+    decays : list of float
+        Of each variable: what is taken off the weights, as a fraction, before the rule.
+    penalties, owners : list
+        Of each term, in the collection's order: its Penalty and the index of its variable.
+    clip_norm : float, optional
+        Scale the total gradient of all variables down to this norm; a pass of its own.
+    check_finite : bool, optional
+        Raise before anything is written if the total gradient is not finite; the same pass.
+
+    Returns
+    -------
+    numpy.float64
+        The terms' loss before the step; over the touched rows alone where a gradient is of rows.
+    """
+    cdef Py_ssize_t n = len(names), n_items = 0, i, j, k, width, first
+    cdef Batch batch
+    cdef Item* item
+    cdef Item sums
+    cdef ndarray w, g, index
+    cdef double l1, l2, total = 0.0, squares = 0.0, norm
+    cdef Operation chosen = OPERATIONS[operation]
+    cdef list starts = []
+    for i in range(n):
+        starts.append(n_items)
+        n_items += 1 if rows[i] is None else cnp.PyArray_SIZE(<ndarray?>rows[i])
+    starts.append(n_items)
+    batch = Batch(n_items, 5 * n)
+    for i in range(n):
+        w = take(weights[i], f"variable {names[i]!r}")
+        g = take(gradients[i], f"gradient of {names[i]!r}")
+        weights[i] = w
+        gradients[i] = g
+        claim_update(batch, i, names[i], w, g, slots[i], rows[i])
+        first = starts[i]
+        if rows[i] is None:
+            fill_row(&batch.items[first], w, g, slots[i], 0, 0, cnp.PyArray_SIZE(w))
+        else:
+            index = rows[i]
+            width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
+            for k in range(cnp.PyArray_SIZE(index)):
+                fill_row(&batch.items[first + k], w, g, slots[i], (<cnp.int64_t*>cnp.PyArray_DATA(index))[k], k, width)
+        for k in range(first, <Py_ssize_t>starts[i + 1]):
+            batch.items[k].decay = decays[i]
+        batch.job.n_bytes += cnp.PyArray_NBYTES(g) * (3 + 2 * <Py_ssize_t>len(slots[i]))
+    batch.check_spans(names)
+    for j in range(len(penalties)):
+        i = owners[j]
+        for k in range(<Py_ssize_t>starts[i], <Py_ssize_t>starts[i + 1]):
+            item = &batch.items[k]
+            (<Penalty?>penalties[j]).add_to(&item.l1, &item.l2)
+    batch.job.rule = parameters
+    batch.job.rule.clip = 1.0
+    batch.job.rule.proximal = chosen >= PROXIMAL_GRADIENT_DESCENT
+    batch.lay_out()
+    if clip_norm is not None or check_finite:
+        batch.job.operation = TOTAL_NORM
+        execute(&batch.job)
+        for k in range(n_items):
+            squares += batch.items[k].square_sum
+        if check_finite and not isfinite(squares):
+            refuse_gradients(names, gradients)
+        if clip_norm is not None:
+            norm = squares ** 0.5
+            batch.job.rule.clip = clip_norm / max(norm, <double>clip_norm)
+    batch.job.operation = chosen
+    batch.job.measure = len(penalties) > 0
+    execute(&batch.job)
+    for j in range(len(penalties)):
+        i = owners[j]
+        sums.absolute_sum = sums.square_sum = 0.0
+        for k in range(<Py_ssize_t>starts[i], <Py_ssize_t>starts[i + 1]):
+            sums.absolute_sum += batch.items[k].absolute_sum
+            sums.square_sum += batch.items[k].square_sum
+        l1 = l2 = 0.0
+        (<Penalty>penalties[j]).add_to(&l1, &l2)
+        total += value_of(&sums, l1, l2)
+    return fr_float64(total)
+
+
+def refuse_gradients(list names, list gradients):
+    """Raise for the first gradient that is not finite."""
+    for name, gradient in zip(names, gradients, strict=True):
+        if not numpy.isfinite(gradient).all():
+            raise ValueError(f"gradient of {name!r} is not finite; nothing was updated")
+    raise ValueError("the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated")

@@ -489,8 +489,7 @@ cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssiz
     cdef real* s0 = at(item.slots[0], i, buffer)
     cdef real* s1 = at(item.slots[1], i, buffer)
     cdef real* s2 = at(item.slots[2], i, buffer)
-    cdef bint proximal = job.operation >= PROXIMAL_GRADIENT_DESCENT
-    cdef double l1 = 0 if proximal else item.l1
+    cdef double l1 = 0 if rule.proximal else item.l1
     cdef double strength = rule.l1 + item.l1
 
     if l1 != 0 or item.l2 != 0 or job.operation == TOTAL_NORM:
@@ -499,6 +498,8 @@ cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssiz
     if rule.clip != 1:
         multiply(buffer, g, n, <real>rule.clip)
         g = buffer
+    if job.operation == TOTAL_NORM:
+        return
     if item.decay != 0:
         decay_weights(w, n, <real>item.decay)
 

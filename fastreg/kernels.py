@@ -13,7 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from fastreg import _border
-from fastreg._border import Penalty, check_array, evaluate, l2_loss
+from fastreg._border import Penalty, check_array, evaluate, l2_loss, update
 
 __all__ = [
     "Penalty",
@@ -24,6 +24,7 @@ __all__ = [
     "l2_loss",
     "set_num_threads",
     "show_config",
+    "update",
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")

@@ -11,7 +11,7 @@ import fnmatch
 import logging
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,19 @@ __all__ = [
     "add_loss",
     "add_n",
     "apply_regularization",
+    "flatten_terms",
     "get_losses",
     "get_regularization_loss",
     "get_regularization_losses",
     "get_total_loss",
+    "match_rules",
     "regularize",
     "value_and_gradients",
 ]
 
 Array: TypeAlias = NDArray[Any]
 Regularizer: TypeAlias = Callable[[Any], Any]
+_Choice = TypeVar("_Choice")
 
 _log = logging.getLogger("fastreg")
 _empty_like = np.empty_like
@@ -381,7 +384,7 @@ def value_and_gradients(
     try:
         penalties: list[Any] = [t._penalty for t in terms]  # type: ignore[union-attr]
     except (AttributeError, TypeError):
-        return value_and_gradients(_flat(terms), out, accumulate)
+        return value_and_gradients(flatten_terms(terms), out, accumulate)
     if None in penalties:
         terms = [t for t in terms if t.regularizer is not None]  # type: ignore[union-attr]
         # What a user's own code gives is worked out first, and a penalty of nothing stands in: the border checks its arrays too.
@@ -412,7 +415,7 @@ def _outs(out: Any, names: list[str]) -> list[Array]:
         return outs
 
 
-def _flat(terms: Any) -> list[RegularizationLoss]:
+def flatten_terms(terms: Any) -> list[RegularizationLoss]:
     """Return the terms, with those of totals one by one."""
     if isinstance(terms, Total):
         terms = [terms]
@@ -463,21 +466,25 @@ def regularize(params: MutableMapping[str, Array], rules: Sequence[tuple[str, Re
     bad = [key for key in params if not isinstance(key, str)]
     if bad:
         raise TypeError(f"params must have names that are strings, not {bad}")
-    taken: set[str] = set()
-    chosen: dict[str, Regularizer | None] = {}
-    for i, (pattern, regularizer) in enumerate(checked):
-        matched = [name for name in params if fnmatch.fnmatchcase(name, pattern)]
-        if not matched:
-            raise ValueError(f"rules[{i}]: {pattern!r} matches none of the names {list(params)}")
-        if taken.issuperset(matched):
-            _log.warning("rules[%d]: %r decides nothing, earlier rules match all of %s", i, pattern, matched)
-        chosen.update({name: regularizer for name in matched if name not in taken})
-        taken.update(matched)
+    chosen = match_rules(list(params), checked)
     terms: list[RegularizationLoss] = []
     for name in params:
         if chosen.get(name) is not None:
             Parameter(params, name, name, name, terms).regularizer = chosen[name]
     return terms
+
+
+def match_rules(names: Sequence[str], rules: Sequence[tuple[str, _Choice]]) -> dict[str, _Choice]:
+    """Return what the first rule whose pattern matches says of each name; a rule that matches none is a ValueError."""
+    chosen: dict[str, _Choice] = {}
+    for i, (pattern, choice) in enumerate(rules):
+        matched = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        if not matched:
+            raise ValueError(f"rules[{i}]: {pattern!r} matches none of the names {list(names)}")
+        if chosen.keys() >= set(matched):
+            _log.warning("rules[%d]: %r decides nothing, earlier rules match all of %s", i, pattern, matched)
+        chosen = {name: choice for name in matched} | chosen
+    return chosen
 
 
 def _rule(i: int, rule: Any) -> tuple[str, Regularizer | None]:
