@@ -15,6 +15,7 @@ from fastreg.graph import (
     get_collection_ref,
     get_default_graph,
     reset_default_graph,
+    set_random_seed,
 )
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
 from fastreg.losses import (
@@ -76,6 +77,7 @@ __all__ = [
     "regularize",
     "reset_default_graph",
     "set_num_threads",
+    "set_random_seed",
     "show_config",
     "sum_regularizer",
     "trainable_variables",
