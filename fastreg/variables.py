@@ -132,7 +132,7 @@ class Variable(Parameter):
             raise TypeError(f"the initial value of {name!r} must be an array of numbers, not {value!r}")
         keys = self._keys(collections, trainable)
         op = _loss_op(regularizer, array, name)
-        self._enlist([array], name, trainable, keys)
+        self._enlist([array], get_default_graph().unique_name(name), trainable, keys)
         if op is not None:
             self._regularize(regularizer, op)
 
@@ -147,19 +147,23 @@ class Variable(Parameter):
             )
         return [*collections, GraphKeys.TRAINABLE_VARIABLES] if trainable else list(collections)
 
-    def _enlist(self, cell: list[Any], name: str, trainable: bool, keys: list[Any]) -> None:
+    def _enlist(self, cell: list[Any], op_name: str, trainable: bool, keys: list[Any]) -> None:
         self.graph, self.trainable = get_default_graph(), trainable
-        op_name = self.graph.unique_name(name)
         super().__init__(cell, 0, op_name + ":0", op_name, [])
-        self.graph.elements[op_name] = self
+        self.graph.elements.setdefault(op_name, self)  # a face has put an operation there
         self.graph.add_to_collections(keys, self)
 
     def _collection(self) -> list[Any]:
         return self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
 
     @classmethod
-    def _initial_value(cls, initializer: Any, shape: tuple[Any, ...] | None, dtype: Any, info: PartitionInfo | None) -> Any:
+    def _initial_value(
+        cls, name: str, initializer: Any, shape: tuple[Any, ...] | None, dtype: Any, info: PartitionInfo | None
+    ) -> Any:
         """Return what the constructor takes, from what ``get_variable`` was given."""
+        if (initializer is None) if shape is None else (None in shape):
+            shown = "<unknown>" if shape is None else shape
+            raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {shown}.")
         if initializer is None:
             initializer = glorot_uniform_initializer() if np.dtype(dtype).kind == "f" else np.zeros
         if inspect.isclass(initializer):
@@ -402,21 +406,18 @@ def _get_single(
             f"Variable {name} does not exist, or was not created with tf.get_variable(). "
             "Did you mean to set reuse=tf.AUTO_REUSE in VarScope?"
         )
-    if (initializer is None) if shape is None else (None in shape):
-        shown = "<unknown>" if shape is None else shape
-        raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {shown}.")
-    initial = make.func._initial_value(initializer, shape, dtype, info)  # type: ignore[attr-defined]
+    initial = make.func._initial_value(name, initializer, shape, dtype, info)  # type: ignore[attr-defined]
     given = None if from_value or shape is None else dtype  # a value has its own
     graph.variables[name] = variable = make(initial, name=name, dtype=given)
     return variable
 
 
 def _check_shared(doing: str, shape: tuple[Any, ...] | None, dtype: Any, found: Any) -> None:
-    have = tuple(found.shape)
+    have = tuple(int(n) for n in found.shape)
     if shape is not None and (len(shape) != len(have) or any(n is not None and n != m for n, m in zip(shape, have, strict=True))):
         raise ValueError(f"Trying to {doing}, but specified shape {shape} and found shape {have}.")
     wanted = np.dtype(dtype)
-    if wanted != np.dtype(getattr(found.dtype, "base_dtype", found.dtype)):
+    if wanted != np.dtype(found.dtype):
         raise ValueError(f"Trying to {doing}, but specified dtype {wanted.name} and found dtype {found.dtype.name}.")
 
 

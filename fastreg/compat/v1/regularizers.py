@@ -1,0 +1,89 @@
+"""tf.contrib.layers' regularizers and tf.losses: the core's closures, applied to tensors."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastreg import regularizers as core
+from fastreg.compat.v1 import ops
+from fastreg.compat.v1.framework import name_scope
+from fastreg.compat.v1.variables import loss_of
+from fastreg.graph import GraphKeys, get_collection, get_default_graph
+from fastreg.kernels import Penalty
+from fastreg.losses import add_loss, get_losses, get_regularization_losses
+
+__all__ = [
+    "add_loss", "apply_regularization", "get_losses", "get_regularization_loss", "get_regularization_losses", "get_total_loss",
+    "l1_l2_regularizer", "l1_regularizer", "l2_regularizer", "sum_regularizer",
+]  # fmt: skip
+
+
+def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
+    """Let what a factory of the core's returns be called with tensors, as with arrays; it stays what it is."""
+
+    @functools.wraps(factory)
+    def make(*args: Any, **kwargs: Any) -> Any:
+        regularizer = factory(*args, **kwargs)
+        if isinstance(regularizer, Penalty):
+            regularizer.__class__ = _over(type(regularizer))
+        return regularizer
+
+    return make
+
+
+@functools.cache
+def _over(base: Any) -> Any:
+    def call(self: Any, weights: Any) -> Any:
+        return base.__call__(self, weights) if isinstance(weights, np.ndarray) else loss_of(self, weights)
+
+    return type(base.__name__, (base,), {"__call__": call, "__doc__": base.__doc__})
+
+
+l1_regularizer, l2_regularizer, l1_l2_regularizer = map(
+    _over_tensors, (core.l1_regularizer, core.l2_regularizer, core.l1_l2_regularizer)
+)
+
+
+def sum_regularizer(regularizer_list: Sequence[Any], scope: str | None = None) -> Any:
+    """Return a function for the sum of regularizers; None if none is left. One kernel call if all are of the family."""
+    whole = _over_tensors(core.sum_regularizer)(regularizer_list, scope)
+    if not isinstance(whole, core.MixedSum):
+        return whole
+
+    def of_tensors(weights: Any) -> Any:
+        with name_scope(scope, "sum_regularizer", [weights]) as name:
+            losses = [loss for part in whole.parts if (loss := loss_of(part, weights)) is not None]
+            return ops.add_n(losses, name=name) if losses else None
+
+    return of_tensors
+
+
+def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = None) -> Any:
+    """Return the sum of a regularizer over tensors, and file it under REGULARIZATION_LOSSES."""
+    weights = list(weights_list or get_collection(GraphKeys.WEIGHTS))
+    if not weights:
+        raise ValueError("No weights to regularize.")
+    with name_scope(None, "get_regularization_penalty", weights) as scope:
+        penalties = [ops.constant(0.0) if (p := loss_of(regularizer, w)) is None else p for w in weights]
+        for p in penalties:
+            if p.shape.ndims != 0:
+                raise ValueError(f"regularizer must return a scalar Tensor instead of a Tensor with rank {p.shape.ndims}.")
+        total = ops.add_n(penalties, name=scope)
+        get_default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
+    return total
+
+
+def get_regularization_loss(scope: str | None = None, name: str = "total_regularization_loss") -> Any:
+    """Return the sum of the regularization losses, a float32 0.0 if there is none."""
+    losses = get_regularization_losses(scope)
+    return ops.add_n(losses, name=name) if losses else ops.constant(0.0)
+
+
+def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss", scope: str | None = None) -> Any:
+    """Return the sum of the filed losses and, unless told otherwise, of the regularization losses."""
+    losses = get_losses(scope) + (get_regularization_losses(scope) if add_regularization_losses else [])
+    return ops.add_n(losses, name=name)

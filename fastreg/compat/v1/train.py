@@ -1,0 +1,271 @@
+"""tf.train's optimizers, and tf.contrib.opt's with decoupled decay, over fastreg.optim's update rules.
+
+An optimizer here makes the slots as variables and an operation that hands arrays to the core's rule, which steps all variables at
+once. As in TensorFlow, its numbers pass through float32.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastreg import optim
+from fastreg.compat.v1 import ops
+from fastreg.compat.v1.framework import (
+    IndexedSlices,
+    Operation,
+    Tensor,
+    control_dependencies,
+    convert_to_tensor,
+    get_default_graph,
+    make_operation,
+    name_scope,
+)
+from fastreg.compat.v1.variables import Variable, assign, assign_add, get_variable, read_cell, variable_scope
+from fastreg.graph import GraphKeys, get_collection, get_collection_ref
+from fastreg.variables import get_variable_scope, trainable_variables
+
+
+class Optimizer:
+    """What the optimizers share; not to be made itself."""
+
+    GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
+    _core: ClassVar[type[optim.Optimizer]]
+    _parameters: ClassVar[inspect.Signature]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = self._parameters.bind(*args, **kwargs)
+        given.apply_defaults()
+        self._numbers = given.arguments
+        self._name = self._numbers.pop("name")
+        self._slot_ops = {
+            "accum": self._numbers.pop("accum_name", None),
+            "linear": self._numbers.pop("linear_name", None),
+        }
+        self._numbers.pop("use_locking")
+        # A tensor or a function has no value yet; a number is checked now.
+        self._rule = self._core(**{k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()})
+        self._slots: dict[str, dict[Any, Variable]] = {}
+        self._powers: dict[Any, tuple[Variable, Variable]] = {}
+
+    def get_name(self) -> str:
+        """Return its name."""
+        return str(self._name)
+
+    def get_slot(self, var: Variable, name: str) -> Variable | None:
+        """Return the slot of this name for `var`."""
+        return self._slots.get(name, {}).get(var)
+
+    def get_slot_names(self) -> list[str]:
+        """Return the names of its slots."""
+        return sorted(self._slots)
+
+    def variables(self) -> list[Variable]:
+        """Return the slots and the powers of beta that are in the default graph, by name."""
+        graph = get_default_graph()
+        found = [v for slots in self._slots.values() for v in slots.values()] + [v for pair in self._powers.values() for v in pair]
+        return sorted((v for v in found if v.graph is graph), key=lambda v: str(v.name))
+
+    def compute_gradients(
+        self, loss: Any, var_list: Any = None, gate_gradients: int = GATE_OP, aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False, grad_loss: Any = None,
+    ) -> list[tuple[Any, Any]]:  # fmt: skip
+        """Return pairs of a gradient, or None, and a variable: of the trainable ones, unless told of others."""
+        loss = loss() if callable(loss) else loss
+        variables = trainable_variables() if var_list is None else list(var_list) if isinstance(var_list, (list, tuple)) else [var_list]
+        if not variables:
+            raise ValueError("No variables to optimize.")
+        return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
+
+    def minimize(
+        self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP, aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False, name: str | None = None, grad_loss: Any = None, **decay: Any,
+    ) -> Operation:  # fmt: skip
+        """Return an operation that steps the variables down the gradient of `loss`."""
+        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+        if all(g is None for g, _ in pairs):
+            raise ValueError(
+                "No gradients provided for any variable, check your graph for ops that do not support gradients, between variables "
+                f"{[str(v) for _, v in pairs]} and loss {loss}."
+            )
+        return self.apply_gradients(pairs, global_step, name, **decay)
+
+    def apply_gradients(
+        self, grads_and_vars: Any, global_step: Any = None, name: str | None = None, decay_var_list: Sequence[Any] | None = None
+    ) -> Operation:
+        """Return an operation that steps the variables by the given gradients, all at once."""
+        pairs = [(_gradient(g), v) for g, v in grads_and_vars]
+        if not pairs:
+            raise ValueError("No variables provided.")
+        for _, v in pairs:
+            if not isinstance(v, Variable):
+                raise NotImplementedError("Trying to update a Tensor ", v)
+        live = [(g, v) for g, v in pairs if g is not None]
+        if not live:
+            raise ValueError(f"No gradients provided for any variable: {[str(v) for _, v in pairs]}.")
+        decays = [v.op.name for _, v in live if not decay_var_list or v in decay_var_list]
+        self._make_slots([v for _, v in live])
+        graph = get_default_graph()
+        with name_scope(name, self._name) as scope:
+            numbers = {key: self._number(key, value) for key, value in self._numbers.items()}
+            tensors = [t for g, _ in live for t in ([g.values, g.indices] if isinstance(g, IndexedSlices) else [g])]
+            late = {key: value for key, value in numbers.items() if isinstance(value, Tensor)}
+            early = {key: value for key, value in numbers.items() if key not in late}
+
+            def compute(*arrays: Any) -> None:
+                known = early | {key: float(a) for key, a in zip(late, arrays[len(tensors) :], strict=True)}
+                self._step(live, iter(arrays), known, decays)
+
+            after = [v for _, v in live if v.constraint is not None]
+            more = bool(after) or global_step is not None
+            step = make_operation(
+                f"Apply{self._core.__name__}", scope + "update/" if more else scope, [*tensors, *late.values()], compute, []
+            )
+            if more:
+                with control_dependencies([step]):
+                    ends = [assign(v, v.constraint(v.read_value())).op for v in after]
+                with control_dependencies([step, *ends]):
+                    step = ops.no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
+        train = graph.get_collection_ref(GraphKeys.TRAIN_OP)
+        if step not in train:
+            train.append(step)
+        return step
+
+    def _number(self, key: str, value: Any) -> Any:
+        """Return a number as TensorFlow computes with it, or a tensor that will be one."""
+        if callable(value) and not isinstance(value, Tensor):
+            value = value()
+        if isinstance(value, (Tensor, bool)) or key == "initial_accumulator_value":
+            return value
+        return float(value) if key == "weight_decay" else float(np.float32(value))
+
+    def _make_slots(self, variables: list[Variable]) -> None:
+        if hasattr(self._rule, "beta2") and variables[0].graph not in self._powers:
+            with name_scope(None):
+                self._powers[variables[0].graph] = (
+                    Variable(self._number("beta1", self._numbers["beta1"]), False, name="beta1_power"),
+                    Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
+                )
+        for v in variables:
+            starts = self._rule._initial_slots(np.zeros((), np.float32))
+            for slot, start in zip(self._rule._slot_names, starts, strict=True):
+                slots = self._slots.setdefault(slot, {})
+                if v not in slots:
+                    with variable_scope(None, f"{v.op.name}/{self._slot_ops.get(slot) or self._name}"):
+                        get_variable_scope().set_partitioner(None)
+                        initial = ops.constant(start, v.dtype.base_dtype, v.shape)
+                        slots[v] = get_variable("", initializer=initial, regularizer=lambda _: None, trainable=False)
+
+    def _step(self, live: list[tuple[Any, Variable]], arrays: Any, numbers: dict[str, Any], decays: list[str]) -> None:
+        rule = self._rule
+        for key, number in numbers.items():
+            setattr(rule, key, number)
+        if "weight_decay" in numbers:
+            rule._decay_rules = [(name, numbers["weight_decay"]) for name in decays]  # type: ignore[attr-defined]
+        powers = [read_cell(power) for power in self._powers.get(live[0][1].graph, ())]
+        if powers:
+            rule._rule = functools.partial(_adams_rule, rule, *powers)  # type: ignore[method-assign]
+        pairs: dict[str, tuple[Any, Any]] = {}
+        narrow: list[tuple[Any, Any]] = []  # float16 steps in float32
+        for gradient, v in live:
+            held = [read_cell(v), *(read_cell(self._slots[slot][v]) for slot in rule._slot_names)]
+            wide = [a.astype(np.float32) for a in held] if held[0].dtype == np.float16 else held
+            narrow += [(a, b) for a, b in zip(held, wide, strict=True) if a is not b]
+            weights = wide[0]
+            g = np.asarray(next(arrays), weights.dtype, order="C")
+            if isinstance(gradient, IndexedSlices):
+                rows = next(arrays)
+                pairs[v.op.name] = ((g, rows) if not powers else _whole(g, rows, weights), weights)
+            else:
+                pairs[v.op.name] = (g.copy() if np.may_share_memory(g, weights) else g, weights)
+            rule._slots[v.op.name] = tuple(wide[1:])
+        rule.apply_gradients(pairs)
+        for array, wider in narrow:
+            array[...] = wider
+        for power, beta in zip(powers, (numbers.get("beta1"), numbers.get("beta2")), strict=False):
+            power *= np.float32(beta)
+
+
+def _adams_rule(rule: Any, power1: Any, power2: Any) -> dict[str, float]:
+    """Return Adam's numbers with the powers of beta that the session holds, which an initializer can start anew."""
+    rate = rule.learning_rate * math.sqrt(1 - float(power2)) / (1 - float(power1))
+    return {"rate": rate, "beta1": rule.beta1, "beta2": rule.beta2, "epsilon": rule.epsilon}
+
+
+def _whole(values: Any, rows: Any, like: Any) -> Any:
+    """Return a gradient of rows as a whole one: TensorFlow's Adam moves the slots of the other rows too."""
+    out = np.zeros_like(like)
+    np.add.at(out, rows, values)
+    return out
+
+
+def _gradient(g: Any) -> Any:
+    if g is None or isinstance(g, IndexedSlices):
+        return g
+    try:
+        return convert_to_tensor(g)
+    except TypeError:
+        raise TypeError(f"Gradient must be convertible to a Tensor or IndexedSlices, or None: {g}") from None
+
+
+def _optimizer(core: type[optim.Optimizer], order: str) -> type[Optimizer]:
+    """Make the optimizer over a rule of the core's, with TensorFlow's arguments in TensorFlow's order."""
+    defaults = {"use_locking": False, "name": core.__name__, "accum_name": None, "linear_name": None}
+    own = inspect.signature(core.__init__).parameters
+    parameters = [
+        inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else own[key].default)
+        for key in order.split()
+    ]
+    name = core.__name__ + "Optimizer"
+    body = {"_core": core, "_parameters": inspect.Signature(parameters), "__doc__": core.__doc__, "__module__": __name__}
+    return type(name, (Optimizer,), body)
+
+
+_ADAM = "learning_rate beta1 beta2 epsilon use_locking name"
+_MOMENTUM = "learning_rate momentum use_locking name use_nesterov"
+_STRENGTHS = "l1_regularization_strength l2_regularization_strength"
+GradientDescentOptimizer = _optimizer(optim.GradientDescent, "learning_rate use_locking name")
+MomentumOptimizer = _optimizer(optim.Momentum, _MOMENTUM)
+AdagradOptimizer = _optimizer(optim.Adagrad, "learning_rate initial_accumulator_value use_locking name")
+RMSPropOptimizer = _optimizer(optim.RMSProp, "learning_rate decay momentum epsilon use_locking centered name")
+AdamOptimizer = _optimizer(optim.Adam, _ADAM)
+AdamWOptimizer = _optimizer(optim.AdamW, "weight_decay " + _ADAM)
+MomentumWOptimizer = _optimizer(optim.MomentumW, "weight_decay " + _MOMENTUM)
+ProximalGradientDescentOptimizer = _optimizer(optim.ProximalGradientDescent, f"learning_rate {_STRENGTHS} use_locking name")
+ProximalAdagradOptimizer = _optimizer(
+    optim.ProximalAdagrad, f"learning_rate initial_accumulator_value {_STRENGTHS} use_locking name"
+)
+FtrlOptimizer = _optimizer(
+    optim.Ftrl,
+    f"learning_rate learning_rate_power initial_accumulator_value {_STRENGTHS} use_locking name accum_name linear_name "
+    "l2_shrinkage_regularization_strength",
+)
+
+
+def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[Optimizer]:
+    """Return the optimizer that takes `weight_decay`, its first argument, off the weights before each step of `base_optimizer`."""
+    base = base_optimizer._core
+    core = type(base.__name__, (optim._Decoupled, base), {})
+    weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    own = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
+    return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": own})
+
+
+def get_global_step(graph: Any = None) -> Any:
+    """Return the graph's global step, or None."""
+    steps = (graph or get_default_graph()).get_collection(GraphKeys.GLOBAL_STEP)
+    return steps[0] if steps else None
+
+
+def get_or_create_global_step(graph: Any = None) -> Any:
+    """Return the graph's global step, made if there is none."""
+    graph = graph or get_default_graph()
+    with graph.as_default():
+        return get_global_step() or get_variable(
+            "global_step", (), "i8", ops.zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
+        )
