@@ -5,7 +5,8 @@ Plain C data. A kernel knows pointers, lengths and coefficients; arrays, names a
 
 cdef enum:
     BLOCK = 512            # elements whose sums are formed by the lanes and folded
-    CHUNK = 8 * BLOCK      # elements that a thread takes at a time, and whose block sums it folds
+    CHUNK = 8 * BLOCK      # elements that are processed in one go, and whose block sums are folded together
+    REGIONS = 64           # at most, of a job's chunks; each is where one thread begins
 
 cdef enum Operation:
     MEASURE                # sums alone
@@ -51,6 +52,11 @@ cdef struct Rule:
     bint centered
     bint proximal          # the l1 of the penalties goes to the proximal step, not to the gradient
 
+cdef struct Region:
+    Py_ssize_t next_chunk  # atomic
+    Py_ssize_t stop
+    Py_ssize_t[6] padding  # to a cache line
+
 cdef struct Job:
     Item* items
     Py_ssize_t n_items
@@ -62,7 +68,8 @@ cdef struct Job:
     bint stream            # OUT is larger than the caches: store around them
     Rule rule
     Py_ssize_t claim       # chunks a thread takes at a time
-    Py_ssize_t next_chunk  # atomic
+    int n_regions
+    Region[REGIONS] regions
 
 cdef struct Kernel:
     void (*run)(Job* job, int threads) noexcept nogil

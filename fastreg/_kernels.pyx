@@ -556,34 +556,53 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
 
 
 # ----------------------------------------------------------------------------------------------------------------- work
-cdef void work(Job* job) noexcept nogil:
-    """Claim chunks and process them until none is left. Any number of threads may be at it, from any moment on."""
+cdef void work(Job* job, int me) noexcept nogil:
+    """Claim chunks and process them until none is left. Any number of threads may be at it, from any moment on.
+
+    Each begins in the region of its own number, which is the same memory at the next call and so may still be in its cache,
+    and then helps in the others'.
+    """
     cdef float[BLOCK] float_buffer
     cdef double[BLOCK] double_buffer
-    cdef Py_ssize_t chunk, stop, low = 0, high, middle
-    while True:
-        chunk = fr_add(&job.next_chunk, job.claim)
-        if chunk >= job.n_chunks:
-            break
-        stop = min(chunk + job.claim, job.n_chunks)
-        # The last item whose first chunk is not behind this one. Claims only grow, so the search starts at the last find.
-        high = job.n_items
-        while high - low > 1:
-            middle = (low + high) // 2
-            if job.items[middle].first_chunk <= chunk:
-                low = middle
-            else:
-                high = middle
-        while chunk < stop:
-            while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
-                low += 1
-            if job.items[low].is_double:
-                process_chunk(job, &job.items[low], chunk, double_buffer)
-            else:
-                process_chunk(job, &job.items[low], chunk, float_buffer)
-            chunk += 1
+    cdef Py_ssize_t chunk, stop, low, high, middle
+    cdef Region* region
+    cdef int i
+    for i in range(job.n_regions):
+        region = &job.regions[(me + i) % job.n_regions]
+        low = 0
+        while True:
+            chunk = fr_add(&region.next_chunk, job.claim)
+            if chunk >= region.stop:
+                break
+            stop = min(chunk + job.claim, region.stop)
+            # The last item whose first chunk is not behind this one. A region's claims only grow: search from the last find.
+            high = job.n_items
+            while high - low > 1:
+                middle = (low + high) // 2
+                if job.items[middle].first_chunk <= chunk:
+                    low = middle
+                else:
+                    high = middle
+            while chunk < stop:
+                while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
+                    low += 1
+                if job.items[low].is_double:
+                    process_chunk(job, &job.items[low], chunk, double_buffer)
+                else:
+                    process_chunk(job, &job.items[low], chunk, float_buffer)
+                chunk += 1
     if job.stream:
         fr_stream_end()
+
+
+cdef void divide(Job* job, int threads) noexcept nogil:
+    """Cut the chunks into a region for each thread, and decide how many a thread claims at a time."""
+    cdef int i
+    job.n_regions = min(threads, <int>REGIONS)
+    for i in range(job.n_regions):
+        job.regions[i].next_chunk = job.n_chunks * i // job.n_regions
+        job.regions[i].stop = job.n_chunks * (i + 1) // job.n_regions
+    job.claim = job.n_chunks if threads == 1 else max(<Py_ssize_t>1, min(<Py_ssize_t>64, job.n_chunks // (8 * threads)))
 
 
 # -------------------------------------------------------------------------------------------------------------- threads
@@ -591,12 +610,13 @@ cdef void work(Job* job) noexcept nogil:
 # caller starts at once and shares the chunks with whoever comes; at the end it waits only for helpers that are inside a
 # chunk, never for one that is still waking up. So a late helper costs nothing, and no barrier makes everyone wait for it.
 #
-# A helper enters `active` before it asks for a seat, and the caller closes the seats before it looks at `active`; with
-# sequentially consistent operations either the helper finds no seat or the caller sees the helper. Only then may the job go.
+# A helper enters `active` before it asks whether its number has a seat, and the caller takes the seats away before it looks at
+# `active`; with sequentially consistent operations either the helper finds no seat or the caller sees the helper. Only then
+# may the job go.
 cdef struct Team:
     int announced          # futex: changes with every job
     int[15] pad0           # each on a cache line of its own
-    int seats              # helpers that may still join; far below zero when closed
+    int seats              # helpers up to this number may join; 0 when there is no job
     int[15] pad1
     int active             # helpers between entering and leaving
     int[15] pad2
@@ -608,7 +628,6 @@ cdef struct Team:
     Job* job
 
 cdef Team team
-team.seats = -(1 << 30)
 
 cdef enum:
     # A helper that has just worked looks out for this long before it sleeps: a tight loop finds it awake, and BLAS, which
@@ -619,9 +638,8 @@ cdef enum:
 
 
 cdef void help() noexcept nogil:
-    cdef int seen = 0, i
+    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, i
     cdef long long deadline
-    fr_add_int(&team.helpers, 1)
     while not fr_load(&team.dismissed):
         deadline = fr_nanoseconds() + LOOKOUT
         while fr_load(&team.announced) == seen and fr_nanoseconds() < deadline:
@@ -634,8 +652,8 @@ cdef void help() noexcept nogil:
             fr_add_int(&team.sleepers, -1)
         seen = fr_load(&team.announced)
         fr_add_int(&team.active, 1)
-        if fr_add_int(&team.seats, -1) > 0:
-            work(team.job)
+        if me <= fr_load(&team.seats):
+            work(team.job, me)
         fr_add_int(&team.active, -1)
     fr_add_int(&team.helpers, -1)
 
@@ -672,25 +690,23 @@ cdef int hands(Job* job, int allowed) noexcept nogil:
 
 cdef void run(Job* job, int allowed) noexcept nogil:
     """Do the job with up to `allowed` threads, and leave each item's two sums in it."""
-    cdef int threads = 1, spins = 0, sleepers, i
+    cdef int threads = 1, spins = 0, i
     cdef Py_ssize_t k, first, count
-    job.next_chunk = 0
-    job.claim = job.n_chunks
     if allowed > 1 and job.n_chunks > 1:
         threads = hands(job, allowed)
-    if threads > 1:
-        job.claim = max(<Py_ssize_t>1, min(<Py_ssize_t>64, job.n_chunks // (16 * threads)))
-    if threads == 1 or (FR_TEAM and fr_swap(&team.busy, 1)):
-        work(job)
+    if threads > 1 and FR_TEAM and fr_swap(&team.busy, 1):
+        threads = 1
+    divide(job, threads)
+    if threads == 1:
+        work(job, 0)
     elif FR_TEAM:
         team.job = job
         fr_store(&team.seats, threads - 1)
         fr_add_int(&team.announced, 1)
-        sleepers = fr_load(&team.sleepers)
-        if sleepers > 0:
-            fr_wake(&team.announced, min(sleepers, threads - 1))
-        work(job)
-        fr_store(&team.seats, -(1 << 30))
+        if fr_load(&team.sleepers) > 0:
+            fr_wake(&team.announced, 1 << 30)
+        work(job, 0)
+        fr_store(&team.seats, 0)
         while fr_load(&team.active) > 0:
             fr_pause()
             spins += 1
@@ -699,7 +715,7 @@ cdef void run(Job* job, int allowed) noexcept nogil:
         fr_store(&team.busy, 0)
     else:
         for i in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            work(job)
+            work(job, i)
     for k in range(job.n_items):
         first = job.items[k].first_chunk
         count = (job.items[k].size + CHUNK - 1) // CHUNK

@@ -87,12 +87,21 @@ static volatile double fr_one = 1.0;
 
 /* Copy around the caches, without the read that an ordinary store makes of the line it is about to replace. */
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#if defined(__AVX512F__)
+#define FR_STREAM 64
+#define fr_stream_one(to, from) _mm512_stream_si512((void*)(to), _mm512_loadu_si512(from))
+#elif defined(__AVX__)
+#define FR_STREAM 32
+#define fr_stream_one(to, from) _mm256_stream_si256((__m256i*)(to), _mm256_loadu_si256((const __m256i*)(from)))
+#else
+#define FR_STREAM 16
+#define fr_stream_one(to, from) _mm_stream_si128((__m128i*)(to), _mm_loadu_si128((const __m128i*)(from)))
+#endif
 static void fr_stream(char* to, const char* from, size_t bytes) {
-    size_t head = (size_t)(-(size_t)to) % 16, i;
+    size_t head = (size_t)(-(size_t)to) % 64, i;
     if (head > bytes) head = bytes;
     memcpy(to, from, head);
-    for (i = head; i + 16 <= bytes; i += 16) _mm_stream_si128((__m128i*)(to + i), _mm_loadu_si128((const __m128i*)(from + i)));
+    for (i = head; i + FR_STREAM <= bytes; i += FR_STREAM) fr_stream_one(to + i, from + i);
     memcpy(to + i, from + i, bytes - i);
 }
 #define fr_stream_end() _mm_sfence()
