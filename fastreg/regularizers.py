@@ -10,7 +10,7 @@ weight_decay, and twice the `l2` of Keras.
 import logging
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,7 +26,10 @@ def check_scale(scale: object, name: str = "scale", negative: str = "Setting a s
         raise ValueError(f"{name} cannot be an integer: {scale}")
     if not isinstance(scale, numbers.Real):
         raise TypeError(f"{name} must be a real number, got {scale!r} of type {type(scale).__name__}")
-    value = float(scale)
+    try:
+        value = float(scale)
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {scale!r}")
     if value < 0:
@@ -140,6 +143,9 @@ class SumRegularizer(Penalty):
         return f"sum_regularizer({list(self.parts)!r})"
 
 
+_NOTHING = Penalty()
+
+
 class MixedSum:
     """Return of `sum_regularizer` when a part is a user's own function: each part is called by itself."""
 
@@ -154,11 +160,11 @@ class MixedSum:
 
     def gradient(self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False) -> NDArray[Any]:
         """Return the sum of the parts' gradients; every part needs a `gradient` of its own."""
+        if out is not None or accumulate:
+            _NOTHING.gradient(weights, out=out, accumulate=True)  # refuses a bad out as every gradient does, and adds nothing
         gradients = [gradient_of(part)(weights) for part in self.parts]
         total: NDArray[Any] = sum(gradients[1:], start=gradients[0])
         if out is None:
-            if accumulate:
-                raise ValueError("accumulate=True adds to out, but out is None; pass the array to add to")
             return total
         out[...] = out + total if accumulate else total
         return out
@@ -177,6 +183,9 @@ class DisabledRegularizer:
 
     def __call__(self, weights: object) -> None:
         """Return None."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
 
     def __setattr__(self, attribute: str, value: object) -> None:
         if attribute != "name":
@@ -340,7 +349,7 @@ def sum_regularizer(
     Raises
     ------
     TypeError
-        If an entry is neither None nor callable.
+        If it is no list, or an entry is neither None nor callable.
 
     Examples
     --------
@@ -349,6 +358,8 @@ def sum_regularizer(
     >>> both(np.array([-1.0, 0.0, 3.0]))
     np.float64(4.5)
     """
+    if not isinstance(regularizer_list, Iterable):
+        raise TypeError(f"regularizer_list must be a list of regularizers, got {regularizer_list!r}")
     parts = [regularizer for regularizer in regularizer_list if regularizer is not None]
     for part in parts:
         if not callable(part):
