@@ -6,7 +6,7 @@ instruction set, under that set's module name. A module hands out one thing, the
 
 How it is laid out, from the inside out:
 
-    lanes      sums of one block, and their folding   sum_block, fold_chunk, fold
+    lanes      sums by lane, with the gradient in the same pass, and their folding   measure_chunk, fold_chunk, fold
     blocks     element-wise loops over one block      penalty_gradient, prox, one function for each update rule
     chunks     composes them while a block is in L1   process_chunk
     work       claims chunks until none is left       work
@@ -42,6 +42,7 @@ cdef extern from "_vector.h":
     vector fr_zero() noexcept nogil
     vector fr_ones() noexcept nogil
     vector fr_widen(float* p) noexcept nogil
+    vector fr_widen_magnitude(float* p) noexcept nogil
     vector fr_fetch(double* p) noexcept nogil
     void fr_keep(double* p, vector x) noexcept nogil
     vector fr_magnitude(vector x) noexcept nogil
@@ -87,6 +88,7 @@ cdef enum:
     NOTHING
     WRITE
     ADD
+    STREAM                 # write around the caches
 
 
 cdef inline real signed(real size, real w) noexcept nogil:
@@ -149,9 +151,11 @@ cdef inline void pass_rows(
         lane = w + i * LANES + first
         for k in range(width // FR_VECTOR):
             if real is float:
-                x = fr_widen(lane + k * FR_VECTOR)
                 if parts & LASSO:
-                    a[k] = fr_plus_float(a[k], fr_magnitude(x), ones)
+                    x = fr_widen_magnitude(lane + k * FR_VECTOR)
+                    a[k] = fr_plus_float(a[k], x, ones)
+                else:
+                    x = fr_widen(lane + k * FR_VECTOR)
                 if parts & RIDGE:
                     s[k] = fr_plus_exact_square(s[k], x)
             else:
@@ -203,35 +207,71 @@ cdef inline void pass_block(
             out[i] = slope(x, l1, l2, parts)
 
 
+cdef inline void pass_chunk(
+    double* absolute,
+    double* square,
+    real* w,
+    real* out,
+    Py_ssize_t n,
+    real l1,
+    real l2,
+    real* buffer,
+    int parts,
+    int action,
+) noexcept nogil:
+    cdef Py_ssize_t i, m
+    cdef int block
+    for block in range(<int>((n + BLOCK - 1) // BLOCK)):
+        i = block * BLOCK
+        m = min(n - i, <Py_ssize_t>BLOCK)
+        if action == STREAM:
+            pass_block(absolute + block * LANES, square + block * LANES, w + i, buffer, m, l1, l2, parts, WRITE)
+            fr_stream(<char*>(out + i), <char*>buffer, m * sizeof(real))
+        else:
+            pass_block(absolute + block * LANES, square + block * LANES, w + i, out + i, m, l1, l2, parts, action)
+
+
 cdef inline void pass_parts(
-    double* absolute, double* square, real* w, real* out, Py_ssize_t n, real l1, real l2, int parts, int action
+    double* absolute,
+    double* square,
+    real* w,
+    real* out,
+    Py_ssize_t n,
+    real l1,
+    real l2,
+    real* buffer,
+    int parts,
+    int action,
 ) noexcept nogil:
     if action == NOTHING:
-        pass_block(absolute, square, w, out, n, l1, l2, parts, NOTHING)
+        pass_chunk(absolute, square, w, w, n, l1, l2, buffer, parts, NOTHING)
     elif action == WRITE:
-        pass_block(absolute, square, w, out, n, l1, l2, parts, WRITE)
+        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, WRITE)
+    elif action == ADD:
+        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, ADD)
     else:
-        pass_block(absolute, square, w, out, n, l1, l2, parts, ADD)
+        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, STREAM)
 
 
-cdef void measure_block(
-    double* absolute,      # OUT, LANES sums of |w| if l1 is not 0
-    double* square,        # OUT, LANES sums of w**2 if l2 is not 0
+cdef void measure_chunk(
+    double* absolute,      # OUT, LANES sums of |w| for each block, if l1 is not 0
+    double* square,        # OUT, LANES sums of w**2 for each block, if l2 is not 0
     real* w,               # IN, n elements
     real* out,             # OUT, or IN and OUT to ADD: the gradient
     Py_ssize_t n,
     real l1,
     real l2,
+    real* buffer,          # a block, on its way around the caches
     int action,
 ) noexcept nogil:
-    """The sums of a block by lane and, in the same pass, its gradient."""
+    """The sums of up to a chunk by lane and, in the same pass, its gradient."""
     if l1 != 0 and l2 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, LASSO + RIDGE, action)
+        pass_parts(absolute, square, w, out, n, l1, l2, buffer, LASSO + RIDGE, action)
     elif l1 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, LASSO, action)
+        pass_parts(absolute, square, w, out, n, l1, l2, buffer, LASSO, action)
     elif l2 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, RIDGE, action)
-    elif action == WRITE:
+        pass_parts(absolute, square, w, out, n, l1, l2, buffer, RIDGE, action)
+    elif action == WRITE or action == STREAM:
         memset(out, 0, n * sizeof(real))
 
 
@@ -521,38 +561,49 @@ cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssiz
         ftrl(w, g, s0, s1, n, rule, strength)
 
 
+cdef void process_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """What is not measured in the same pass: a gradient alone, prox, and the updates."""
+    cdef real* w = at(item.weights, i, buffer)
+    cdef real* target = at(item.out, i, buffer)
+    cdef real* out = buffer if job.stream else target
+    if job.operation == GRADIENT:
+        penalty_gradient(out, <real*>NULL, w, n, <real>item.l1, <real>item.l2)
+    elif job.operation == ACCUMULATE:
+        penalty_gradient(target, target, w, n, <real>item.l1, <real>item.l2)
+    elif job.operation == PROX:
+        prox(out, w, n, job.rule.rate, item.l1, item.l2)
+    else:
+        update_block(job, item, buffer, i, n)
+    if job.stream:
+        fr_stream(<char*>target, <char*>buffer, n * sizeof(real))
+
+
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
-    """Measure and operate block by block; leave the chunk's two sums in the job's partials."""
+    """Measure and operate, block by block; leave the chunk's two sums in the job's partials."""
     cdef double[BLOCKS * LANES] absolute, square
     cdef real l1 = <real>item.l1, l2 = <real>item.l2
-    cdef bint gradient = job.operation == GRADIENT or job.operation == ACCUMULATE
-    cdef int action = NOTHING if not gradient else ADD if job.operation == ACCUMULATE else WRITE
-    cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, rest = min(item.size - start, <Py_ssize_t>CHUNK), i, n
-    cdef int block, blocks = <int>((rest + BLOCK - 1) // BLOCK)
-    cdef real* w
-    cdef real* out
-    for block in range(blocks):
-        i = start + block * BLOCK
-        n = min(rest - block * BLOCK, <Py_ssize_t>BLOCK)
-        w = at(item.weights, i, buffer)
-        out = buffer if job.stream else at(item.out, i, buffer)
-        if job.measure:
-            measure_block(absolute + block * LANES, square + block * LANES, w, out, n, l1, l2, action)
-        elif gradient:
-            penalty_gradient(out, out if action == ADD else <real*>NULL, w, n, l1, l2)
-        if job.operation == PROX:
-            prox(out, w, n, job.rule.rate, item.l1, item.l2)
-        elif job.operation == TOTAL_NORM:
-            update_block(job, item, buffer, i, n)
-            measure_block(<double*>NULL, square + block * LANES, buffer, <real*>NULL, n, <real>0, <real>1, NOTHING)
-        elif job.operation > TOTAL_NORM:
-            update_block(job, item, buffer, i, n)
-        if job.stream:
-            fr_stream(<char*>at(item.out, i, buffer), <char*>buffer, n * sizeof(real))
-    job.partials[chunk] = fold_chunk(absolute, blocks) if job.measure and l1 != 0 else 0.0
-    job.partials[job.n_chunks + chunk] = (
-        fold_chunk(square, blocks) if job.measure and l2 != 0 or job.operation == TOTAL_NORM else 0.0
-    )
+    cdef bint lasso = job.measure and item.l1 != 0, ridge = job.measure and item.l2 != 0
+    cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, n = min(item.size - start, <Py_ssize_t>CHUNK), i, m
+    cdef int block, blocks = <int>((n + BLOCK - 1) // BLOCK), action = NOTHING
+    cdef bint together = job.measure and (job.operation == GRADIENT or job.operation == ACCUMULATE)
+    if job.measure:
+        if together:
+            action = ADD if job.operation == ACCUMULATE else STREAM if job.stream else WRITE
+        if together or job.operation == MEASURE:
+            measure_chunk(absolute, square, at(item.weights, start, buffer), at(item.out, start, buffer), n, l1, l2, buffer, action)
+    if not together and job.operation != MEASURE:
+        for block in range(blocks):
+            i = start + block * BLOCK
+            m = min(n - block * BLOCK, <Py_ssize_t>BLOCK)
+            if job.measure:
+                measure_chunk(absolute + block * LANES, square + block * LANES, at(item.weights, i, buffer), <real*>NULL, m,
+                              l1, l2, buffer, NOTHING)
+            process_block(job, item, buffer, i, m)
+            if job.operation == TOTAL_NORM:
+                ridge = True
+                measure_chunk(absolute, square + block * LANES, buffer, <real*>NULL, m, <real>0, <real>1, buffer, NOTHING)
+    job.partials[chunk] = fold_chunk(absolute, blocks) if lasso else 0.0
+    job.partials[job.n_chunks + chunk] = fold_chunk(square, blocks) if ridge else 0.0
 
 
 # ----------------------------------------------------------------------------------------------------------------- work

@@ -20,6 +20,7 @@
 typedef __m512d fr_vector;
 #define fr_zero() _mm512_setzero_pd()
 #define fr_widen(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+#define fr_widen_magnitude(p) _mm512_cvtps_pd(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_loadu_ps(p)))
 #define fr_fetch(p) _mm512_loadu_pd(p)
 #define fr_keep(p, x) _mm512_storeu_pd(p, x)
 #define fr_magnitude(x) _mm512_abs_pd(x)
@@ -37,6 +38,7 @@ typedef __m512d fr_vector;
 typedef __m256d fr_vector;
 #define fr_zero() _mm256_setzero_pd()
 #define fr_widen(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+#define fr_widen_magnitude(p) _mm256_cvtps_pd(_mm_andnot_ps(_mm_set1_ps(-0.0f), _mm_loadu_ps(p)))
 #define fr_fetch(p) _mm256_loadu_pd(p)
 #define fr_keep(p, x) _mm256_storeu_pd(p, x)
 #define fr_magnitude(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
@@ -54,6 +56,7 @@ typedef __m256d fr_vector;
 typedef __m128d fr_vector;
 #define fr_zero() _mm_setzero_pd()
 #define fr_widen(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double*)(p))))
+#define fr_widen_magnitude(p) fr_magnitude(fr_widen(p))
 #define fr_fetch(p) _mm_loadu_pd(p)
 #define fr_keep(p, x) _mm_storeu_pd(p, x)
 #define fr_magnitude(x) _mm_andnot_pd(_mm_set1_pd(-0.0), x)
@@ -70,6 +73,7 @@ typedef __m128d fr_vector;
 typedef double fr_vector;
 #define fr_zero() 0.0
 #define fr_widen(p) ((double)*(p))
+#define fr_widen_magnitude(p) fabs((double)*(p))
 #define fr_fetch(p) (*(p))
 #define fr_keep(p, x) (*(p) = (x))
 #define fr_magnitude(x) fabs(x)
