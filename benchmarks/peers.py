@@ -25,7 +25,7 @@ from pathlib import Path
 import report
 from cells import Cell, all_cells
 from contenders import CONTENDERS
-from rounds import Match
+from rounds import Match, Process, Result
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -68,13 +68,16 @@ def main(argv: list[str] | None = None) -> None:
         print("\n".join(cell.name for cell in cells) or "no cell matches")
         return
     match = Match(options.names, options.threads, options.rounds, options.seconds)
-    results = []
+    results: list[Result] = []
+    versions: dict[str, str] = {}
     started = time.time()
     try:
         versions = {p.name: p.said if p.present else f"absent ({p.said})" for p in _start(match)}
         for number, cell in enumerate(cells, start=1):
             print(f"{number}/{len(cells)} {cell.name}, {time.time() - started:.0f} s", file=sys.stderr, flush=True)
             results.append(match.play(cell))
+    except KeyboardInterrupt:
+        print("interrupted: the report holds the cells so far", file=sys.stderr)
     finally:
         match.stop()
     table = report.markdown(results, report.machine(), versions, options)
@@ -87,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
         report.plot(results, options.plot)
 
 
-def _start(match: Match) -> list:  # type: ignore[type-arg]
+def _start(match: Match) -> list[Process]:
     match.players(match.cores)
     return list(match.processes.values())
 

@@ -24,11 +24,12 @@ from problem import errors_in_ulp, exact_value
 from worker import serve
 
 NEAR_BEST = 1.25
-"""Forms within this factor of their library's best after the trial stay for all rounds."""
-TRIALS = 2
+"""Forms within this factor of their library's best after the trial stay for all rounds; those slower by ``HOPELESS`` after
+one turn get no second."""
+HOPELESS = 4
 QUIET = 0.1
 """A turn is quiet if all other processes used less than this share of one core meanwhile (and the host took no more)."""
-TRIES = 3
+TRIES = 2
 """How often a turn that was not quiet is taken."""
 
 
@@ -239,12 +240,15 @@ class Match:
         return forms
 
     def _trial(self, forms: list[tuple[Process, list[str]]], result: Result) -> None:
-        """Leave each library its fastest forms, and those too near to tell."""
+        """Leave each library its fastest forms, and those too near to tell; one turn is enough for a hopeless one."""
         for player, labels in forms:
             rivals = [label for label in labels if f"{player.name}: {label}" not in result.anchors]
             if len(rivals) < 2:
                 continue
-            times = {label: min(player.turn(label, self.seconds)[0] for _ in range(TRIALS)) for label in rivals}
+            times = {label: player.turn(label, self.seconds)[0] for label in rivals}
+            for label in rivals:
+                if times[label] <= HOPELESS * min(times.values()):
+                    times[label] = min(times[label], player.turn(label, self.seconds)[0])
             best = min(times.values())
             labels[:] = [label for label in labels if label not in times or times[label] <= NEAR_BEST * best]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ def _rms_prop(w: Array, g: Array, s: Mapping[str, Array], a: Mapping[str, float]
 def _adam(w: Array, g: Array, s: Mapping[str, Array], a: Mapping[str, float]) -> Array:
     m = a["beta1"] * s["m"] + (1 - a["beta1"]) * g
     v = a["beta2"] * s["v"] + (1 - a["beta2"]) * g * g
-    rate = a["learning_rate"] * (1 - a["beta2"]) ** 0.5 / (1 - a["beta1"])
+    rate = a["learning_rate"] * sqrt(1 - a["beta2"]) / (1 - a["beta1"])
     return w - rate * m / (np.sqrt(v) + a["epsilon"])
 
 
