@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")
+MOST_THREADS = 4096  # a larger number is a slip; it would ask the system for as many threads
 
 
 def _module(isa: str) -> str:
@@ -54,8 +55,8 @@ def _environment_threads() -> int:
     text = os.environ.get("FASTREG_NUM_THREADS", "")
     if not text:
         return 0
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ImportError(f"FASTREG_NUM_THREADS must be a whole number of at least 1, got {text!r}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
+        raise ImportError(f"FASTREG_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}")
     return int(text)
 
 
@@ -98,8 +99,8 @@ def set_num_threads(n: int) -> None:
     """
     if not isinstance(n, numbers.Integral) or isinstance(n, bool):
         raise TypeError(f"n must be a whole number of threads, got {n!r}")
-    if not 1 <= n <= 4096:
-        raise ValueError(f"n must be a number of threads from 1 to 4096, got {n}")
+    if not 1 <= n <= MOST_THREADS:
+        raise ValueError(f"n must be a number of threads from 1 to {MOST_THREADS}, got {n}")
     if n > 1 and not _border.has_openmp():
         warnings.warn("this build of fastreg has no OpenMP; it works with one thread", RuntimeWarning, stacklevel=2)
     _border.request_threads(int(n))

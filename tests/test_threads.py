@@ -1,0 +1,344 @@
+"""How many threads may work, and what threads, forks and exits must not break."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from reference import assert_same, gradient, value, value64, weights
+
+import fastreg as fr
+from fastreg.kernels import evaluate
+
+needs_openmp = pytest.mark.skipif(not fr.get_config()["openmp"], reason="a build without OpenMP has one thread")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+LARGE = 1 << 20  # elements that several threads share
+
+
+# ---------------------------------------------------------------------------------------------------------- how many
+@needs_openmp
+@pytest.mark.parametrize("n", [1, 2, 7, np.int64(3), 4096])
+def test_set_num_threads(num_threads, n):
+    num_threads(n)
+    assert fr.get_num_threads() == n
+    assert type(fr.get_num_threads()) is int
+    assert fr.get_config()["threads"] == n
+
+
+@pytest.mark.parametrize("n", [1.0, "2", None, True, np.float64(2.0), [2], 1j], ids=repr)
+def test_threads_are_a_whole_number(n):
+    before = fr.get_num_threads()
+    with pytest.raises(TypeError, match=r"^n must be a whole number of threads, got "):
+        fr.set_num_threads(n)
+    assert fr.get_num_threads() == before
+
+
+@pytest.mark.parametrize("n", [0, -1, 4097, 10**30])
+def test_threads_are_from_1_to_4096(n):
+    before = fr.get_num_threads()
+    with pytest.raises(ValueError, match=f"^n must be a number of threads from 1 to 4096, got {n}$"):
+        fr.set_num_threads(n)
+    assert fr.get_num_threads() == before
+
+
+@needs_openmp
+@pytest.mark.parametrize(
+    ("variables", "threads"),
+    [
+        ({"OMP_NUM_THREADS": "3"}, 3),
+        ({"OMP_NUM_THREADS": "1"}, 1),
+        ({"FASTREG_NUM_THREADS": "5", "OMP_NUM_THREADS": "2"}, 5),
+        ({"FASTREG_NUM_THREADS": "1", "OMP_NUM_THREADS": "4"}, 1),
+        ({"FASTREG_NUM_THREADS": "", "OMP_NUM_THREADS": "4"}, 4),
+    ],
+    ids=str,
+)
+def test_environment_says_how_many(run_python, variables, threads):
+    done = run_python("import fastreg as fr; print(fr.get_num_threads(), fr.get_config()['threads'])", **variables)
+    assert done.stdout.split() == [str(threads)] * 2, done.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "+2", " 2", "²", "4097", "9" * 30])
+def test_bad_fastreg_num_threads_is_refused(run_python, text):
+    done = run_python("import fastreg", FASTREG_NUM_THREADS=text)
+    assert done.returncode == 1
+    message = done.stderr.strip().splitlines()[-1]
+    assert message.startswith("ImportError: FASTREG_NUM_THREADS must be a whole number from 1 to 4096, got ")
+
+
+@needs_openmp
+def test_threadpoolctl_lowers_the_number_within_its_scope(run_python):
+    done = run_python(
+        """
+import threading
+import fastreg as fr
+from threadpoolctl import threadpool_limits
+seen = [fr.get_num_threads()]
+with threadpool_limits(2):
+    seen.append(fr.get_num_threads())
+    with threadpool_limits(1, user_api="openmp"):
+        seen.append(fr.get_num_threads())
+    fr.set_num_threads(3)
+    seen.append(fr.get_num_threads())
+    fr.set_num_threads(1)
+    seen.append(fr.get_num_threads())
+    fr.set_num_threads(3)
+seen.append(fr.get_num_threads())
+with threadpool_limits(1, user_api="blas"):
+    seen.append(fr.get_num_threads())
+print(*seen)
+""",
+        OMP_NUM_THREADS="4",
+    )
+    assert done.stdout.split() == list("4212133"), done.stderr
+
+
+def test_config_and_its_print(capsys):
+    config = fr.get_config()
+    assert {"version", "isa", "isas", "openmp", "threads"} <= set(config)
+    assert isinstance(config["openmp"], bool)
+    fr.show_config()
+    printed = capsys.readouterr().out
+    for key in config:
+        assert key in printed
+    assert str(config["version"]) in printed and ", ".join(config["isas"]) in printed
+
+
+# ------------------------------------------------------------------------------------------------- small work, large work
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux lists them")
+@needs_openmp
+def test_small_work_starts_no_threads_and_large_work_does(run_python):
+    done = run_python(
+        f"""
+import os
+import numpy as np
+import fastreg as fr
+l2 = fr.l2_regularizer(0.5)
+count = [len(os.listdir("/proc/self/task"))]
+for n in (1, 1000, {LARGE}):
+    l2.value_and_gradient(np.ones(n, np.float32))
+    count.append(len(os.listdir("/proc/self/task")))
+print(count[0] == count[1] == count[2], count[3] > count[0])
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+def test_many_python_threads_at_once(num_threads):
+    num_threads(3)
+    sizes = (100, 5000, 70_001, 300_007, LARGE)
+    cases = [(weights(n, dtype, seed=n), dtype) for n in sizes for dtype in (np.float32, np.float64)]
+    l1, both = fr.l1_regularizer(0.3), fr.l1_l2_regularizer(0.3, 0.7)
+    twins = [(value(w, 0.3, 0.7), gradient(w, 0.3, 0.7), value64(w, 0.3, 0.0)) for w, _ in cases]
+    start = threading.Barrier(8)
+
+    def work(thread):
+        start.wait()
+        for k in range(30):
+            at = (thread + k) % len(cases)
+            (w, _), (total, slope, total_l1) = cases[at], twins[at]
+            found, out = both.value_and_gradient(w)
+            assert found == total
+            assert out.tobytes() == slope.tobytes()
+            assert evaluate([w, w], [l1, l1], ["a", "b"]) == total_l1 + total_l1
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(work, thread) for thread in range(8)]:
+            future.result(timeout=60)
+
+
+def test_threads_may_change_while_others_work(num_threads):
+    w = weights(LARGE, np.float32)
+    l2 = fr.l2_regularizer(0.7)
+    total = value(w, 0.0, 0.7)
+    stop = threading.Event()
+
+    def change():
+        for n in range(10**9):
+            num_threads(n % 7 + 1)
+            if stop.wait(0.001):
+                break
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    try:
+        for _ in range(100):
+            assert_same(l2(w), total)
+    finally:
+        stop.set()
+        changer.join()
+
+
+def test_a_long_call_releases_the_gil(num_threads):
+    num_threads(1)
+    w = np.ones(20_000_000, np.float32)
+    ticks, busy = 0, threading.Event()
+
+    def call():
+        busy.set()
+        for _ in range(5):
+            fr.l2_loss(w)
+        busy.clear()
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    busy.wait()
+    while busy.is_set():
+        ticks += 1
+        time.sleep(0.0001)
+    thread.join()
+    assert ticks > 5
+
+
+# ------------------------------------------------------------------------------------------------------------ fork, exit
+PARALLEL = f"""
+import os, sys, time
+import numpy as np
+import fastreg as fr
+from reference import weights
+w = weights({LARGE}, np.float32)
+l2 = fr.l2_regularizer(0.7)
+def call():
+    return repr(l2(w)), l2.gradient(w).tobytes()
+"""
+
+
+@needs_fork
+@needs_openmp
+@pytest.mark.parametrize("leave", ["os._exit(0)", "sys.exit(0)", "pass"])
+def test_a_child_of_fork_works_alone_with_the_same_bits(run_python, leave):
+    done = run_python(
+        PARALLEL
+        + f"""
+before = call()
+child = os.fork()
+if child == 0:
+    print(fr.get_num_threads(), call() == before, flush=True)
+    fr.set_num_threads(5)
+    print(fr.get_num_threads(), call() == before, flush=True)
+    {leave}
+else:
+    print(os.waitpid(child, 0)[1], flush=True)
+    print(fr.get_num_threads(), call() == before)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["1", "True", "1", "True", "0", "3", "True"], done.stderr
+    assert done.returncode == 0
+
+
+@needs_fork
+@needs_openmp
+def test_a_child_forked_before_any_parallel_call_may_use_threads(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(fr.get_num_threads(), call() == call(), flush=True)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["3", "True"] * 2, done.stderr
+
+
+@needs_fork
+@needs_openmp
+def test_multiprocessing_by_fork(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import multiprocessing
+def work(k):
+    return fr.get_num_threads(), call() == before
+before = call()
+with multiprocessing.get_context("fork").Pool(3) as pool:
+    print(pool.map(work, range(6)) == [(1, True)] * 6, call() == before)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["True", "True"], done.stderr
+
+
+@needs_fork
+@needs_openmp
+def test_fork_while_another_thread_is_in_a_call(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import threading
+before, stop = call(), False
+def spin():
+    while not stop:
+        call()
+thread = threading.Thread(target=spin)
+thread.start()
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if call() == before else 1)
+    print(os.waitpid(child, 0)[1])
+stop = True
+thread.join()
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["0"] * 10, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("call()", 0),
+        ("call(); sys.exit(3)", 3),
+        ("call(); os._exit(4)", 4),
+        ("call(); raise SystemExit(5)", 5),
+        ("import threading; threading.Thread(target=call).start()", 0),
+        ("call(); import atexit; atexit.register(call)", 0),
+        ("import atexit; atexit.register(call)", 0),
+        ("import threading\ndef spin():\n    while True: call()\nthreading.Thread(target=spin, daemon=True).start(); call()", 0),
+    ],
+    ids=["end", "exit", "_exit", "SystemExit", "thread", "atexit", "first in atexit", "daemon"],
+)
+def test_a_process_that_used_threads_exits_at_once(run_python, end, code):
+    done = run_python(f"{PARALLEL}\nprint(time.time(), flush=True)\n{end}\n", FASTREG_NUM_THREADS="3")
+    ended = time.time()
+    assert (done.returncode, done.stderr) == (code, "")
+    assert ended - float(done.stdout) < 5.0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_an_interrupt_ends_a_process_that_uses_threads(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import signal, threading
+threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    while True:
+        call()
+except KeyboardInterrupt:
+    print("interrupted")
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["interrupted"], ""), signal.SIGINT
+
+
+def test_import_changes_no_environment_and_starts_no_threads(run_python):
+    done = run_python(
+        """
+import os, threading
+import numpy
+before = dict(os.environ), threading.active_count()
+import fastreg
+print((dict(os.environ), threading.active_count()) == before)
+"""
+    )
+    assert done.stdout.split() == ["True"], done.stderr
