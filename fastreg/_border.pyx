@@ -14,7 +14,7 @@ simply read, or refused, as it is now.
 import threading
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport isfinite
+from libc.math cimport INFINITY, isfinite
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
@@ -474,6 +474,8 @@ cdef double check_step(object step) except? -1:
         length = step
     except TypeError:
         raise TypeError(f"step must be a number, got {type(step).__name__}") from None
+    except OverflowError:
+        length = INFINITY
     if not (isfinite(length) and length >= 0):
         raise ValueError(f"step must be finite and at least 0, got {step!r}")
     return length

@@ -16,12 +16,14 @@ An operation is a composition, not a loop of its own: a block of 512 elements st
 gradient is formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once.
 
 Bits. The element-wise loops do the same IEEE operations in the same order on every instruction set (contraction is off).
-The sums are formed in float64 by a fixed shape: element i of a block of 512 goes to lane i mod 32, in order, the tail too; a
+The sums are formed in float64 by a fixed shape. Element i of a block of 512 goes to lane i mod 32, so a block is up to 16 rows
+of lanes; a lane adds its rows in order, float64 four at a time as (a+b)+(c+d). What is missing at the end counts as 0. A
 chunk's 8 blocks are folded lane by lane in a tree of neighbours, the odd one carried; then its lanes in halves; then a
 tensor's chunks in a tree of neighbours. Neither threads nor alignment nor the vector length can be seen in the result.
 
-A lane adds at most 16 terms one after the other. A running sum of n equal terms loses up to n/6 ulp to one-sided rounding, and
-the weights of a layer can be equal: 128 terms (a block of 4096) cost up to 20 ulp, 16 cost 2.7, and the trees cost nothing.
+Runs are short because the weights of a layer can be equal: a running sum of n equal terms loses up to n/6 ulp to one-sided
+rounding, 20 ulp in a block of 4096 with 128 terms a lane. 16 terms cost 2.7, which float32 results never show; 4 groups of 4
+cost 0.7. Trees of equal terms cost nothing.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
@@ -48,7 +50,7 @@ cdef extern from "_vector.h":
     vector fr_magnitude(vector x) noexcept nogil
     vector fr_plus(vector a, vector x) noexcept nogil
     vector fr_plus_float(vector a, vector x, vector ones) noexcept nogil
-    vector fr_plus_square(vector a, vector x) noexcept nogil
+    vector fr_square(vector x) noexcept nogil
     vector fr_plus_exact_square(vector a, vector x) noexcept nogil
     void fr_stream(char* to, char* source, size_t n_bytes) noexcept nogil
     void fr_stream_end() noexcept nogil
@@ -125,12 +127,36 @@ cdef inline real slope(real w, real l1, real l2, int parts) noexcept nogil:
 
 
 # ---------------------------------------------------------------------------------------------------------------- lanes
+cdef inline void put_row(
+    real* w, real* base, real* out, real l1, real l2, int width, int parts, int action
+) noexcept nogil:
+    """By way of a row of its own, so that the compiler need not ask whether out is w or base."""
+    cdef real[LANES] row
+    cdef int j
+    if action != NOTHING:
+        for j in range(width):
+            row[j] = slope(w[j], l1, l2, parts)
+            if action == ADD:
+                row[j] = base[j] + row[j]
+        for j in range(width):
+            out[j] = row[j]
+
+
+cdef inline vector four(double* w, int part) noexcept nogil:
+    """(a + b) + (c + d) of one vector of lanes in four rows."""
+    cdef vector a = fr_fetch(w), b = fr_fetch(w + LANES), c = fr_fetch(w + 2 * LANES), d = fr_fetch(w + 3 * LANES)
+    if part == LASSO:
+        return fr_plus(fr_plus(fr_magnitude(a), fr_magnitude(b)), fr_plus(fr_magnitude(c), fr_magnitude(d)))
+    return fr_plus(fr_plus(fr_square(a), fr_square(b)), fr_plus(fr_square(c), fr_square(d)))
+
+
 cdef inline void pass_rows(
     double* absolute,      # OUT: sums of |w|, the lanes from `first` on
     double* square,        # OUT: sums of w**2
-    real* w,               # IN, rows of LANES elements
-    real* out,             # OUT, or IN and OUT to ADD: the gradient; may be w
-    Py_ssize_t rows,
+    real* w,               # IN, groups of one row (float32) or four (float64) of LANES elements
+    real* base,            # IN to ADD: what the gradient is added to
+    real* out,             # OUT: the gradient; may be w or base
+    Py_ssize_t groups,
     real l1,
     real l2,
     int first,
@@ -138,38 +164,35 @@ cdef inline void pass_rows(
     int parts,
     int action,
 ) noexcept nogil:
-    """Sum by lane and put the gradient, row by row: what a row costs to compute hides behind the memory of the next."""
+    """Sum by lane and put the gradient, group by group: what one costs to compute hides behind the memory of the next."""
     cdef vector[LANES] a, s
     cdef vector x, ones = fr_ones()
-    cdef real[LANES] row
-    cdef real* lane
-    cdef Py_ssize_t i
-    cdef int j, k
+    cdef Py_ssize_t i, begin
+    cdef int k, row
     for k in range(width // FR_VECTOR):
         a[k] = s[k] = fr_zero()
-    for i in range(rows):
-        lane = w + i * LANES + first
-        for k in range(width // FR_VECTOR):
-            if real is float:
+    for i in range(groups):
+        if real is float:
+            begin = i * LANES + first
+            for k in range(width // FR_VECTOR):
                 if parts & LASSO:
-                    x = fr_widen_magnitude(lane + k * FR_VECTOR)
+                    x = fr_widen_magnitude(w + begin + k * FR_VECTOR)
                     a[k] = fr_plus_float(a[k], x, ones)
                 else:
-                    x = fr_widen(lane + k * FR_VECTOR)
+                    x = fr_widen(w + begin + k * FR_VECTOR)
                 if parts & RIDGE:
                     s[k] = fr_plus_exact_square(s[k], x)
-            else:
-                x = fr_fetch(lane + k * FR_VECTOR)
+            put_row(w + begin, base + begin, out + begin, l1, l2, width, parts, action)
+        else:
+            begin = 4 * i * LANES + first
+            for k in range(width // FR_VECTOR):
                 if parts & LASSO:
-                    a[k] = fr_plus(a[k], fr_magnitude(x))
+                    a[k] = fr_plus(a[k], four(w + begin + k * FR_VECTOR, LASSO))
                 if parts & RIDGE:
-                    s[k] = fr_plus_square(s[k], x)
-        if action != NOTHING:
-            for j in range(width):
-                row[j] = slope(lane[j], l1, l2, parts)
-            lane = out + i * LANES + first
-            for j in range(width):
-                lane[j] = lane[j] + row[j] if action == ADD else row[j]
+                    s[k] = fr_plus(s[k], four(w + begin + k * FR_VECTOR, RIDGE))
+            for row in range(4):
+                put_row(w + begin, base + begin, out + begin, l1, l2, width, parts, action)
+                begin += LANES
     for k in range(width // FR_VECTOR):
         if parts & LASSO:
             fr_keep(absolute + first + k * FR_VECTOR, a[k])
@@ -177,10 +200,41 @@ cdef inline void pass_rows(
             fr_keep(square + first + k * FR_VECTOR, s[k])
 
 
+cdef inline void pass_tail(
+    double* absolute, double* square, real* w, real* base, real* out, int n, real l1, real l2, int parts, int action
+) noexcept nogil:
+    """The rest that makes no group, as a group filled up with zeros, which change no sum."""
+    cdef real[4 * LANES] padded
+    cdef double a, b, c, d
+    cdef int j
+    memset(padded, 0, sizeof(padded))
+    memcpy(padded, w, n * sizeof(real))
+    for j in range(LANES):
+        a = padded[j]
+        if real is float:
+            if parts & LASSO:
+                absolute[j] = absolute[j] + fabs(a)
+            if parts & RIDGE:
+                square[j] = square[j] + a * a
+        else:
+            b = padded[LANES + j]
+            c = padded[2 * LANES + j]
+            d = padded[3 * LANES + j]
+            if parts & LASSO:
+                absolute[j] = absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
+            if parts & RIDGE:
+                square[j] = square[j] + ((a * a + b * b) + (c * c + d * d))
+    for j in range((n + LANES - 1) // LANES):
+        put_row(
+            w + j * LANES, base + j * LANES, out + j * LANES, l1, l2, min(n - j * LANES, <int>LANES), parts, action
+        )
+
+
 cdef inline void pass_block(
     double* absolute,
     double* square,
     real* w,
+    real* base,
     real* out,
     Py_ssize_t n,
     real l1,
@@ -188,29 +242,20 @@ cdef inline void pass_block(
     int parts,
     int action,
 ) noexcept nogil:
-    """Element i goes to lane i mod LANES, in order, the tail too."""
-    cdef Py_ssize_t rows = n // LANES, i
+    cdef int group = LANES if real is float else 4 * LANES
     cdef int j, width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
-    cdef real x
+    cdef Py_ssize_t full = n - n % group
     for j in range(LANES // width):
-        pass_rows(absolute, square, w, out, rows, l1, l2, j * width, width, parts, action)
-    for i in range(rows * LANES, n):
-        j = <int>(i - rows * LANES)
-        x = w[i]
-        if parts & LASSO:
-            absolute[j] = absolute[j] + fabs(<double>x)
-        if parts & RIDGE:
-            square[j] = square[j] + <double>x * <double>x
-        if action == ADD:
-            out[i] = out[i] + slope(x, l1, l2, parts)
-        elif action == WRITE:
-            out[i] = slope(x, l1, l2, parts)
+        pass_rows(absolute, square, w, base, out, n // group, l1, l2, j * width, width, parts, action)
+    if full < n:
+        pass_tail(absolute, square, w + full, base + full, out + full, <int>(n - full), l1, l2, parts, action)
 
 
 cdef inline void pass_chunk(
     double* absolute,
     double* square,
     real* w,
+    real* base,
     real* out,
     Py_ssize_t n,
     real l1,
@@ -225,16 +270,19 @@ cdef inline void pass_chunk(
         i = block * BLOCK
         m = min(n - i, <Py_ssize_t>BLOCK)
         if action == STREAM:
-            pass_block(absolute + block * LANES, square + block * LANES, w + i, buffer, m, l1, l2, parts, WRITE)
+            pass_block(absolute + block * LANES, square + block * LANES, w + i, w, buffer, m, l1, l2, parts, WRITE)
             fr_stream(<char*>(out + i), <char*>buffer, m * sizeof(real))
         else:
-            pass_block(absolute + block * LANES, square + block * LANES, w + i, out + i, m, l1, l2, parts, action)
+            pass_block(
+                absolute + block * LANES, square + block * LANES, w + i, base + i, out + i, m, l1, l2, parts, action
+            )
 
 
 cdef inline void pass_parts(
     double* absolute,
     double* square,
     real* w,
+    real* base,
     real* out,
     Py_ssize_t n,
     real l1,
@@ -244,35 +292,38 @@ cdef inline void pass_parts(
     int action,
 ) noexcept nogil:
     if action == NOTHING:
-        pass_chunk(absolute, square, w, w, n, l1, l2, buffer, parts, NOTHING)
+        pass_chunk(absolute, square, w, w, w, n, l1, l2, buffer, parts, NOTHING)
     elif action == WRITE:
-        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, WRITE)
+        pass_chunk(absolute, square, w, w, out, n, l1, l2, buffer, parts, WRITE)
     elif action == ADD:
-        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, ADD)
+        pass_chunk(absolute, square, w, base, out, n, l1, l2, buffer, parts, ADD)
     else:
-        pass_chunk(absolute, square, w, out, n, l1, l2, buffer, parts, STREAM)
+        pass_chunk(absolute, square, w, w, out, n, l1, l2, buffer, parts, STREAM)
 
 
 cdef void measure_chunk(
     double* absolute,      # OUT, LANES sums of |w| for each block, if l1 is not 0
     double* square,        # OUT, LANES sums of w**2 for each block, if l2 is not 0
     real* w,               # IN, n elements
-    real* out,             # OUT, or IN and OUT to ADD: the gradient
+    real* base,            # IN to ADD: what the gradient is added to
+    real* out,             # OUT: the gradient; may be w or base
     Py_ssize_t n,
-    real l1,
-    real l2,
+    double l1,
+    double l2,
     real* buffer,          # a block, on its way around the caches
     int action,
 ) noexcept nogil:
     """The sums of up to a chunk by lane and, in the same pass, its gradient."""
     if l1 != 0 and l2 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, buffer, LASSO + RIDGE, action)
+        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, LASSO + RIDGE, action)
     elif l1 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, buffer, LASSO, action)
+        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, LASSO, action)
     elif l2 != 0:
-        pass_parts(absolute, square, w, out, n, l1, l2, buffer, RIDGE, action)
+        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, RIDGE, action)
     elif action == WRITE or action == STREAM:
         memset(out, 0, n * sizeof(real))
+    elif action == ADD and out != base:
+        memcpy(out, base, n * sizeof(real))
 
 
 cdef double fold_chunk(double* lanes, int blocks) noexcept nogil:
@@ -338,28 +389,28 @@ cdef void penalty_gradient(
     real* base,            # IN, what it is added to; NULL for nothing
     real* w,               # IN
     Py_ssize_t n,
-    real l1,
-    real l2,
+    double l1,
+    double l2,
 ) noexcept nogil:
     """A coefficient of 0 leaves its part out: 0 * inf would be NaN."""
     if base == NULL:
         if l1 == 0 and l2 == 0:
             memset(out, 0, n * sizeof(real))
         elif l1 == 0:
-            slopes(out, base, w, n, l1, l2, RIDGE, False)
+            slopes(out, base, w, n, <real>l1, <real>l2, RIDGE, False)
         elif l2 == 0:
-            slopes(out, base, w, n, l1, l2, LASSO, False)
+            slopes(out, base, w, n, <real>l1, <real>l2, LASSO, False)
         else:
-            slopes(out, base, w, n, l1, l2, LASSO + RIDGE, False)
+            slopes(out, base, w, n, <real>l1, <real>l2, LASSO + RIDGE, False)
     elif l1 == 0 and l2 == 0:
         if out != base:
             memcpy(out, base, n * sizeof(real))
     elif l1 == 0:
-        slopes(out, base, w, n, l1, l2, RIDGE, True)
+        slopes(out, base, w, n, <real>l1, <real>l2, RIDGE, True)
     elif l2 == 0:
-        slopes(out, base, w, n, l1, l2, LASSO, True)
+        slopes(out, base, w, n, <real>l1, <real>l2, LASSO, True)
     else:
-        slopes(out, base, w, n, l1, l2, LASSO + RIDGE, True)
+        slopes(out, base, w, n, <real>l1, <real>l2, LASSO + RIDGE, True)
 
 
 cdef inline real shrink(real w, real threshold) noexcept nogil:
@@ -521,25 +572,33 @@ cdef inline real* at(void* data, Py_ssize_t i, real* kind) noexcept nogil:
     return NULL if data == NULL else <real*>data + i
 
 
-cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """One block of an update rule (or of TOTAL_NORM: then `buffer` ends up with the total gradient)."""
+cdef void update_block(
+    Job* job, Item* item, double* absolute, double* square, real* buffer, Py_ssize_t i, Py_ssize_t n
+) noexcept nogil:
+    """Measure a block, form its total gradient, and let the rule consume it. TOTAL_NORM measures the total gradient instead."""
     cdef Rule* rule = &job.rule
     cdef real* w = at(item.weights, i, buffer)
     cdef real* g = at(item.gradient, i, buffer)
     cdef real* s0 = at(item.slots[0], i, buffer)
     cdef real* s1 = at(item.slots[1], i, buffer)
     cdef real* s2 = at(item.slots[2], i, buffer)
-    cdef double l1 = 0 if rule.proximal else item.l1
-    cdef double strength = rule.l1 + item.l1
+    cdef double l1 = 0 if rule.proximal else item.l1, strength = rule.l1 + item.l1
 
-    if l1 != 0 or item.l2 != 0 or job.operation == TOTAL_NORM:
-        penalty_gradient(buffer, g, w, n, <real>l1, <real>item.l2)
+    if job.measure and l1 == item.l1:
+        measure_chunk(absolute, square, w, g, buffer, n, l1, item.l2, buffer, ADD)
         g = buffer
+    else:
+        if job.measure:
+            measure_chunk(absolute, square, w, g, buffer, n, item.l1, item.l2, buffer, NOTHING)
+        if l1 != 0 or item.l2 != 0:
+            penalty_gradient(buffer, g, w, n, l1, item.l2)
+            g = buffer
+    if job.operation == TOTAL_NORM:
+        measure_chunk(absolute, square, g, g, g, n, 0, 1, buffer, NOTHING)
+        return
     if rule.clip != 1:
         multiply(buffer, g, n, <real>rule.clip)
         g = buffer
-    if job.operation == TOTAL_NORM:
-        return
     if item.decay != 0:
         decay_weights(w, n, <real>item.decay)
 
@@ -561,47 +620,41 @@ cdef void update_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssiz
         ftrl(w, g, s0, s1, n, rule, strength)
 
 
-cdef void process_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
-    """What is not measured in the same pass: a gradient alone, prox, and the updates."""
+cdef void put_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
+    """A gradient that is not measured in the same pass, or a prox."""
     cdef real* w = at(item.weights, i, buffer)
     cdef real* target = at(item.out, i, buffer)
     cdef real* out = buffer if job.stream else target
-    if job.operation == GRADIENT:
-        penalty_gradient(out, <real*>NULL, w, n, <real>item.l1, <real>item.l2)
-    elif job.operation == ACCUMULATE:
-        penalty_gradient(target, target, w, n, <real>item.l1, <real>item.l2)
-    elif job.operation == PROX:
+    if job.operation == PROX:
         prox(out, w, n, job.rule.rate, item.l1, item.l2)
     else:
-        update_block(job, item, buffer, i, n)
+        penalty_gradient(out, target if job.operation == ACCUMULATE else <real*>NULL, w, n, item.l1, item.l2)
     if job.stream:
         fr_stream(<char*>target, <char*>buffer, n * sizeof(real))
 
 
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
-    """Measure and operate, block by block; leave the chunk's two sums in the job's partials."""
+    """Measure and operate; leave the chunk's two sums in the job's partials."""
     cdef double[BLOCKS * LANES] absolute, square
-    cdef real l1 = <real>item.l1, l2 = <real>item.l2
-    cdef bint lasso = job.measure and item.l1 != 0, ridge = job.measure and item.l2 != 0
+    cdef bint lasso = job.measure and item.l1 != 0, ridge = job.measure and item.l2 != 0 or job.operation == TOTAL_NORM
     cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, n = min(item.size - start, <Py_ssize_t>CHUNK), i, m
     cdef int block, blocks = <int>((n + BLOCK - 1) // BLOCK), action = NOTHING
-    cdef bint together = job.measure and (job.operation == GRADIENT or job.operation == ACCUMULATE)
-    if job.measure:
-        if together:
-            action = ADD if job.operation == ACCUMULATE else STREAM if job.stream else WRITE
-        if together or job.operation == MEASURE:
-            measure_chunk(absolute, square, at(item.weights, start, buffer), at(item.out, start, buffer), n, l1, l2, buffer, action)
-    if not together and job.operation != MEASURE:
+    cdef real* w = at(item.weights, start, buffer)
+    cdef real* out = at(item.out, start, buffer)
+    if job.measure and job.operation <= ACCUMULATE:
+        if job.operation == GRADIENT:
+            action = STREAM if job.stream else WRITE
+        elif job.operation == ACCUMULATE:
+            action = ADD
+        measure_chunk(absolute, square, w, out, out, n, item.l1, item.l2, buffer, action)
+    else:
         for block in range(blocks):
             i = start + block * BLOCK
             m = min(n - block * BLOCK, <Py_ssize_t>BLOCK)
-            if job.measure:
-                measure_chunk(absolute + block * LANES, square + block * LANES, at(item.weights, i, buffer), <real*>NULL, m,
-                              l1, l2, buffer, NOTHING)
-            process_block(job, item, buffer, i, m)
-            if job.operation == TOTAL_NORM:
-                ridge = True
-                measure_chunk(absolute, square + block * LANES, buffer, <real*>NULL, m, <real>0, <real>1, buffer, NOTHING)
+            if job.operation <= PROX:
+                put_block(job, item, buffer, i, m)
+            else:
+                update_block(job, item, absolute + block * LANES, square + block * LANES, buffer, i, m)
     job.partials[chunk] = fold_chunk(absolute, blocks) if lasso else 0.0
     job.partials[job.n_chunks + chunk] = fold_chunk(square, blocks) if ridge else 0.0
 

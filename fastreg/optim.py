@@ -5,17 +5,24 @@ pass over memory. The rules are TensorFlow 1's (python/training, contrib/opt), w
 the loops are the kernels'. Here stand the hyperparameters, the slots, and which array they belong to.
 
 `apply_gradients` takes pairs (gradient, variable). A variable is a `Variable`, or an array of the user's own; a mapping
-``{name: (gradient, array)}`` names arrays. Slots are kept by name.
+``{name: (gradient, array)}`` names arrays. Slots are kept by name, without the ``:0`` of a graph's names.
+
+Hyperparameters are float64 and rounded once, to the weights' dtype, where they meet the weights. TensorFlow rounds them to
+float32 first and forms 1 - beta in the weights' dtype, which for 0.999 is off by 5e-5; with numbers that are exact in float32
+all rules give TensorFlow's results.
 
 A gradient may be of rows, ``(values, row indices)``, as an embedding table gets: only those rows and their slots are touched,
 and only those rows pay the penalty and the decay: the loss counts them alone. Values of one row that occur several times are
-added first. TensorFlow's Adam and Momentum, unlike these, let the slots of the other rows decay.
+added first, in their order. TensorFlow does the same, except that its Adam lets the slots of the other rows decay and moves
+those rows.
 
-Folding does not change bits: a step with `regularization=terms` gives the same weights and slots as
-``value_and_gradients(terms, out=gradients, accumulate=True)`` and a step without, where one term is on each variable. It
-differs for the proximal rules with an L1 term, which take it in the proximal step, where zeros become exact; for variables
-with several terms, whose coefficients are added first; and with clipping, where the norm is of the gradient before rounding
-to memory in both cases but the sum of penalties may be rounded once less.
+Folding does not change bits: a step with `regularization=terms` gives the same weights, slots and loss as
+``value_and_gradients(terms, out=gradients, accumulate=True)`` and a step without, clipping included. It cannot where
+
+- a proximal rule (ProximalGradientDescent, ProximalAdagrad, Ftrl) is given an L1 term: it takes it in the proximal step, where
+  zeros become exact;
+- a variable has a term of the family and one of a user's own: the latter's gradient is added first here, last there;
+- a gradient is of rows.
 """
 
 from __future__ import annotations
@@ -23,14 +30,13 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.kernels import Penalty, check_array, update
 from fastreg.losses import Parameter, RegularizationLoss, Total, flatten_terms, match_rules
-from fastreg.regularizers import gradient_of
 
 __all__ = [
     "Adagrad",
@@ -47,28 +53,42 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[Any]
+Slots: TypeAlias = tuple[Array, ...]
 Schedule: TypeAlias = float | Callable[[int], float]
 DecayRules: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 
+# Fields of `_abi.Rule` that a rule does not use.
+_RULE = {
+    "rate": 0.0, "momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "l1": 0.0, "l2": 0.0, "shrinkage": 0.0,
+    "power": 0.0, "clip": 1.0, "nesterov": False, "centered": False, "proximal": False,
+}  # fmt: skip
 
-def _number(value: object, name: str, least: float = -math.inf, most: float = math.inf) -> float:
+
+def _number(value: object, name: str, least: float = -math.inf, below: float = math.inf) -> float:
     """Return a hyperparameter as a float, or say what it should be."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
     number = float(value)
-    if not (math.isfinite(number) and least <= number <= most):
-        bounds = "finite" if least == -math.inf else f"from {least:g} to {most:g}" if most < math.inf else f"at least {least:g}"
-        raise ValueError(f"{name} must be {bounds}, got {value!r}")
+    if not (math.isfinite(number) and least <= number < below):
+        bounds = "finite" if least == -math.inf else f"finite and at least {least:g}"
+        raise ValueError(f"{name} must be {bounds}{f' and below {below:g}' if below < math.inf else ''}, got {value!r}")
     return number
 
 
-class _Target:
-    """One variable of a step: its name, array, total gradient so far, and rows if the gradient is of rows."""
+def _plain_name(name: str) -> str:
+    """Return a variable's name without the ``:0`` of a graph's."""
+    return name[:-2] if name.endswith(":0") else name
 
-    __slots__ = ("array", "gradient", "label", "name", "rows")
 
-    def __init__(self, name: str, label: str, array: Array, gradient: Array, rows: NDArray[np.int64] | None) -> None:
-        self.name, self.label, self.array, self.gradient, self.rows = name, label, array, gradient, rows
+class _Targets(NamedTuple):
+    """What one step updates, entry by entry; `known` also names the variables without a gradient."""
+
+    names: list[str]
+    arrays: list[Array]
+    gradients: list[Array]
+    rows: list[NDArray[np.int64] | None]
+    known: list[str]
+    placed: dict[str, Array]
 
 
 class Optimizer:
@@ -90,9 +110,11 @@ class Optimizer:
     """
 
     _operation: ClassVar[str]
-    _slot_names: ClassVar[tuple[str, ...]] = ()
+    _slot_names: tuple[str, ...] = ()
 
     def __init__(self, learning_rate: Schedule, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
+        if not hasattr(type(self), "_operation"):
+            raise TypeError("Optimizer is the rules' base; make one of them, such as fastreg.optim.Adam")
         self.learning_rate = learning_rate
         if not callable(learning_rate):
             _number(learning_rate, "learning_rate", least=0)
@@ -101,8 +123,8 @@ class Optimizer:
         self.clip_norm = clip_norm
         self.check_finite = bool(check_finite)
         self.iterations = 0
-        self._slots: dict[str, tuple[Array, ...]] = {}
-        self._arrays: dict[str, Array] = {}
+        self._slots: dict[str, Slots] = {}
+        self._placed: dict[str, Array] = {}  # arrays that came without a name, by the name they were given
         self._loaded = False
 
     def _at(self, value: Schedule, name: str) -> float:
@@ -116,25 +138,27 @@ class Optimizer:
         """Return the rule's constants for this step, by the names of `_abi.Rule`."""
         return {"rate": self._rate()}
 
-    def _initial_slots(self, array: Array) -> tuple[Array, ...]:
+    def _initial_slots(self, array: Array) -> Slots:
         """Return the slots of a variable that is new here."""
-        return tuple(np.zeros_like(array) for _ in self._slot_names)
+        return tuple(np.zeros_like(array, subok=False) for _ in self._slot_names)
 
-    def _decays(self, targets: Sequence[_Target]) -> list[float]:
-        return [0.0] * len(targets)
+    def _decays(self, names: list[str], known: list[str]) -> list[float]:
+        """Return the fraction that is taken off each variable's weights."""
+        return [0.0] * len(names)
 
     def apply_gradients(
         self,
-        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Array]],
-        regularization: Sequence[RegularizationLoss] | RegularizationLoss | Total | None = None,
+        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
     ) -> np.float64:
         """Step all variables at once, the regularization folded in.
 
         Parameters
         ----------
-        grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, ndarray)
+        grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, variable)
             A gradient has its variable's shape, dtype and memory order, or is a pair (values, row indices), or None: that
-            variable is left alone. It is read, never written.
+            variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
+            its place, ``variable_0``, and must be the same array at each step.
         regularization : list of RegularizationLoss, or Total, optional
             Terms over variables that are updated here. Their gradients are added to the given ones; what L1 a proximal rule
             is given goes to its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
@@ -147,8 +171,8 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If a gradient, a variable or a term does not fit. Nothing has been changed then: a step happens whole or not at
-            all.
+            If a gradient, a variable or a term does not fit. Whenever something is raised, also by a function of the user's
+            own, nothing has been changed: a step happens whole or not at all.
 
         Examples
         --------
@@ -161,88 +185,115 @@ class Optimizer:
         >>> w
         array([ 0.95, -1.9 ])
         """
-        terms = [] if regularization is None else [t for t in flatten_terms(regularization) if t.regularizer is not None]
-        targets = self._targets(grads_and_variables, terms)
-        places = {id(target.array): i for i, target in enumerate(targets)}
-        owners = [places.get(id(term.variable.value), -1) for term in terms]
+        terms, penalties = _split(regularization)
+        target = self._targets(grads_and_variables, terms)
+        names, arrays = target.names, target.arrays
+        places = dict(zip(map(id, arrays), range(len(arrays)), strict=True))
+        owners = [places.get(id(term._cell[term._key]), -1) for term in terms]
         if -1 in owners:
-            raise ValueError(
-                f"term {terms[owners.index(-1)].name!r} is over an array that is not updated here: "
-                f"{[target.name for target in targets]}"
-            )
-        own_loss = 0.0
-        family: list[Penalty] = []
-        family_owners: list[int] = []
-        for term, owner in zip(terms, owners, strict=True):
-            if isinstance(term.regularizer, Penalty):
-                family.append(term.regularizer)
-                family_owners.append(owner)
-            else:
-                own_loss += _add_own(term, targets[owner])
-        slots = [self._slots_of(target) for target in targets]
+            raise ValueError(f"term {terms[owners.index(-1)].name!r} is over an array that is not updated here: {names}")
+        own: list[float] = []
+        if None in penalties:
+            for term, owner in zip(terms, owners, strict=True):
+                if term._penalty is None:
+                    own.append(_add_own(term, target, owner))
+            owners = [owner for owner, penalty in zip(owners, penalties, strict=True) if penalty is not None]
+            penalties = [penalty for penalty in penalties if penalty is not None]
+        slots = list(map(self._slots.get, names))
+        if None in slots:
+            slots = [self._new_slots(*new) if old is None else old for old, *new in zip(slots, names, arrays, strict=True)]
+        # All that can be refused is worked out by now or is refused by `update` before it writes.
         loss = update(
             self._operation,
             _RULE | self._rule(),
-            [target.name for target in targets],
-            [target.array for target in targets],
-            [target.gradient for target in targets],
-            [target.rows for target in targets],
+            names,
+            arrays,
+            target.gradients,
+            target.rows,
             slots,
-            self._decays(targets),
-            family,
-            family_owners,
+            self._decays(names, target.known),
+            penalties,
+            owners,
             self.clip_norm,
             self.check_finite,
         )
         self.iterations += 1
-        for target, own in zip(targets, slots, strict=True):
-            self._slots[target.name] = own
-            self._arrays[target.name] = target.array
-        return np.float64(loss + own_loss) if own_loss else loss
+        self._slots.update(zip(names, slots, strict=True))  # type: ignore[arg-type]
+        self._placed |= target.placed
+        for value in own:
+            loss += value
+        return loss
 
-    def _targets(self, grads_and_variables: Any, terms: Sequence[RegularizationLoss]) -> list[_Target]:
-        named: list[tuple[str, str, Any, Any]] = []
-        known = {id(term.variable.value): term.variable for term in terms}
+    def _targets(self, grads_and_variables: Any, terms: Sequence[RegularizationLoss]) -> _Targets:
+        pairs: list[Any]
+        placed: dict[str, Array] = {}
         if isinstance(grads_and_variables, Mapping):
-            for key, pair in grads_and_variables.items():
-                gradient, variable = _pair(pair, f"entry {key!r}")
-                named.append((key, key, gradient, variable))
+            known, pairs = list(grads_and_variables), list(grads_and_variables.values())
+            if not set(map(type, known)) <= {str}:
+                raise TypeError(f"grads_and_variables must have names that are strings, not {known}")
+            known = [name[:-2] if name.endswith(":0") else name for name in known]
         else:
-            for i, item in enumerate(grads_and_variables):
-                gradient, variable = _pair(item, f"entry {i}")
-                source = variable if isinstance(variable, Parameter) else known.get(id(variable))
-                name, label = (f"variable_{i}",) * 2 if source is None else (source.name, source.op_name)
-                named.append((name, label, gradient, variable))
-        if not any(gradient is not None for _, _, gradient, _ in named):
-            raise ValueError(f"No gradients provided for any variable: {[name for name, *_ in named]}.")
-        targets: dict[str, _Target] = {}
-        for name, label, gradient, variable in named:
+            pairs = list(grads_and_variables)
+            known, placed = self._name(pairs, terms)
+        if len(set(known)) < len(known):
+            twice = next(name for name in known if known.count(name) > 1)
+            raise ValueError(f"variable {twice!r} stands in grads_and_variables twice")
+        names: list[str] = []
+        arrays: list[Array] = []
+        gradients: list[Array] = []
+        rows: list[NDArray[np.int64] | None] = []
+        for name, pair in zip(known, pairs, strict=True):
+            if type(pair) is not tuple or len(pair) != 2:
+                _check_pair(pair, repr(name))
+            gradient, variable = pair
             if gradient is None:
                 continue
-            if name in targets:
-                raise ValueError(f"variable {name!r} stands in grads_and_variables twice")
-            array = check_array(variable, f"variable {name!r}", writeable=True)
-            rows = None
-            if isinstance(gradient, tuple):
-                gradient, rows = _unique_rows(gradient, array, name)
-            targets[name] = _Target(name, label, array, gradient, rows)
-        return list(targets.values())
+            names.append(name)
+            arrays.append(variable if type(variable) is np.ndarray else _array_of(variable, name))
+            if type(gradient) is tuple:
+                gradient, touched = _unique_rows(gradient, arrays[-1], name)
+                rows.append(touched)
+            else:
+                rows.append(None)
+            gradients.append(gradient)
+        if not names:
+            raise ValueError(f"No gradients provided for any variable: {known}.")
+        return _Targets(names, arrays, gradients, rows, known, placed)
 
-    def _slots_of(self, target: _Target) -> tuple[Array, ...]:
-        slots = self._slots.get(target.name)
-        if slots is None:
-            if self._loaded:
-                raise ValueError(f"the loaded state has no slots for variable {target.name!r}; it has {sorted(self._slots)}")
-            return self._initial_slots(target.array)
-        if target.name.startswith("variable_") and self._arrays.get(target.name, target.array) is not target.array:
-            raise ValueError(
-                f"{target.name!r}, named by its place in grads_and_variables, is another array than at the last step; "
-                f"name arrays with a mapping {{name: (gradient, array)}}"
-            )
-        return slots
+    def _name(self, pairs: list[Any], terms: Sequence[RegularizationLoss]) -> tuple[list[str], dict[str, Array]]:
+        """Return the variables' names, and the bare arrays by the names they get: as before, or of their terms or places."""
+        names: list[str] = []
+        placed: dict[str, Array] = {}
+        seen: dict[int, str] | None = None
+        for i, pair in enumerate(pairs):
+            if type(pair) is not tuple or len(pair) != 2:
+                _check_pair(pair, str(i))
+            variable = pair[1]
+            if isinstance(variable, Parameter):
+                names.append(_plain_name(variable.name))
+                continue
+            if seen is None:
+                seen = {id(term._cell[term._key]): _plain_name(term._owner) for term in terms}
+                seen |= {id(array): name for name, array in self._placed.items()}
+            place = f"variable_{i}"
+            name = seen.get(id(variable), place)
+            if name is place and place in self._placed and pair[0] is not None:
+                raise ValueError(
+                    f"{place!r}, named by its place in grads_and_variables, is another array than at the last step; "
+                    f"name arrays with a mapping {{name: (gradient, array)}}"
+                )
+            names.append(name)
+            if pair[0] is not None:
+                placed[name] = variable
+        return names, placed
+
+    def _new_slots(self, name: str, array: Array) -> Slots:
+        if self._loaded:
+            raise ValueError(f"the loaded state has no slots for variable {name!r}; it has {sorted(self._slots)}")
+        return self._initial_slots(check_array(array, f"variable {name!r}"))
 
     def get_slot(self, variable: Parameter | str, name: str) -> Array:
-        """Return a slot's array.
+        """Return a slot's array, the one that the steps write to.
 
         Parameters
         ----------
@@ -250,8 +301,15 @@ class Optimizer:
             The variable, or its name.
         name : str
             One of `get_slot_names`.
+
+        Raises
+        ------
+        KeyError
+            If the variable has not been stepped, or the rule has no such slot.
         """
-        key = variable if isinstance(variable, str) else variable.name
+        key = _plain_name(variable if isinstance(variable, str) else variable.name)
+        if name not in self._slot_names:
+            raise KeyError(f"{type(self).__name__} has no slot {name!r}; it has {list(self._slot_names)}")
         if key not in self._slots:
             raise KeyError(f"no slots for {key!r}; there are some for {sorted(self._slots)}")
         return self._slots[key][self._slot_names.index(name)]
@@ -266,7 +324,16 @@ class Optimizer:
         Returns
         -------
         dict of str to ndarray
-            ``rule``, ``iterations``, and ``<variable>/<slot>``, each a copy.
+            ``rule``, ``iterations``, and ``<variable>/<slot>``, each a copy. Hyperparameters are not part of it.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> w = np.ones(3)
+        >>> opt = fr.optim.Momentum(0.5, momentum=0.9)
+        >>> _ = opt.apply_gradients({"w": (np.ones(3), w)})
+        >>> sorted(opt.state_dict())
+        ['iterations', 'rule', 'w/momentum']
         """
         state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
         for variable, slots in self._slots.items():
@@ -284,10 +351,12 @@ class Optimizer:
 
         Raises
         ------
-        ValueError
-            If it is of another rule, lacks a slot, or holds something else; nothing is taken over then. Whether it fits the
-            variables is checked at the next step.
+        TypeError, ValueError
+            If it is of another rule, lacks a slot, holds something else, or does not fit the variables that have been stepped
+            so far; nothing is taken over then. Whether it fits variables that are new here is checked at their next step.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
         entries = {key: np.asarray(state[key]) for key in state}
         for key in ("rule", "iterations"):
             if key not in entries:
@@ -297,51 +366,64 @@ class Optimizer:
             raise ValueError(f"state is of {rule}, not of {type(self).__name__}")
         if iterations.shape or iterations.dtype.kind not in "iu" or iterations < 0:
             raise ValueError(f"state['iterations'] must be a whole number of at least 0, got {iterations!r}")
-        slots: dict[str, dict[str, Array]] = {}
+        found: dict[str, dict[str, Array]] = {}
         for key, array in entries.items():
-            variable, _, name = key.rpartition("/")
-            if not variable or name not in self._slot_names:
+            variable, slash, name = key.rpartition("/")
+            if not slash or name not in self._slot_names:
                 raise ValueError(f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self._slot_names)}")
-            slots.setdefault(variable, {})[name] = array.copy(order="K")
-        for variable, own in slots.items():
+            found.setdefault(variable, {})[name] = check_array(array, f"state[{key!r}]").copy(order="K")
+        loaded: dict[str, Slots] = {}
+        for variable, own in found.items():
             lacking = [name for name in self._slot_names if name not in own]
             if lacking:
                 raise ValueError(f"state lacks the slots {lacking} of variable {variable!r}")
-            if variable in self._arrays:
-                for name in self._slot_names:
-                    if own[name].shape != self._arrays[variable].shape or own[name].dtype != self._arrays[variable].dtype:
-                        raise ValueError(
-                            f"state['{variable}/{name}'] has shape {own[name].shape} and dtype {own[name].dtype}, its variable "
-                            f"has {self._arrays[variable].shape} and {self._arrays[variable].dtype}"
-                        )
-        self._slots = {variable: tuple(own[name] for name in self._slot_names) for variable, own in slots.items()}
-        self.iterations = int(iterations)
-        self._loaded = bool(self._slot_names)
+            loaded[variable] = tuple(own[name] for name in self._slot_names)
+            first = self._slots.get(variable, loaded[variable])[0]
+            for name, slot in own.items():
+                if slot.shape != first.shape or slot.dtype != first.dtype:
+                    raise ValueError(
+                        f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
+                        f"{first.shape} and {first.dtype}"
+                    )
+        self._slots, self.iterations, self._loaded = loaded, int(iterations), bool(self._slot_names)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"
 
 
-# Fields of `_abi.Rule` that a rule does not use.
-_RULE = {
-    "rate": 0.0, "momentum": 0.0, "beta1": 0.0, "beta2": 0.0, "epsilon": 0.0, "l1": 0.0, "l2": 0.0, "shrinkage": 0.0,
-    "power": 0.0, "clip": 1.0, "nesterov": False, "centered": False, "proximal": False,
-}  # fmt: skip
+def _split(terms: Any) -> tuple[Sequence[RegularizationLoss], list[Any]]:
+    """Return the terms one by one, and the penalty of each: None where the regularizer is a user's own."""
+    if terms is None:
+        return [], []
+    try:
+        penalties = [term._penalty for term in terms]
+    except (AttributeError, TypeError):
+        terms = flatten_terms(terms)
+        penalties = [term._penalty for term in terms]
+    if None in penalties:
+        terms = [term for term in terms if term.regularizer is not None]
+        penalties = [term._penalty for term in terms]
+    return terms, penalties
 
 
-def _pair(item: Any, where: str) -> tuple[Any, Any]:
-    if not isinstance(item, (tuple, list)) or len(item) != 2:
-        raise TypeError(f"{where} of grads_and_variables must be a pair (gradient, variable), got {type(item).__name__}")
-    return item[0], item[1]
+def _check_pair(pair: Any, entry: str) -> None:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"entry {entry} of grads_and_variables must be a pair (gradient, variable), got {type(pair).__name__}")
+
+
+def _array_of(variable: Any, name: str) -> Array:
+    """Return a variable's array; a face over the core may mean something else by ``value``."""
+    return check_array(variable._array if isinstance(variable, Parameter) else variable, f"variable {name!r}")
 
 
 def _unique_rows(gradient: tuple[Any, ...], array: Array, name: str) -> tuple[Array, NDArray[np.int64]]:
     """Return the rows of a gradient once each, rising; values of the same row are added in their order."""
     if len(gradient) != 2:
         raise ValueError(f"gradient of {name!r} must be an array or a pair (values, row indices), got {len(gradient)} things")
+    array = check_array(array, f"variable {name!r}")
     values = check_array(gradient[0], f"gradient of {name!r}")
     indices = np.asarray(gradient[1])
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
         raise TypeError(
             f"row indices of {name!r} must be a vector of whole numbers, got shape {indices.shape} and dtype {indices.dtype}"
         )
@@ -350,23 +432,29 @@ def _unique_rows(gradient: tuple[Any, ...], array: Array, name: str) -> tuple[Ar
             f"gradient of {name!r} must have the shape {(indices.size, *array.shape[1:])}, a row for each index, "
             f"got {values.shape}"
         )
-    rows, place = np.unique(indices, return_inverse=True)
+    rows, first, place = np.unique(indices, return_index=True, return_inverse=True)
     if rows.size and not (0 <= rows[0] and rows[-1] < array.shape[0]):
         raise ValueError(f"row indices of {name!r} must be from 0 to {array.shape[0] - 1}, got {rows[0]} to {rows[-1]}")
-    total = np.zeros((rows.size, *array.shape[1:]), values.dtype)
-    np.add.at(total, place, values)
+    total = np.ascontiguousarray(values[first])
+    if rows.size < indices.size:
+        again = np.ones(indices.size, bool)
+        again[first] = False
+        np.add.at(total, place[again], values[again])
     return total, rows.astype(np.int64)
 
 
-def _add_own(term: RegularizationLoss, target: _Target) -> float:
-    """Add the gradient of a user's own regularizer to a copy of the target's; return its value."""
-    if target.rows is not None:
-        raise ValueError(f"term {term.name!r} is a user's own and the gradient of {target.name!r} is of rows; pass it whole")
-    gradient = np.asarray(gradient_of(term.regularizer)(target.array))  # type: ignore[arg-type]
-    if gradient.shape != target.array.shape:
-        raise ValueError(f"the gradient of {term.regularizer!r} has shape {gradient.shape}, its variable {target.array.shape}")
-    target.gradient = check_array(target.gradient, f"gradient of {target.name!r}") + gradient.astype(target.array.dtype)
-    return float(term)
+def _add_own(term: RegularizationLoss, target: _Targets, i: int) -> float:
+    """Add the gradient of a user's own regularizer to a copy of the given one; return its value."""
+    name, array = target.names[i], target.arrays[i]
+    if target.rows[i] is not None:
+        raise ValueError(f"term {term.name!r} is a user's own and the gradient of {name!r} is of rows; pass it whole")
+    given = check_array(target.gradients[i], f"gradient of {name!r}")
+    if given.shape != array.shape:  # before NumPy broadcasts it
+        raise ValueError(f"gradient of {name!r} must have the shape of variable {name!r}, {array.shape}, got {given.shape}")
+    value, total = term._own_value(), given.copy(order="K")
+    total += term._own_gradient()
+    target.gradients[i] = total
+    return value
 
 
 class GradientDescent(Optimizer):
@@ -412,10 +500,12 @@ class _Accumulating(Optimizer):
 
     def __init__(self, learning_rate: Schedule, initial_accumulator_value: float, **options: Any) -> None:
         super().__init__(learning_rate, **options)
+        if _number(initial_accumulator_value, "initial_accumulator_value") <= 0:
+            raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
         self.initial_accumulator_value = initial_accumulator_value
 
     def _initial_slots(self, array: Array) -> tuple[Array, ...]:
-        return (np.full_like(array, self.initial_accumulator_value), *super()._initial_slots(array)[1:])
+        return (np.full_like(array, self.initial_accumulator_value, subok=False), *super()._initial_slots(array)[1:])
 
 
 class Adagrad(_Accumulating):
@@ -438,8 +528,6 @@ class Adagrad(_Accumulating):
     _slot_names = ("accumulator",)
 
     def __init__(self, learning_rate: Schedule, initial_accumulator_value: float = 0.1, **options: Any) -> None:
-        if _number(initial_accumulator_value, "initial_accumulator_value") <= 0:
-            raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
         super().__init__(learning_rate, initial_accumulator_value, **options)
 
 
@@ -473,12 +561,12 @@ class RMSProp(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.decay = _number(decay, "decay", 0, 1)
+        self.decay = _number(decay, "decay", least=0)
         self.momentum = _number(momentum, "momentum")
-        self.epsilon = _number(epsilon, "epsilon", 0)
+        self.epsilon = _number(epsilon, "epsilon", least=0)
         self.centered = bool(centered)
         if self.centered:
-            self._slot_names = ("rms", "momentum", "mg")  # type: ignore[misc]
+            self._slot_names = ("rms", "momentum", "mg")
 
     def _rule(self) -> dict[str, float]:
         return {
@@ -490,7 +578,7 @@ class RMSProp(Optimizer):
         }
 
     def _initial_slots(self, array: Array) -> tuple[Array, ...]:
-        return (np.ones_like(array), *super()._initial_slots(array)[1:])
+        return (np.ones_like(array, subok=False), *super()._initial_slots(array)[1:])
 
 
 class Adam(Optimizer):
@@ -517,11 +605,9 @@ class Adam(Optimizer):
         self, learning_rate: Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, **options: Any
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.beta1 = _number(beta1, "beta1", 0, 1)
-        self.beta2 = _number(beta2, "beta2", 0, 1)
-        self.epsilon = _number(epsilon, "epsilon", 0)
-        if max(self.beta1, self.beta2) == 1:
-            raise ValueError(f"beta1 and beta2 must be below 1, got {beta1!r} and {beta2!r}")
+        self.beta1 = _number(beta1, "beta1", least=0, below=1)
+        self.beta2 = _number(beta2, "beta2", least=0, below=1)
+        self.epsilon = _number(epsilon, "epsilon", least=0)
 
     def _rule(self) -> dict[str, float]:
         t = self.iterations + 1
@@ -534,20 +620,35 @@ class _Decoupled(Optimizer):
 
     def __init__(self, weight_decay: DecayRules, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        if isinstance(weight_decay, Sequence) and not isinstance(weight_decay, str):
-            rules = [_pair(rule, f"rule {i} of weight_decay") for i, rule in enumerate(weight_decay)]
-        else:
-            rules = [("*", weight_decay)]
-        for _, decay in rules:
-            if decay is not None and not callable(decay):
-                _number(decay, "weight_decay", least=0)
+        self._matched: tuple[list[str], Any, dict[str, Schedule | None]] = [], None, {}
         self.weight_decay = weight_decay
+
+    @property
+    def weight_decay(self) -> DecayRules:
+        """What is taken off at each step; may be set between steps."""
+        return self._weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, weight_decay: DecayRules) -> None:
+        rules: list[Any] = [("*", weight_decay)]
+        if isinstance(weight_decay, Sequence) and not isinstance(weight_decay, str):
+            rules = list(weight_decay)
+        for i, rule in enumerate(rules):
+            if not isinstance(rule, (tuple, list)) or len(rule) != 2 or not isinstance(rule[0], str):
+                raise TypeError(f"rule {i} of weight_decay must be a pair (pattern, decay), got {rule!r}")
+            if rule[1] is not None and not callable(rule[1]):
+                _number(rule[1], "weight_decay", least=0)
+        if weight_decay is None:
+            raise TypeError("weight_decay must be a number, a function of the step or a list of rules, got None")
+        self._weight_decay = weight_decay
         self._decay_rules: list[tuple[str, Schedule | None]] = rules
 
-    def _decays(self, targets: Sequence[_Target]) -> list[float]:
-        chosen = match_rules([target.label for target in targets], self._decay_rules)
-        decays = {id(decay): 0.0 if decay is None else self._at(decay, "weight_decay") for decay in chosen.values()}
-        return [decays[id(chosen.get(target.label))] if target.label in chosen else 0.0 for target in targets]
+    def _decays(self, names: list[str], known: list[str]) -> list[float]:
+        if self._matched[0] != known or self._matched[1] is not self._decay_rules:
+            self._matched = known, self._decay_rules, match_rules(known, self._decay_rules)
+        chosen = self._matched[2]
+        decays = {id(decay): 0.0 if decay is None else self._at(decay, "weight_decay") for _, decay in self._decay_rules}
+        return [decays[id(chosen[name])] if name in chosen else 0.0 for name in names]
 
 
 class AdamW(_Decoupled, Adam):
@@ -605,13 +706,24 @@ class MomentumW(_Decoupled, Momentum):
         super().__init__(weight_decay, learning_rate, momentum, use_nesterov, **options)
 
 
+class _Proximal(Optimizer):
+    """Rules with an L1 and an L2 strength of their own, over which they take an exact step."""
+
+    def _take_strengths(self, l1: float, l2: float) -> None:
+        self.l1_regularization_strength = _strength(l1, "l1_regularization_strength")
+        self.l2_regularization_strength = _strength(l2, "l2_regularization_strength")
+
+    def _rule(self) -> dict[str, float]:
+        return {"rate": self._rate(), "l1": self.l1_regularization_strength, "l2": self.l2_regularization_strength}
+
+
 def _strength(value: float, name: str) -> float:
     if _number(value, name) < 0:
         raise ValueError(f"{name} {value:f} needs to be positive or zero")
     return float(value)
 
 
-class ProximalGradientDescent(Optimizer):
+class ProximalGradientDescent(_Proximal):
     """v = w - learning_rate*g; w = sign(v) * max(|v| - learning_rate*l1, 0) / (1 + learning_rate*l2).
 
     Parameters
@@ -638,14 +750,10 @@ class ProximalGradientDescent(Optimizer):
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.l1_regularization_strength = _strength(l1_regularization_strength, "l1_regularization_strength")
-        self.l2_regularization_strength = _strength(l2_regularization_strength, "l2_regularization_strength")
-
-    def _rule(self) -> dict[str, float]:
-        return {"rate": self._rate(), "l1": self.l1_regularization_strength, "l2": self.l2_regularization_strength}
+        self._take_strengths(l1_regularization_strength, l2_regularization_strength)
 
 
-class ProximalAdagrad(_Accumulating):
+class ProximalAdagrad(_Proximal, _Accumulating):
     """`ProximalGradientDescent` with Adagrad's rate: a += g**2, and learning_rate / sqrt(a) in place of learning_rate.
 
     Parameters
@@ -674,17 +782,11 @@ class ProximalAdagrad(_Accumulating):
         l2_regularization_strength: float = 0.0,
         **options: Any,
     ) -> None:
-        if _number(initial_accumulator_value, "initial_accumulator_value") <= 0:
-            raise ValueError(f"initial_accumulator_value must be positive: {initial_accumulator_value}")
         super().__init__(learning_rate, initial_accumulator_value, **options)
-        self.l1_regularization_strength = _strength(l1_regularization_strength, "l1_regularization_strength")
-        self.l2_regularization_strength = _strength(l2_regularization_strength, "l2_regularization_strength")
-
-    def _rule(self) -> dict[str, float]:
-        return {"rate": self._rate(), "l1": self.l1_regularization_strength, "l2": self.l2_regularization_strength}
+        self._take_strengths(l1_regularization_strength, l2_regularization_strength)
 
 
-class Ftrl(_Accumulating):
+class Ftrl(_Proximal):
     """Follow the regularized leader, with L1, L2 and shrinkage.
 
     With n = a + g**2 and p = -learning_rate_power::
@@ -701,7 +803,9 @@ class Ftrl(_Accumulating):
     initial_accumulator_value : float, optional
         Of a; at least 0.
     l1_regularization_strength, l2_regularization_strength, l2_shrinkage_regularization_strength : float, optional
-        l1, l2 and shrinkage. L1 terms of `regularization` add to l1; L2 terms go to the gradient.
+        l1, l2 and shrinkage. L1 terms of `regularization` add to l1; L2 terms go to the gradient. Here l1 and l2 stand against
+        the gradients of all steps so far, not against each step's as elsewhere: to weigh as much as in another rule after n
+        steps, they must be n times as large.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
 
@@ -723,24 +827,21 @@ class Ftrl(_Accumulating):
         l2_shrinkage_regularization_strength: float = 0.0,
         **options: Any,
     ) -> None:
-        super().__init__(learning_rate, _strength(initial_accumulator_value, "initial_accumulator_value"), **options)
+        super().__init__(learning_rate, **options)
+        self.initial_accumulator_value = _strength(initial_accumulator_value, "initial_accumulator_value")
         if _number(learning_rate_power, "learning_rate_power") > 0:
             raise ValueError(f"learning_rate_power {learning_rate_power:f} needs to be negative or zero")
         self.learning_rate_power = float(learning_rate_power)
-        self.l1_regularization_strength = _strength(l1_regularization_strength, "l1_regularization_strength")
-        self.l2_regularization_strength = _strength(l2_regularization_strength, "l2_regularization_strength")
+        self._take_strengths(l1_regularization_strength, l2_regularization_strength)
         self.l2_shrinkage_regularization_strength = _strength(
             l2_shrinkage_regularization_strength, "l2_shrinkage_regularization_strength"
         )
 
+    def _initial_slots(self, array: Array) -> Slots:
+        return np.full_like(array, self.initial_accumulator_value, subok=False), np.zeros_like(array, subok=False)
+
     def _rule(self) -> dict[str, float]:
-        rate = self._rate()
-        if rate == 0:
+        rule = super()._rule()
+        if rule["rate"] == 0:
             raise ValueError("learning_rate of Ftrl must be above 0, got 0")
-        return {
-            "rate": rate,
-            "power": -self.learning_rate_power,
-            "l1": self.l1_regularization_strength,
-            "l2": self.l2_regularization_strength,
-            "shrinkage": self.l2_shrinkage_regularization_strength,
-        }
+        return rule | {"power": -self.learning_rate_power, "shrinkage": self.l2_shrinkage_regularization_strength}

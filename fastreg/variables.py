@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike
 
 from fastreg.graph import Graph, GraphKeys, get_collection, get_default_graph
 from fastreg.losses import Array, Parameter, Regularizer, _loss_op
+from fastreg.partitions import check_partitions, sliced_axis, slices
 
 __all__ = [
     "AUTO_REUSE",
@@ -178,6 +179,11 @@ class Variable(Parameter):
             raise ValueError("shape is needed: the initializer is a function of a shape and a dtype")
         return initializer
 
+    @classmethod
+    def _of_whole(cls, shape: tuple[int, ...], dtype: Any) -> dict[str, Any]:
+        """Return what a partitioner is called with."""
+        return {"shape": shape, "dtype": np.dtype(dtype)}
+
     def assign(self, value: Any) -> None:
         """Write `value`, which must have the variable's shape, into its array."""
         value, array = np.asarray(value), self._array
@@ -200,7 +206,7 @@ class PartitionedVariable:
 
     def __init__(self, name: str, shape: tuple[int, ...], parts: list[Any], partitions: list[int]) -> None:
         self.name, self._shape, self._parts, self._partitions = name, shape, parts, partitions
-        self._axis = _sliced_axis(partitions)[0]
+        self._axis = sliced_axis(partitions)[0]
 
     @property
     def shape(self) -> Any:
@@ -442,7 +448,7 @@ def _get_partitioned(
     if initializer is not None and not callable(initializer):
         initializer = initializer if hasattr(initializer, "dtype") else np.asarray(initializer, dtype=dtype)
         shape = tuple(initializer.shape) if shape is None else shape
-    partitions = _partitions(partitioner, shape, dtype) if partitioner is not None else None
+    partitions = _partitions(make, partitioner, shape, dtype) if partitioner is not None else None
     if known is not None:
         if reuse is False:
             raise ValueError(
@@ -462,14 +468,14 @@ def _get_partitioned(
             "Did you mean to set reuse=False or reuse=tf.AUTO_REUSE in VarScope?"
         )
     assert shape is not None and partitions is not None
-    axis, count = _sliced_axis(partitions)
+    axis, count = sliced_axis(partitions)
     if f"{name}/part_0" in graph.variables:
         raise ValueError(
             "Partitioner returned a different partitioning than what was already found.  "
             f"Partitioner returned {count} shards, and shard {name}/part_0 was found."
         )
     parts = []
-    for i, (offset, size) in enumerate(_slices(shape, axis, count)):
+    for i, (offset, size) in enumerate(slices(shape[axis], count)):
         info = PartitionInfo(list(shape), [offset if k == axis else 0 for k in range(len(shape))])
         part_shape: tuple[int, ...] | None = (*shape[:axis], size, *shape[axis + 1 :])
         part = initializer
@@ -481,37 +487,13 @@ def _get_partitioned(
     return whole
 
 
-def _partitions(partitioner: Any, shape: tuple[Any, ...] | None, dtype: Any) -> list[int]:
+def _partitions(make: functools.partial[Variable], partitioner: Any, shape: tuple[Any, ...] | None, dtype: Any) -> list[int]:
     if shape is None or None in shape:
         raise ValueError(f"Shape of a new partitioned variable must be fully defined, but instead was {shape}.")
     if not shape:
         raise ValueError(f"A partitioned Variable must have rank at least 1, shape: {shape}")
-    partitions = partitioner(shape=shape, dtype=dtype)
-    if not isinstance(partitions, Sequence):
-        raise ValueError(f"Partitioner must return a sequence, but saw: {partitions}")
-    if len(partitions) != len(shape):
-        raise ValueError(
-            f"Partitioner returned a partition list that does not match the Variable's rank: {partitions} vs. {shape}"
-        )
-    if any(p < 1 for p in partitions):
-        raise ValueError(f"Partitioner returned zero partitions for some axes: {partitions}")
-    if sum(p > 1 for p in partitions) > 1:
-        raise ValueError(f"Can only slice a variable along one dimension: shape: {shape}, partitioning: {partitions}")
-    return list(partitions)
-
-
-def _sliced_axis(partitions: Sequence[int]) -> tuple[int, int]:
-    return next(((axis, count) for axis, count in enumerate(partitions) if count > 1), (0, 1))
-
-
-def _slices(shape: tuple[int, ...], axis: int, count: int) -> Iterator[tuple[int, int]]:
-    """Offset and length of each part along `axis`; the first parts take what is left over."""
-    least, more = divmod(shape[axis], count)
-    offset = 0
-    for i in range(count):
-        size = least + (i < more)
-        yield offset, size
-        offset += size
+    arguments = make.func._of_whole(shape, dtype)  # type: ignore[attr-defined]
+    return check_partitions(partitioner(**arguments), shape)
 
 
 def _as_shape(shape: Any) -> tuple[Any, ...] | None:

@@ -51,8 +51,8 @@ def fold_neighbours(sums):
     return sums[0]
 
 
-def fold_terms(terms):
-    """Return the sum of non-negative float64 terms in the kernels' exact shape.
+def fold_terms(terms, fours):
+    """Return the sum of non-negative float64 terms in the kernels' exact shape; float64 weights add four rows at a time.
 
     What a short block, chunk or tail lacks is filled with zeros: adding 0.0 to what is not negative changes no bit.
     """
@@ -61,8 +61,10 @@ def fold_terms(terms):
     rows = np.zeros(-(-terms.size // CHUNK) * CHUNK)
     rows[: terms.size] = terms
     rows = rows.reshape(-1, CHUNK // BLOCK, BLOCK // LANES, LANES)  # chunk, block, row, lane
+    if fours:
+        rows = (rows[:, :, 0::4] + rows[:, :, 1::4]) + (rows[:, :, 2::4] + rows[:, :, 3::4])
     lanes = np.zeros_like(rows[:, :, 0])
-    for row in range(BLOCK // LANES):
+    for row in range(rows.shape[2]):
         lanes = lanes + rows[:, :, row]
     lanes = fold_neighbours(lanes.swapaxes(0, 1))  # blocks first: chunk, lane
     for half in (16, 8, 4):
@@ -74,8 +76,9 @@ def value64(w, l1, l2):
     """Return the penalty in float64, as a collection adds it up."""
     with np.errstate(all="ignore"):
         x = w.astype(np.float64).ravel(order="K")
-        parts = [l1 * fold_terms(np.abs(x))] if l1 != 0 else []
-        parts += [l2 * 0.5 * fold_terms(x * x)] if l2 != 0 else []
+        fours = w.dtype == np.float64
+        parts = [l1 * fold_terms(np.abs(x), fours)] if l1 != 0 else []
+        parts += [l2 * 0.5 * fold_terms(x * x, fours)] if l2 != 0 else []
         return np.float64(sum(parts, start=0.0))
 
 

@@ -4,6 +4,8 @@ A script builds its graph and runs it in a session as it did; the arrays are Num
 fastreg's own. docs/porting.md says what is here and what is not.
 """
 
+
+
 from __future__ import annotations
 
 import logging as _logging
@@ -37,18 +39,110 @@ from fastreg.compat.v1.framework import (
     stack,
 )
 from fastreg.compat.v1.ops import (
-    abs, add, add_n, cast, ceil, clip_by_value, concat, diag_part, div, divide, equal, exp, expand_dims, eye, fill, floor, floordiv,
-    floormod, gather, global_norm, gradients, greater, greater_equal, group, identity, less, less_equal, log, log1p, logical_and,
-    logical_or, matmul, maximum, minimum, multiply, negative, no_op, norm, not_equal, ones, ones_like, placeholder,
-    placeholder_with_default, pow, random_normal, random_uniform, rank, reduce_all, reduce_any, reduce_max, reduce_mean, reduce_min,
-    reduce_prod, reduce_sum, reshape, reverse, rsqrt, shape, sigmoid, sign, size, slice, sqrt, square, squared_difference, squeeze,
-    stop_gradient, subtract, tanh, tensordot, tile, to_float, trace, transpose, truediv, truncated_normal, zeros, zeros_like,
+    abs,
+    add,
+    add_n,
+    cast,
+    ceil,
+    clip_by_value,
+    concat,
+    diag_part,
+    div,
+    divide,
+    equal,
+    exp,
+    expand_dims,
+    eye,
+    fill,
+    floor,
+    floordiv,
+    floormod,
+    gather,
+    global_norm,
+    gradients,
+    greater,
+    greater_equal,
+    group,
+    identity,
+    less,
+    less_equal,
+    log,
+    log1p,
+    logical_and,
+    logical_or,
+    matmul,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    no_op,
+    norm,
+    not_equal,
+    ones,
+    ones_like,
+    placeholder,
+    placeholder_with_default,
+    pow,
+    random_normal,
+    random_uniform,
+    rank,
+    reduce_all,
+    reduce_any,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+    reshape,
+    reverse,
+    rsqrt,
+    shape,
+    sigmoid,
+    sign,
+    size,
+    slice,
+    sqrt,
+    square,
+    squared_difference,
+    squeeze,
+    stop_gradient,
+    subtract,
+    tanh,
+    tensordot,
+    tile,
+    to_float,
+    trace,
+    transpose,
+    truediv,
+    truncated_normal,
+    zeros,
+    zeros_like,
 )  # fmt: skip
 from fastreg.compat.v1.variables import (
-    Variable, VariableAggregation, VariableSynchronization, assign, assign_add, assign_sub, constant_initializer, get_local_variable,
-    get_variable, global_variables_initializer, glorot_normal_initializer, glorot_uniform_initializer, local_variables,
-    local_variables_initializer, ones_initializer, orthogonal_initializer, random_normal_initializer, random_uniform_initializer,
-    truncated_normal_initializer, variable_scope, variables_initializer, variance_scaling_initializer, zeros_initializer,
+    Variable,
+    VariableAggregation,
+    VariableSynchronization,
+    assign,
+    assign_add,
+    assign_sub,
+    constant_initializer,
+    get_local_variable,
+    get_variable,
+    get_variable_scope,
+    global_variables_initializer,
+    glorot_normal_initializer,
+    glorot_uniform_initializer,
+    local_variables,
+    local_variables_initializer,
+    ones_initializer,
+    orthogonal_initializer,
+    random_normal_initializer,
+    random_uniform_initializer,
+    truncated_normal_initializer,
+    variable_scope,
+    variables_initializer,
+    variance_scaling_initializer,
+    zeros_initializer,
 )  # fmt: skip
 from fastreg.graph import (
     GraphKeys,
@@ -59,9 +153,9 @@ from fastreg.graph import (
     reset_default_graph,
     set_random_seed,
 )
+from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import no_regularizer
-from fastreg.variables import AUTO_REUSE, VariableScope, get_variable_scope, global_variables, trainable_variables
-
+from fastreg.variables import AUTO_REUSE, VariableScope, global_variables, trainable_variables
 
 _OUTSIDE = {
     "device": "arrays have no device; leave it out",
@@ -77,7 +171,9 @@ _OUTSIDE = {
 
 
 def _missing(name: str, attribute: str) -> AttributeError:
-    hint = _OUTSIDE.get(attribute, "it has what regularization needs: docs/porting.md lists that. Compute the rest in NumPy and feed it")
+    hint = _OUTSIDE.get(
+        attribute, "what regularization needs is here, docs/porting.md lists it; compute the rest in NumPy and feed it"
+    )
     return AttributeError(f"{name} has no attribute {attribute!r}: {hint}")
 
 
@@ -106,7 +202,7 @@ float16 = half = as_dtype("f2")
 float32, float64, double = as_dtype("f4"), as_dtype("f8"), as_dtype("f8")
 int8, int16, int32, int64 = (as_dtype(f"i{n}") for n in (1, 2, 4, 8))
 uint8, uint16, uint32, uint64 = (as_dtype(f"u{n}") for n in (1, 2, 4, 8))
-bool = as_dtype("?")  # noqa: A001
+bool = as_dtype("?")
 string = as_dtype("O")
 
 nn = _Namespace("nn", _ops, names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup")
@@ -121,7 +217,9 @@ initializers = _Namespace(
 losses = _Namespace(
     "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
 )
-errors = _Namespace("errors", _framework, names="FailedPreconditionError InvalidArgumentError OpError")
+errors = _Namespace(
+    "errors", _framework, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
+)
 logging = _Namespace(
     "logging", _logging, names="DEBUG INFO ERROR FATAL", WARN=_logging.WARNING, set_verbosity=_core_regularizers.logger.setLevel,
     **{level: getattr(_core_regularizers.logger, level) for level in ("debug", "info", "error", "warning", "fatal")},

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - the methods are TensorFlow's
 """Graphs, tensors and sessions: TensorFlow 1's lazy expressions over NumPy arrays.
 
 A tensor is the output of an operation; an operation holds its inputs and a NumPy function of them. Nothing is computed before
@@ -38,6 +39,7 @@ class DType:
     def base_dtype(self) -> DType:
         return as_dtype(self.dtype)
 
+    size = property(lambda self: self.dtype.itemsize)
     is_floating = property(lambda self: self.dtype.kind == "f")
     is_integer = property(lambda self: self.dtype.kind in "iu")
     is_bool = property(lambda self: self.dtype.kind == "b")
@@ -204,6 +206,10 @@ class InvalidArgumentError(OpError):
 # graphs
 
 
+class OperatorNotAllowedInGraphError(TypeError):
+    """Python asked a tensor for what only its value has."""
+
+
 class Graph(registry.Graph):
     """The core's registry, which also lists operations."""
 
@@ -234,8 +240,12 @@ class Graph(registry.Graph):
             )
         op = self.elements.get(op_name)
         if op is None or int(output) >= len(op.outputs):
-            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist.")
-        return op.outputs[int(output)]  # type: ignore[no-any-return]
+            why = (
+                f"The operation, {op_name!r}, does not exist in the graph." if op is None else f"{op_name!r} has no such output."
+            )
+            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist. {why}")
+        tensor: Tensor = op.outputs[int(output)]
+        return tensor
 
     def as_graph_element(self, obj: Any) -> Any:
         """Return the tensor or operation that `obj` is, stands for, or names."""
@@ -287,7 +297,8 @@ def _graph_of(operands: Sequence[Any]) -> Graph | None:
     first = operands[0]
     for other in operands[1:]:
         if other.graph is not first.graph:
-            raise ValueError(f"{other} must be from the same graph as {first}.")
+            one, two = (x._as_graph_element() if hasattr(x, "_as_graph_element") else x for x in (first, other))
+            raise ValueError(f"{two} must be from the same graph as {one}.")
     graph: Graph = first.graph
     return graph
 
@@ -302,12 +313,13 @@ class Operation:
         self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], changes: bool = False
     ) -> None:
         self.graph, self.type, self.name, self.compute = graph, kind, name, compute
-        self.inputs, self.outputs, self.control_inputs = list(inputs), [], list(graph.control_inputs)
+        self.inputs, self.control_inputs = list(inputs), list(graph.control_inputs)
+        self.outputs: list[Tensor] = []
         self.gradient: Callable[..., Any] | None = None
         self.penalty: Penalty | None = None
         self.fused: list[Tensor] | None = None  # what an AddN of penalties needs instead of its inputs
-        self.changes = changes or any(op.changes for op in self.control_inputs) or any(t.op.changes for t in self.inputs)
-        self.outputs: list[Tensor]
+        before = self.control_inputs + [t.op for t in self.inputs]
+        self.changes: bool = changes or any(op.changes for op in before)
         graph.elements[name] = self
 
     def run(self, feed_dict: Any = None, session: Session | None = None) -> None:
@@ -331,16 +343,6 @@ class Operand:
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(f"{type(self).__name__!r} object is not iterable.")
 
-    def __bool__(self) -> bool:
-        raise TypeError(
-            "Using a `tf.Tensor` as a Python `bool` is not allowed. Use `if t is not None:` instead of `if t:` to test if a "
-            "tensor is defined; to look at its value, run it in a session."
-        )
-
-    def eval(self, feed_dict: Any = None, session: Session | None = None) -> Any:
-        """Return its value in the given or the default session."""
-        return _session(session).run(self, feed_dict)
-
 
 class Tensor(Operand):
     """The output of an operation, not yet computed."""
@@ -358,7 +360,7 @@ class Tensor(Operand):
         return self._dtype
 
     @property
-    def graph(self) -> Graph:  # type: ignore[override]
+    def graph(self) -> Graph:
         return self.op.graph
 
     @property
@@ -366,6 +368,16 @@ class Tensor(Operand):
         return self._shape
 
     device = ""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise _not_allowed("iterating over `tf.Tensor`")
+
+    def __bool__(self) -> bool:
+        raise _not_allowed("using a `tf.Tensor` as a Python `bool`")
+
+    def eval(self, feed_dict: Any = None, session: Session | None = None) -> Any:
+        """Return its value in the given or the default session."""
+        return _session(session).run(self, feed_dict)
 
     def get_shape(self) -> TensorShape:
         """Return what is known of its shape."""
@@ -386,6 +398,12 @@ class Tensor(Operand):
 
     def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={self._shape} dtype={self._dtype.name}>"
+
+
+def _not_allowed(what: str) -> OperatorNotAllowedInGraphError:
+    return OperatorNotAllowedInGraphError(
+        f"{what} is not allowed in Graph execution. Use Eager execution or decorate this function with @tf.function."
+    )
 
 
 def make(
@@ -410,7 +428,9 @@ def _op_name(graph: Graph, name: str) -> str:
     return name[:-1] if name.endswith("/") else graph.unique_name(name)
 
 
-def make_operation(kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any]) -> Operation:
+def make_operation(
+    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any]
+) -> Operation:
     """Make an operation without a tensor that changes something, or only waits for others."""
     graph = _graph_of([*inputs, *after]) or get_default_graph()
     op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, True)
@@ -421,8 +441,13 @@ def make_operation(kind: str, name: str | None, inputs: Sequence[Tensor], comput
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const", verify_shape: bool = False) -> Tensor:
     """Return a tensor of a value: Python's floats and integers become float32 and int32, an array keeps its dtype."""
     wanted = None if dtype is None else as_dtype(dtype).dtype
-    if value is None or isinstance(value, dict):
-        raise TypeError(f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. Consider casting elements to a supported type.")
+    if value is None:
+        raise ValueError("None values not supported.")
+    if isinstance(value, dict):
+        raise TypeError(
+            f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. "
+            "Consider casting elements to a supported type."
+        )
     array = np.array(value)
     if isinstance(value, (np.ndarray, np.generic)):
         array = array if wanted is None else array.astype(wanted)
@@ -434,7 +459,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         default = {np.dtype("f8"): "f4", np.dtype("i8"): "i4"}.get(array.dtype, array.dtype)
         array = array.astype(default if wanted is None else wanted)
     if shape is not None:
-        sizes = TensorShape(shape).as_list()
+        sizes: Any = TensorShape(shape).as_list()
         if verify_shape and list(array.shape) != sizes:
             raise TypeError(f"Expected Tensor's shape: {tuple(sizes)}, got {array.shape}.")
         if array.size > np.prod(sizes):
@@ -444,7 +469,8 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         flat[array.size :] = array.ravel()[-1:]
         array = flat.reshape(sizes)
     array.flags.writeable = False
-    return make("Const", name, [], lambda: array, array.dtype, array.shape)
+    out: Tensor = make("Const", name, [], lambda: array, array.dtype, array.shape)
+    return out
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None) -> Tensor:
@@ -453,13 +479,14 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, pr
         tensor: Tensor = value if isinstance(value, Tensor) else value._as_tensor()  # type: ignore[attr-defined]
         if dtype is not None and tensor.dtype.base_dtype != as_dtype(dtype).base_dtype:
             raise ValueError(
-                f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with dtype {tensor.dtype.name}: {str(tensor)!r}"
+                f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with dtype {tensor.dtype.name}: {tensor!r}"
             )
         return tensor
     if isinstance(value, TensorShape):
         value = np.array(value.as_list(), np.int32)
     if isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value):
-        return stack(value, name=name or "packed", dtype=dtype)
+        packed: Tensor = stack(value, name=name or "packed", dtype=dtype)
+        return packed
     return constant(value, dtype, name=name or "Const")
 
 
@@ -467,9 +494,9 @@ def _has_operand(value: Any) -> bool:
     return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value))
 
 
-def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Tensor:
+def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Any:
     """Return the tensors in one more dimension."""
-    kind = next((as_dtype(v.dtype).base_dtype for v in values if isinstance(v, Operand)), dtype)
+    kind = next((as_dtype(v.dtype).base_dtype for v in values if isinstance(v, Operand)), dtype)  # type: ignore[attr-defined]
     tensors = [convert_to_tensor(v, kind) for v in values]
     first = tensors[0].shape.raw
     shape = None if first is None else (*first[:axis], len(tensors), *first[axis:]) if axis >= 0 else None
@@ -605,7 +632,10 @@ class Session:
         try:
             element = self.graph.as_graph_element(item)
         except (KeyError, ValueError) as error:
-            raise ValueError(f"{what} {item!r} cannot be interpreted as a Tensor. ({error.args[0]})") from None
+            shown = repr(error.args[0]) if isinstance(error, KeyError) else error.args[0]
+            raise ValueError(f"{what} {item!r} cannot be interpreted as a Tensor. ({shown})") from None
+        if element is None:
+            raise TypeError(f"{what} None has invalid type {type(None)}")
         if not isinstance(element, (Tensor, Operation)):
             raise TypeError(
                 f"{what} {item!r} has invalid type {type(item)}, must be a string or Tensor. "
@@ -613,7 +643,9 @@ class Session:
             )
         if element.graph is not self.graph:
             kind = type(element).__name__ if isinstance(element, Operation) else "Tensor"
-            raise ValueError(f"{what} {item!r} cannot be interpreted as a Tensor. ({kind} {element} is not an element of this graph.)")
+            raise ValueError(
+                f"{what} {item!r} cannot be interpreted as a Tensor. ({kind} {element} is not an element of this graph.)"
+            )
         return element
 
 
@@ -632,7 +664,8 @@ class InteractiveSession(Session):
 
 
 def _op(element: Any) -> Operation:
-    return element.op if isinstance(element, Tensor) else element  # type: ignore[no-any-return]
+    op: Operation = element.op if isinstance(element, Tensor) else element
+    return op
 
 
 def _result(value: Any) -> Any:

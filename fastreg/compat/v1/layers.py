@@ -33,9 +33,9 @@ class _Layer:
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
         self.activity_regularizer = activity_regularizer
         self.dtype = None if dtype is None else as_dtype(dtype)
-        self._reuse, self.built, self.losses, self.variables = _reuse, False, [], []
-        self.losses: list[Any]
-        self.variables: list[Any]
+        self._reuse, self.built = _reuse, False
+        self.losses: list[Any] = []
+        self.variables: list[Any] = []
         snake = re.sub("([a-z])([A-Z])", r"\1_\2", type(self).__name__).lower()
         self._base_name = name.name if isinstance(name, core.VariableScope) else name or snake
         self.name = name if isinstance(name, str) and name else _numbered(snake)
@@ -60,12 +60,12 @@ class _Layer:
     def __call__(self, inputs: Any, scope: Any = None) -> Any:
         """Return the layer's outputs; the first call makes the weights."""
         x = convert_to_tensor(inputs, self.dtype)
-        self._check(x.shape)
-        self.dtype = self.dtype or x.dtype.base_dtype
         if self._scope is None:
             name = scope if scope is not None or not self._reuse else self._base_name
             with variable_scope(name, default_name=self._base_name) as self._scope:
                 pass
+        self._check(x.shape)
+        self.dtype = self.dtype or x.dtype.base_dtype
         with self._entered(True if self.built else self._reuse):
             if not self.built:
                 self._build(x.shape)
@@ -95,7 +95,13 @@ class _Layer:
         with self._entered(True if self.built else self._reuse) as scope:
             initializer = scope.initializer if initializer is None else initializer
             weight = get_variable(
-                name, shape, self.dtype, initializer, trainable=self.trainable, constraint=constraint, partitioner=scope.partitioner
+                name,
+                shape,
+                self.dtype,
+                initializer,
+                trainable=self.trainable,
+                constraint=constraint,
+                partitioner=scope.partitioner,
             )
             parts: list[Any] = list(weight) if isinstance(weight, PartitionedVariable) else [weight]
             for part in parts if regularizer is not None else ():
@@ -181,15 +187,24 @@ class Conv2D(_Layer):
         self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: str = "channels_last",
         dilation_rate: Any = (1, 1), *args: Any, **kwargs: Any,
     ) -> None:  # fmt: skip
+        super().__init__(filters, *args, **kwargs)
         self.kernel_size, self.strides = _two(kernel_size, "kernel_size"), _two(strides, "strides")
-        self.dilation_rate, self.padding, self.data_format = _two(dilation_rate, "dilation_rate"), padding.lower(), data_format.lower()
+        self.dilation_rate, self.padding, self.data_format = (
+            _two(dilation_rate, "dilation_rate"),
+            padding.lower(),
+            data_format.lower(),
+        )
         if self.padding not in ("valid", "same"):
-            raise ValueError(f'The `padding` argument must be one of "valid", "same". Received: {padding}')
+            raise ValueError(
+                'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). '
+                f"Received: {padding}"
+            )
         if self.data_format not in ("channels_first", "channels_last"):
-            raise ValueError(f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}')
+            raise ValueError(
+                f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}'
+            )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
-        super().__init__(filters, *args, **kwargs)
 
     @property
     def _format(self) -> str:
@@ -215,7 +230,7 @@ class Flatten:
 
     def __call__(self, inputs: Any) -> Any:
         """Return the inputs, flattened."""
-        x = convert_to_tensor(inputs)
+        x: Any = convert_to_tensor(inputs)
         with variable_scope(self._given, default_name="flatten") as scope, name_scope(scope.original_name_scope):
             if self.data_format == "channels_first" and (x.shape.ndims or 0) > 1:
                 x = ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
@@ -239,7 +254,7 @@ def _two(value: Any, name: str) -> tuple[int, int]:
         raise ValueError(wrong) from None
 
 
-def _functional(layer: type[_Layer]) -> Callable[..., Any]:
+def _functional(layer: Callable[..., Any]) -> Callable[..., Any]:
     def function(inputs: Any, *args: Any, name: Any = None, reuse: bool | None = None, **kwargs: Any) -> Any:
         return layer(*args, name=name, _scope=name, _reuse=reuse, **kwargs)(inputs)
 

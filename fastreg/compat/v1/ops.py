@@ -34,7 +34,7 @@ _Shape = tuple[int | None, ...] | None
 # shapes
 
 
-def _broadcast(x: Tensor, y: Tensor) -> _Shape:
+def _broadcast(x: Tensor, y: Tensor, kind: str, name: str) -> _Shape:
     a, b = x.shape.raw, y.shape.raw
     if a is None or b is None:
         return None
@@ -43,13 +43,27 @@ def _broadcast(x: Tensor, y: Tensor) -> _Shape:
     for p, q in zip((1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b, strict=True):
         if p is not None and q is not None and p != q and 1 not in (p, q):
             raise ValueError(
-                f"Dimensions must be equal, but are {p} and {q} for {x.op.name!r} with input shapes: {shown(x)}, {shown(y)}."
+                f"Dimensions must be equal, but are {p} and {q} for {name!r} (op: {kind!r}) with input shapes: {shown(x)}, {shown(y)}."
             )
         sizes.append(q if p == 1 else p if q == 1 else p if q is None else q)
     return tuple(sizes)
 
 
+def mismatch(x: Tensor, y: Tensor) -> str | None:
+    """Say in what two shapes that must be equal differ; None if they need not."""
+    a, b = x.shape.raw, y.shape.raw
+    if a is None or b is None:
+        return None
+    if len(a) != len(b):
+        return f"Shapes must be equal rank, but are {len(a)} and {len(b)}"
+    for i, (p, q) in enumerate(zip(a, b, strict=True)):
+        if None not in (p, q) and p != q:
+            return f"Dimension {i} in both shapes must be equal, but are {p} and {q}. Shapes are {shown(x)} and {shown(y)}."
+    return None
+
+
 def shown(x: Tensor) -> str:
+    """Return what is known of a shape as TensorFlow's messages have it."""
     return "<unknown>" if x.shape.raw is None else "[" + ",".join("?" if d is None else str(d) for d in x.shape.raw) + "]"
 
 
@@ -59,7 +73,9 @@ def _dry(compute: Callable[..., Any], *tensors: Tensor) -> _Shape:
         return None
     tried: list[tuple[int, ...]] = []
     for size in (6, 12):
-        blanks = [np.broadcast_to(np.zeros((), t.dtype.dtype), [size if d is None else d for d in t.shape.as_list()]) for t in tensors]
+        blanks = [
+            np.broadcast_to(np.zeros((), t.dtype.dtype), [size if d is None else d for d in t.shape.as_list()]) for t in tensors
+        ]
         try:
             tried.append(np.shape(compute(*blanks)))
         except ValueError:
@@ -89,8 +105,10 @@ def _sigmoid(a: Any) -> Any:
     return 0.5 * (np.tanh(0.5 * a) + 1)
 
 
-negative = _unary("Neg", np.negative, lambda x, y, g: -g)
-abs = _unary("Abs", np.abs, lambda x, y, g: g * sign(x))  # noqa: A001 - TensorFlow's name
+negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g)
+sign: Any
+zeros_like: Any
+abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x))
 sign = _unary("Sign", np.sign, lambda x, y, g: zeros_like(x))
 square = _unary("Square", np.square, lambda x, y, g: g * (2.0 * x))
 sqrt = _unary("Sqrt", np.sqrt, lambda x, y, g: g * 0.5 / y)
@@ -121,30 +139,35 @@ def _like(g: Tensor, x: Tensor) -> Tensor:
     return make("Reduce", None, [g, x], compute, g.dtype, x.shape)  # type: ignore[no-any-return]
 
 
-def _binary(kind: str, name: str, compute: Callable[..., Any], gradient: Callable[..., Any] | None = None, dtype: Any = None) -> Any:
+def _binary(
+    kind: str, name: str, compute: Callable[..., Any], gradient: Callable[..., Any] | None = None, dtype: Any = None
+) -> Any:
     """Make a function of two tensors; `gradient` is of (x, y, z, g), a pair."""
 
     def function(x: Any, y: Any, name: str | None = name) -> Any:
+        x = convert_to_tensor(x) if isinstance(x, Operand) else x
         with name_scope(name, kind, [x, y]) as scope:
             if not isinstance(x, Operand) and isinstance(y, Operand):
                 y = convert_to_tensor(y)
                 x = convert_to_tensor(x, y.dtype.base_dtype, name="x")
             x = convert_to_tensor(x, name="x")
-            if isinstance(y, Operand):
-                y = convert_to_tensor(y)
-                if y.dtype.base_dtype != x.dtype.base_dtype:
-                    raise TypeError(
-                        f"Input 'y' of '{kind}' Op has type {y.dtype.base_dtype.name} that does not match type "
-                        f"{x.dtype.base_dtype.name} of argument 'x'."
-                    )
-            y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+            try:
+                y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+            except (TypeError, ValueError):
+                y = convert_to_tensor(y, name="y")
+            if y.dtype.base_dtype != x.dtype.base_dtype:
+                raise TypeError(
+                    f"Input 'y' of '{kind}' Op has type {y.dtype.base_dtype.name} that does not match type "
+                    f"{x.dtype.base_dtype.name} of argument 'x'."
+                )
 
             def rule(op: Operation, g: Tensor) -> list[Any]:
                 pair = gradient(*op.inputs, op.outputs[0], g)  # type: ignore[misc]
                 return [_like(part, x) for part, x in zip(pair, op.inputs, strict=True)]
 
+            known = _broadcast(x, y, kind, scope[:-1])
             kept = compute if dtype else lambda a, b: np.asarray(compute(a, b)).astype(a.dtype, copy=False)
-            return make(kind, scope, [x, y], kept, dtype or x.dtype.base_dtype, _broadcast(x, y), rule if gradient else None)
+            return make(kind, scope, [x, y], kept, dtype or x.dtype.base_dtype, known, rule if gradient else None)
 
     function.__name__ = name
     return function
@@ -154,13 +177,13 @@ def _chosen(better: Any) -> Any:
     return lambda x, y, z, g: (g * cast(better(x, y), g.dtype), g * (1.0 - cast(better(x, y), g.dtype)))
 
 
-def _pow_gradient(x: Tensor, y: Tensor, z: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
+def _pow_gradient(x: Any, y: Any, z: Any, g: Any) -> tuple[Any, Any]:
     safe = make("SafeLog", None, [x], lambda a: np.log(np.where(a > 0, a, 1)).astype(a.dtype), x.dtype, x.shape)
     return g * y * pow(x, y - 1), g * z * safe
 
 
-_BINARY = {
-    "add": ("Add", np.add, lambda x, y, z, g: (g, g)),
+_BINARY: dict[str, tuple[str, Any, Any]] = {
+    "add": ("AddV2", np.add, lambda x, y, z, g: (g, g)),
     "subtract": ("Sub", np.subtract, lambda x, y, z, g: (g, -g)),
     "multiply": ("Mul", np.multiply, lambda x, y, z, g: (g * y, g * x)),
     "truediv": ("RealDiv", np.divide, lambda x, y, z, g: (g / y, -g * z / y)),
@@ -184,7 +207,7 @@ def _named(key: str) -> str:
 
 _functions = {key: _binary(kind, _named(key), f, gradient) for key, (kind, f, gradient) in _BINARY.items()}
 _functions |= {key: _binary(_named(key), _named(key), f, dtype="?") for key, f in _COMPARISONS.items()}
-add, subtract, multiply, truediv, floordiv, floormod, pow, maximum, minimum, squared_difference = (  # noqa: A001
+add, subtract, multiply, truediv, floordiv, floormod, pow, maximum, minimum, squared_difference = (
     _functions[key] for key in _BINARY
 )
 greater, greater_equal, less, less_equal, equal, not_equal, logical_and, logical_or = (_functions[key] for key in _COMPARISONS)
@@ -200,8 +223,8 @@ for _key, (_f, _name) in _OPERATORS.items():
     setattr(Operand, f"__r{_key}__", lambda x, y, f=_f, name=_name: f(y, x, name=name))
 for _key, _f in {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}.items():
     setattr(Operand, f"__{_key}__", lambda x, y, f=_f: f(x, y))
-setattr(Operand, "__neg__", lambda x: negative(x))  # noqa: B010
-setattr(Operand, "__abs__", lambda x: abs(x))  # noqa: B010
+setattr(Operand, "__neg__", negative)  # noqa: B010
+setattr(Operand, "__abs__", abs)  # noqa: B010
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
@@ -209,9 +232,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     x, wanted = convert_to_tensor(x), as_dtype(dtype).base_dtype
     if x.dtype.base_dtype == wanted:
         return x
-    return make(
-        "Cast", name, [x], lambda a: a.astype(wanted.dtype), wanted, x.shape, lambda op, g: [cast(g, op.inputs[0].dtype)]
-    )
+    return make("Cast", name, [x], lambda a: a.astype(wanted.dtype), wanted, x.shape, lambda op, g: [cast(g, op.inputs[0].dtype)])
 
 
 def to_float(x: Any, name: str = "ToFloat") -> Any:
@@ -238,7 +259,7 @@ def _reduced(shape: _Shape, axes: tuple[int, ...] | None, keepdims: bool) -> _Sh
     return tuple(1 if i in gone else n for i, n in enumerate(shape) if keepdims or i not in gone)
 
 
-def _sum_gradient(x: Tensor, y: Tensor, g: Tensor, spread: Callable[[Tensor], Tensor]) -> Tensor:
+def _sum_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
     return spread(g) + zeros_like(x)
 
 
@@ -276,12 +297,12 @@ def _wide(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, **kwargs: f(a, dtype=np.float64 if a.dtype.kind == "f" else a.dtype, **kwargs)
 
 
-def _mean_gradient(x: Tensor, y: Tensor, g: Tensor, spread: Callable[[Tensor], Tensor]) -> Tensor:
+def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
     count = cast(size(x), g.dtype) / maximum(cast(size(y), g.dtype), 1)
     return spread(g) / count + zeros_like(x)
 
 
-def _extreme_gradient(x: Tensor, y: Tensor, g: Tensor, spread: Callable[[Tensor], Tensor]) -> Tensor:
+def _extreme_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
     hit = cast(equal(x, spread(y)), g.dtype)
     return spread(g) * hit / spread(reduce_sum(hit) if y.shape.ndims == 0 else cast(ones_like(y), g.dtype))
 
@@ -297,18 +318,21 @@ reduce_all = _reduction("All", np.all, None, np.dtype("?"))
 
 def add_n(inputs: Any, name: str | None = None) -> Any:
     """Return the sum of a list of tensors. Its penalties are one call of the kernels, however many there are."""
-    if not isinstance(inputs, (list, tuple)) or not inputs:
+    if isinstance(inputs, Tensor) or not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape")
     tensors = [convert_to_tensor(t) for t in inputs]
     if len(tensors) == 1:
         return identity(tensors[0], name=name) if name else tensors[0]
     first = tensors[0]
     if any(t.dtype.base_dtype != first.dtype.base_dtype for t in tensors):
-        shown = ", ".join(t.dtype.base_dtype.name for t in tensors)
-        raise TypeError(f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{shown}] that don't all match.")
+        names = ", ".join(t.dtype.base_dtype.name for t in tensors)
+        raise TypeError(f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{names}] that don't all match.")
     for t in tensors[1:]:
-        if not t.shape.is_compatible_with(first.shape):
-            raise ValueError(f"Shapes must be equal rank and size to be added: {shown(first)} and {shown(t)}")
+        if differ := mismatch(first, t):
+            raise ValueError(
+                f"{differ}\n\tFrom merging shape 0 with other shapes. for '{name or 'AddN'}' (op: 'AddN') with input shapes: "
+                f"{', '.join(map(shown, tensors))}."
+            )
     shape = next((t.shape for t in tensors if t.shape.is_fully_defined()), first.shape)
     out = make("AddN", name, tensors, lambda *arrays: sum(arrays[1:], start=arrays[0]), first.dtype.base_dtype, shape)
     out.op.gradient = lambda op, g: [g] * len(op.inputs)
@@ -321,7 +345,12 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
     """Return the loss of a regularizer of the core's family for a tensor: a node that holds the regularizer itself."""
     weights = convert_to_tensor(weights)
     if not weights.dtype.is_floating:
-        raise TypeError(f"weights must be of a floating dtype to be regularized, not {weights.dtype.base_dtype.name}")
+        kept = weights.dtype.base_dtype.name
+        if regularizer is _L2_LOSS:
+            allowed = "float16, bfloat16, float32, float64"
+            raise TypeError(f"Value passed to parameter 't' has DataType {kept} not in list of allowed values: {allowed}")
+        scale = next((c for c in regularizer.coefficients if c), 0.0)
+        raise TypeError(f"Expected {kept}, got {scale} of type 'float' instead.")
     kind = kind or type(regularizer).__name__
     loss = make(kind, name or kind, [weights], at_border(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
     loss.op.gradient = lambda op, g: [
@@ -363,15 +392,17 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
     kind, sizes = as_dtype(dtype), TensorShape(shape)
 
     def compute() -> Any:
-        shown = "" if sizes.raw is None else f" and shape {shown(out)}"
+        known = "" if sizes.raw is None else f" and shape {shown(out)}"
         label = {"float32": "float", "float64": "double"}.get(kind.name, kind.name)
-        raise InvalidArgumentError(out.op, f"You must feed a value for placeholder tensor {out.op.name!r} with dtype {label}{shown}")
+        raise InvalidArgumentError(
+            out.op, f"You must feed a value for placeholder tensor {out.op.name!r} with dtype {label}{known}"
+        )
 
     out = make("Placeholder", name, [], compute, kind, sizes)
     return out
 
 
-def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:  # noqa: A002
+def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
     """Return a tensor that may be fed, and else is `input`."""
     x = convert_to_tensor(input)
     return make("PlaceholderWithDefault", name, [x], lambda a: a, x.dtype, shape, lambda op, g: [g])
@@ -407,26 +438,29 @@ def ones(shape: Any, dtype: Any = "f4", name: str | None = None) -> Any:
     return fill(shape, np.ones((), as_dtype(dtype).dtype), name or "ones")
 
 
-def eye(num_rows: int, num_columns: int | None = None, batch_shape: None = None, dtype: Any = "f4", name: str | None = None) -> Any:
+def eye(
+    num_rows: int, num_columns: int | None = None, batch_shape: None = None, dtype: Any = "f4", name: str | None = None
+) -> Any:
     """Return the identity matrix."""
     if batch_shape is not None:
         raise NotImplementedError("eye: fastreg.compat.v1 has no batch_shape; tf.tile a tf.eye")
-    return constant(np.eye(num_rows, num_columns, dtype=as_dtype(dtype).dtype), name=name or "eye")
+    with name_scope(name, "eye"):
+        return constant(np.eye(num_rows, num_columns, dtype=as_dtype(dtype).dtype), name="diag")
 
 
-def shape(input: Any, name: str | None = None, out_type: Any = "i4") -> Any:  # noqa: A002
+def shape(input: Any, name: str | None = None, out_type: Any = "i4") -> Any:
     """Return the shape as a tensor."""
     x, kind = convert_to_tensor(input), as_dtype(out_type)
     return make("Shape", name, [x], lambda a: np.array(a.shape, kind.dtype), kind, (x.shape.ndims,))
 
 
-def size(input: Any, name: str | None = None, out_type: Any = "i4") -> Any:  # noqa: A002
+def size(input: Any, name: str | None = None, out_type: Any = "i4") -> Any:
     """Return the number of elements as a tensor."""
     kind = as_dtype(out_type)
     return make("Size", name, [convert_to_tensor(input)], lambda a: np.array(a.size, kind.dtype), kind, ())
 
 
-def rank(input: Any, name: str | None = None) -> Any:  # noqa: A002
+def rank(input: Any, name: str | None = None) -> Any:
     """Return the number of dimensions as a tensor."""
     return make("Rank", name, [convert_to_tensor(input)], lambda a: np.array(a.ndim, np.int32), "i4", ())
 
@@ -454,7 +488,12 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
         guess = total // max(1, math.prod(rest)) if total is not None and None not in rest else None  # type: ignore[arg-type]
         known = tuple(guess if d == -1 else d for d in known)
         if total is not None and None not in known and math.prod(known) != total:  # type: ignore[arg-type]
-            raise ValueError(f"Cannot reshape a tensor with {total} elements to shape {list(known)}")
+            to = str(list(known)).replace(" ", "")
+            raise ValueError(
+                f"Cannot reshape a tensor with {total} elements to shape {to} ({math.prod(known)} elements) for "
+                f"'{name or 'Reshape'}' (op: 'Reshape') with input shapes: {shown(x)}, [{len(known)}] and with input tensors "
+                f"computed as partial shapes: input[1] = {to}."
+            )
     back = lambda op, g: [make("Reshape", None, [g, x], lambda a, like: a.reshape(like.shape), g.dtype, x.shape), None]  # noqa: E731
     return make("Reshape", name, [x, sizes], lambda a, d: a.reshape(tuple(d)), x.dtype.base_dtype, known, back)
 
@@ -477,8 +516,11 @@ squeeze = _rearrangement("Squeeze", lambda axis=None: lambda a: np.squeeze(a, No
 tile = _rearrangement("Tile", lambda multiples: lambda a: np.tile(a, multiples))
 reverse = _rearrangement("ReverseV2", lambda axis: lambda a: np.flip(a, axis))
 diag_part = _rearrangement("DiagPart", lambda: np.diagonal)
-slice = _rearrangement(  # noqa: A001 - TensorFlow's name
-    "Slice", lambda begin, size: operator.itemgetter(tuple(np.s_[b : None if n == -1 else b + n] for b, n in zip(begin, size, strict=True)))
+slice = _rearrangement(
+    "Slice",
+    lambda begin, size: operator.itemgetter(
+        tuple(np.s_[b : None if n == -1 else b + n] for b, n in zip(begin, size, strict=True))
+    ),
 )
 _strided_slice = _rearrangement("strided_slice", operator.itemgetter)
 setattr(Operand, "__getitem__", lambda x, key: _strided_slice(x, _plain_key(key)))  # noqa: B010
@@ -503,7 +545,9 @@ def gather(params: Any, indices: Any, name: str | None = None, axis: int = 0) ->
 
         return [make("GatherGrad", None, [g, rows, x], back, g.dtype, x.shape), None]
 
-    known = None if x.shape.raw is None or rows.shape.raw is None else x.shape.raw[:axis] + rows.shape.raw + x.shape.raw[axis + 1 :]
+    known = (
+        None if x.shape.raw is None or rows.shape.raw is None else x.shape.raw[:axis] + rows.shape.raw + x.shape.raw[axis + 1 :]
+    )
     return make("GatherV2", name or "GatherV2", [x, rows], lambda a, i: np.take(a, i, axis), x.dtype.base_dtype, known, gradient)
 
 
@@ -544,12 +588,17 @@ def matmul(
     x = convert_to_tensor(a, name="a")
     y = convert_to_tensor(b, x.dtype.base_dtype, name="b")
     left, right = transpose_a or adjoint_a, transpose_b or adjoint_b
-    flip = lambda m, yes: np.swapaxes(m, -1, -2) if yes else m  # noqa: E731
+
+    def flip(m: Any, yes: bool) -> Any:
+        return np.swapaxes(m, -1, -2) if yes else m
+
     known = None
     if x.shape.raw is not None and y.shape.raw is not None:
         (n, k), (m, p) = x.shape.raw[-2:][:: -1 if left else 1], y.shape.raw[-2:][:: -1 if right else 1]
         if k is not None and m is not None and k != m:
-            raise ValueError(f"Dimensions must be equal, but are {k} and {m} for 'MatMul' (op: 'MatMul') with input shapes: {shown(x)}, {shown(y)}.")
+            raise ValueError(
+                f"Dimensions must be equal, but are {k} and {m} for 'MatMul' (op: 'MatMul') with input shapes: {shown(x)}, {shown(y)}."
+            )
         known = (*x.shape.raw[:-2], n, p)
 
     def gradient(op: Operation, g: Tensor) -> list[Tensor]:
@@ -558,7 +607,13 @@ def matmul(
         return [gx, gy]
 
     return make(
-        "MatMul", name or "MatMul", [x, y], lambda p, q: np.matmul(flip(p, left), flip(q, right)), x.dtype.base_dtype, known, gradient
+        "MatMul",
+        name or "MatMul",
+        [x, y],
+        lambda p, q: np.matmul(flip(p, left), flip(q, right)),
+        x.dtype.base_dtype,
+        known,
+        gradient,
     )
 
 
@@ -574,16 +629,17 @@ def trace(x: Any, name: str | None = None) -> Any:
     return reduce_sum(diag_part(x), name=name or "Trace")
 
 
-def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None) -> Any:  # noqa: A002
+def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None, name: str | None = None) -> Any:
     """Return the Euclidean, the 1- or the largest-element norm."""
     with name_scope(name, "norm", [tensor]) as scope:
-        x = convert_to_tensor(tensor)
+        last = scope if keepdims else scope + "Squeeze/"
+        x: Any = convert_to_tensor(tensor)
         if ord in ("euclidean", 2, "fro"):
-            return sqrt(reduce_sum(x * x, axis, keepdims), name=scope)
+            return sqrt(reduce_sum(x * x, axis, keepdims), name=last)
         if ord == 1:
-            return reduce_sum(abs(x), axis, keepdims, name=scope)
+            return reduce_sum(abs(x), axis, keepdims, name=last)
         if ord == np.inf:
-            return reduce_max(abs(x), axis, keepdims, name=scope)
+            return reduce_max(abs(x), axis, keepdims, name=last)
         raise NotImplementedError(f"norm: ord must be 'euclidean', 1, 2 or inf in fastreg.compat.v1, not {ord!r}")
 
 
@@ -637,7 +693,7 @@ def conv_output(length: int | None, window: int, padding: str, stride: int, dila
 
 
 def conv2d(
-    input: Any, filter: Any = None, strides: Any = None, padding: str = "VALID", use_cudnn_on_gpu: bool = True,  # noqa: A002
+    input: Any, filter: Any = None, strides: Any = None, padding: str = "VALID", use_cudnn_on_gpu: bool = True,
     data_format: str = "NHWC", dilations: Any = (1, 1, 1, 1), name: str | None = None, filters: Any = None,
 ) -> Any:  # fmt: skip
     """Return the cross-correlation of images with a kernel (height, width, in, out): windows as rows, and one matrix product."""
@@ -671,6 +727,13 @@ def conv2d(
     known = None
     if x.shape.raw is not None and kernel.shape.raw is not None:
         at = (2, 3) if first else (1, 2)
+        for i, w, d in zip(at, kernel.shape.raw, gaps, strict=False):
+            length, wide = x.shape.raw[i], (w - 1) * d + 1  # type: ignore[operator]
+            if pad == "VALID" and length is not None and length < wide:
+                raise ValueError(
+                    f"Negative dimension size caused by subtracting {wide} from {length} for {name or 'Conv2D'!r} (op: 'Conv2D') "
+                    f"with input shapes: {shown(x)}, {shown(kernel)}."
+                )
         sides = [
             conv_output(x.shape.raw[i], int(w), pad, s, d)  # type: ignore[arg-type]
             for i, w, s, d in zip(at, kernel.shape.raw, steps, gaps, strict=False)
@@ -720,7 +783,9 @@ def random_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "f4", seed: int | None = None, name: str | None = None
 ) -> Any:
     """Return normal numbers drawn anew at each run."""
-    return _random("RandomStandardNormal", lambda rng, n: rng.normal(mean, stddev, n), shape, dtype, seed, name or "random_normal")
+    return _random(
+        "RandomStandardNormal", lambda rng, n: rng.normal(mean, stddev, n), shape, dtype, seed, name or "random_normal"
+    )
 
 
 def truncated_normal(

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastreg import regularizers as core
 from fastreg.compat.v1 import ops
-from fastreg.compat.v1.framework import name_scope
+from fastreg.compat.v1.framework import constant, name_scope
 from fastreg.compat.v1.variables import loss_of
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import Penalty
@@ -29,7 +29,7 @@ def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
     def make(*args: Any, **kwargs: Any) -> Any:
         regularizer = factory(*args, **kwargs)
         if isinstance(regularizer, Penalty):
-            regularizer.__class__ = _over(type(regularizer))
+            regularizer.__class__ = _over(type(regularizer))  # type: ignore[arg-type]
         return regularizer
 
     return make
@@ -43,9 +43,9 @@ def _over(base: Any) -> Any:
     return type(base.__name__, (base,), {"__call__": call, "__doc__": base.__doc__})
 
 
-l1_regularizer, l2_regularizer, l1_l2_regularizer = map(
-    _over_tensors, (core.l1_regularizer, core.l2_regularizer, core.l1_l2_regularizer)
-)
+l1_regularizer = _over_tensors(core.l1_regularizer)
+l2_regularizer = _over_tensors(core.l2_regularizer)
+l1_l2_regularizer = _over_tensors(core.l1_l2_regularizer)
 
 
 def sum_regularizer(regularizer_list: Sequence[Any], scope: str | None = None) -> Any:
@@ -68,7 +68,7 @@ def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = 
     if not weights:
         raise ValueError("No weights to regularize.")
     with name_scope(None, "get_regularization_penalty", weights) as scope:
-        penalties = [ops.constant(0.0) if (p := loss_of(regularizer, w)) is None else p for w in weights]
+        penalties = [constant(0.0) if (p := loss_of(regularizer, w)) is None else p for w in weights]
         for p in penalties:
             if p.shape.ndims != 0:
                 raise ValueError(f"regularizer must return a scalar Tensor instead of a Tensor with rank {p.shape.ndims}.")
@@ -80,7 +80,7 @@ def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = 
 def get_regularization_loss(scope: str | None = None, name: str = "total_regularization_loss") -> Any:
     """Return the sum of the regularization losses, a float32 0.0 if there is none."""
     losses = get_regularization_losses(scope)
-    return ops.add_n(losses, name=name) if losses else ops.constant(0.0)
+    return ops.add_n(losses, name=name) if losses else constant(0.0)
 
 
 def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss", scope: str | None = None) -> Any:

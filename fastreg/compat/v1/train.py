@@ -20,6 +20,7 @@ from fastreg.compat.v1.framework import (
     IndexedSlices,
     Operation,
     Tensor,
+    constant,
     control_dependencies,
     convert_to_tensor,
     get_default_graph,
@@ -27,7 +28,7 @@ from fastreg.compat.v1.framework import (
     name_scope,
 )
 from fastreg.compat.v1.variables import Variable, assign, assign_add, get_variable, read_cell, variable_scope
-from fastreg.graph import GraphKeys, get_collection, get_collection_ref
+from fastreg.graph import GraphKeys
 from fastreg.variables import get_variable_scope, trainable_variables
 
 
@@ -49,7 +50,8 @@ class Optimizer:
         }
         self._numbers.pop("use_locking")
         # A tensor or a function has no value yet; a number is checked now.
-        self._rule = self._core(**{k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()})
+        checked: dict[str, Any] = {k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()}
+        self._rule = self._core(**checked)
         self._slots: dict[str, dict[Any, Variable]] = {}
         self._powers: dict[Any, tuple[Variable, Variable]] = {}
 
@@ -68,8 +70,13 @@ class Optimizer:
     def variables(self) -> list[Variable]:
         """Return the slots and the powers of beta that are in the default graph, by name."""
         graph = get_default_graph()
-        found = [v for slots in self._slots.values() for v in slots.values()] + [v for pair in self._powers.values() for v in pair]
+        found = [v for slots in self._slots.values() for v in slots.values()] + [
+            v for pair in self._powers.values() for v in pair
+        ]
         return sorted((v for v in found if v.graph is graph), key=lambda v: str(v.name))
+
+    def _get_beta_accumulators(self) -> tuple[Variable, Variable]:
+        return self._powers[get_default_graph()]
 
     def compute_gradients(
         self, loss: Any, var_list: Any = None, gate_gradients: int = GATE_OP, aggregation_method: Any = None,
@@ -77,7 +84,9 @@ class Optimizer:
     ) -> list[tuple[Any, Any]]:  # fmt: skip
         """Return pairs of a gradient, or None, and a variable: of the trainable ones, unless told of others."""
         loss = loss() if callable(loss) else loss
-        variables = trainable_variables() if var_list is None else list(var_list) if isinstance(var_list, (list, tuple)) else [var_list]
+        variables = (
+            trainable_variables() if var_list is None else list(var_list) if isinstance(var_list, (list, tuple)) else [var_list]
+        )
         if not variables:
             raise ValueError("No variables to optimize.")
         return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
@@ -158,7 +167,7 @@ class Optimizer:
                 if v not in slots:
                     with variable_scope(None, f"{v.op.name}/{self._slot_ops.get(slot) or self._name}"):
                         get_variable_scope().set_partitioner(None)
-                        initial = ops.constant(start, v.dtype.base_dtype, v.shape)
+                        initial = constant(start, v.dtype.base_dtype, v.shape)
                         slots[v] = get_variable("", initializer=initial, regularizer=lambda _: None, trainable=False)
 
     def _step(self, live: list[tuple[Any, Variable]], arrays: Any, numbers: dict[str, Any], decays: list[str]) -> None:
@@ -187,8 +196,8 @@ class Optimizer:
         rule.apply_gradients(pairs)
         for array, wider in narrow:
             array[...] = wider
-        for power, beta in zip(powers, (numbers.get("beta1"), numbers.get("beta2")), strict=False):
-            power *= np.float32(beta)
+        for power, beta in zip(powers, ("beta1", "beta2"), strict=False):
+            np.multiply(power, np.float32(numbers[beta]), out=power)
 
 
 def _adams_rule(rule: Any, power1: Any, power2: Any) -> dict[str, float]:
@@ -218,7 +227,9 @@ def _optimizer(core: type[optim.Optimizer], order: str) -> type[Optimizer]:
     defaults = {"use_locking": False, "name": core.__name__, "accum_name": None, "linear_name": None}
     own = inspect.signature(core.__init__).parameters
     parameters = [
-        inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else own[key].default)
+        inspect.Parameter(
+            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else own[key].default
+        )
         for key in order.split()
     ]
     name = core.__name__ + "Optimizer"

@@ -1,7 +1,7 @@
-"""TensorFlow 1's variables and initializers over the core's: its store, scopes, reuse, partitions and collections are used as they are.
+"""TensorFlow 1's variables and initializers: the core's store, scopes, reuse, partitions and collections, used as they are.
 
-ACCEPTED lists, in one place, the arguments that are taken and not looked at: they say where or how TensorFlow keeps a variable, and
-cannot matter to an array.
+ACCEPTED lists, in one place, the arguments that are taken and not looked at: they say where or how TensorFlow keeps a
+variable or computes, and cannot matter to an array.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fastreg.compat.v1.framework import (
     TensorShape,
     _session,
     as_dtype,
+    constant,
     convert_to_tensor,
     get_default_graph,
     make,
@@ -62,12 +63,12 @@ class VariableAggregation(enum.Enum):
     ONLY_FIRST_REPLICA = 3
 
 
-class PenaltyLoss(Tensor, RegularizationLoss):
+class PenaltyLoss(Tensor, RegularizationLoss):  # type: ignore[misc]
     """A variable's loss under a regularizer of the family: a tensor here, and a term for the core."""
 
     def of(self, variable: Variable, regularizer: Penalty) -> PenaltyLoss:
         """Say whose loss it is."""
-        self.variable, self.regularizer, self._penalty = variable, regularizer, regularizer  # type: ignore[assignment]
+        self.variable, self.regularizer, self._penalty = variable, regularizer, regularizer
         self._cell, self._key, self._owner, self.op_name = variable._cell, variable._key, variable.name, self.op.name
         return self
 
@@ -112,14 +113,16 @@ class Variable(core.Variable, Operand):
                 if callable(initial_value):
                     with graph.name_scope("Initializer"):
                         initial_value = initial_value()
-                self._initial = convert_to_tensor(initial_value, None if dtype is None else as_dtype(dtype).base_dtype, "initial_value")
+                self._initial = convert_to_tensor(
+                    initial_value, None if dtype is None else as_dtype(dtype).base_dtype, "initial_value"
+                )
             if validate_shape and not self._initial.shape.is_fully_defined():
                 raise ValueError(f"initial_value must have a shape specified: {self._initial}")
             kind, known = self._initial.dtype.base_dtype, self._initial.shape
             with graph.name_scope(None):
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
-                self._read = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
+                self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
                 self._enlist(cell, self.op.name, trainable, keys)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
         graph.cells.append(cell)
@@ -159,15 +162,19 @@ class Variable(core.Variable, Operand):
         if shape is not None and None not in shape:
             more = {"partition_info": info} if "partition_info" in parameters else {}
             return lambda: initializer(list(shape), dtype=kind, **more)
-        if shape is None and all(p.default is not p.empty or p.kind > p.KEYWORD_ONLY - 1 for p in parameters.values()):
+        if shape is None and all(p.default is not p.empty for p in parameters.values()):
             return initializer
         raise ValueError(
             "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be provided or "
             "an instance of `tf.keras.initializers.*' and `shape` should be fully defined."
         )
 
+    @classmethod
+    def _of_whole(cls, shape: Any, dtype: Any) -> dict[str, Any]:
+        return {"shape": TensorShape(shape), "dtype": as_dtype(dtype)}
+
     def _as_tensor(self) -> Tensor:
-        return self._read  # type: ignore[no-any-return]
+        return self._read
 
     def _as_graph_element(self) -> Tensor:
         return self.op.outputs[0]
@@ -191,6 +198,10 @@ class Variable(core.Variable, Operand):
     def get_shape(self) -> TensorShape:
         """Return what is known of the shape."""
         return self.op.outputs[0].shape
+
+    def eval(self, session: Session | None = None) -> Any:
+        """Return its value in the given or the default session."""
+        return _session(session).run(self)
 
     def value(self) -> Tensor:  # type: ignore[override]
         """Return the value as a tensor."""
@@ -237,14 +248,20 @@ class PartitionedVariable(core.PartitionedVariable, Operand):
     __iter__ = core.PartitionedVariable.__iter__
 
     @property
-    def graph(self) -> Graph:  # type: ignore[override]
+    def graph(self) -> Graph:
         """Its graph."""
-        return self._parts[0].graph  # type: ignore[no-any-return]
+        graph: Graph = self._parts[0].graph
+        return graph
 
     @property
     def shape(self) -> TensorShape:
         """The shape of the whole."""
         return TensorShape(self._shape)
+
+    @property
+    def dtype(self) -> DType:
+        """The dtype."""
+        return as_dtype(self._parts[0].dtype.base_dtype)
 
     def get_shape(self) -> TensorShape:
         """Return the shape of the whole."""
@@ -273,18 +290,24 @@ def read_cell(variable: Variable) -> Any:
 
 
 def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callable[..., Any]:
-    def function(ref: Any, value: Any, validate_shape: bool | None = None, use_locking: bool | None = None, name: str | None = None) -> Any:
+    def function(
+        ref: Any, value: Any, validate_shape: bool | None = None, use_locking: bool | None = None, name: str | None = None
+    ) -> Any:
         if not isinstance(ref, Variable):
             raise TypeError(f"{kind}: ref must be a variable, not {ref!r}")
         target, cell = ref.op.outputs[0], ref._cell
         x = convert_to_tensor(value, target.dtype.base_dtype, name="value")
-        if not target.shape.is_compatible_with(x.shape):
+        if differ := ops.mismatch(target, x):
             raise ValueError(
-                f"Dimensions must be equal for {name or kind!r} (op: {kind!r}) with input shapes: {ops.shown(target)}, {ops.shown(x)}."
+                f"{differ} for {name or kind!r} (op: {kind!r}) with input shapes: {ops.shown(target)}, {ops.shown(x)}."
             )
 
         def compute(*arrays: Any) -> Any:
-            cell[0] = np.array(arrays[-1] if combine is None else combine(*arrays), target.dtype.dtype, order="C")
+            value = arrays[-1] if combine is None else combine(*arrays)
+            if cell[0] is None or cell[0].shape != value.shape:
+                cell[0] = np.array(value, target.dtype.dtype, order="C")
+            else:  # in place, so that what is read in this run after it reads the new value
+                cell[0][...] = value
             return cell[0]
 
         return make(kind, name, [x] if combine is None else [target, x], compute, target.dtype, target.shape, changes=True)
@@ -367,7 +390,15 @@ class variable_scope(core.variable_scope):  # noqa: N801 - TensorFlow's name
     def __enter__(self) -> core.VariableScope:
         scope = super().__enter__()
         scope.constraint = self._constraint  # type: ignore[attr-defined]  # as TensorFlow has it, not inherited
+        scope.dtype = as_dtype(scope.dtype)
         return scope
+
+
+def get_variable_scope() -> core.VariableScope:
+    """Return the scope that get_variable uses now."""
+    scope = core.get_variable_scope()
+    scope.dtype = as_dtype(scope.dtype)
+    return scope
 
 
 def local_variables(scope: str | None = None) -> list[Any]:
@@ -408,11 +439,11 @@ def _initializer(name: str, defaults: dict[str, Any], draw: Callable[..., Any]) 
     signature = inspect.Signature([
         inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value) for key, value in defaults.items()
     ])  # fmt: skip
-    return type(name, (), {"__init__": __init__, "__call__": __call__, "__signature__": signature})
+    return type(name, (), {"__init__": __init__, "__call__": __call__})
 
 
 def _constant(self: Any, shape: Any, kind: DType, part: Any) -> Any:
-    return ops.constant(self.value, kind, shape, verify_shape=self.verify_shape)
+    return constant(self.value, kind, shape, verify_shape=self.verify_shape)
 
 
 def _scaled(self: Any, shape: Any, kind: DType, part: Any) -> Any:
