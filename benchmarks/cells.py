@@ -131,7 +131,7 @@ def values() -> Iterator[Cell]:
                     targets.append(Target(DOT, at_most={64: 0.25, 1000: 0.5}[int(size)]))
                 if size >= 1e5:
                     targets.append(Target("limit", at_least=0.75 if size == 1e5 else 0.9))
-                quick = penalty == "L2" and dtype == "float32"
+                quick = penalty == "L2" and dtype == "float32" and size in (64, 1e6, 2e7)
                 yield Cell("value", penalty, dtype, *tensor(size), quick=quick, targets=tuple(targets))
 
 
@@ -142,11 +142,11 @@ def gradients() -> Iterator[Cell]:
             for penalty in ("L2", "L1+L2"):
                 for size in (1e5, 1e6, 2e7):
                     targets = (NO_PEER_AHEAD,) if size == 1e5 else (NO_PEER_AHEAD, LIMIT)
-                    quick = penalty == "L2" and dtype == "float32" and size > 1e5
+                    quick = (operation, penalty, dtype, size) == ("accumulated", "L2", "float32", 2e7)
                     yield Cell(operation, penalty, dtype, *tensor(size), quick=quick, targets=targets)
     for dtype in ("float32", "float64"):
         for size in (1e5, 1e6, 2e7):
-            yield Cell("prox", "L1", dtype, *tensor(size), quick=dtype == "float32" and size == 2e7)
+            yield Cell("prox", "L1", dtype, *tensor(size))
 
 
 def collections() -> Iterator[Cell]:
@@ -158,7 +158,7 @@ def collections() -> Iterator[Cell]:
                 targets.append(Target(NUMPY_LOOP, at_most=0.1))
             if network == "ResNet-50":
                 targets = [BEST_PEER, LIMIT]
-            quick = network in ("small MLP", "ResNet-50")
+            quick = operation == "accumulated" and network in ("small MLP", "ResNet-50")
             yield Cell(operation, "L2", "float32", network, shapes.NETWORKS[network], quick=quick, targets=tuple(targets))
 
 
@@ -176,7 +176,7 @@ def updates() -> Iterator[Cell]:
         if rule == "Adam":
             targets.append(Target("fastreg: Adam without penalty", at_most=1.03))
         penalty = "L1" if rule.startswith("Proximal") else "L2"
-        quick = rule in ("Adam", "GradientDescent")
+        quick = rule == "Adam"
         yield Cell("update", penalty, "float32", "ResNet-50", shapes.RESNET50, rule, quick=quick, targets=tuple(targets))
 
 
@@ -205,7 +205,7 @@ def errors(size: float) -> Iterator[Cell]:
     """Yield cells that ask how far from the exact sum a penalty is."""
     for dtype in ("float32", "float64"):
         for penalty in ("L2", "L1"):
-            yield Cell("error", penalty, dtype, *tensor(size), quick=penalty == "L2", targets=())
+            yield Cell("error", penalty, dtype, *tensor(size), quick=(penalty, dtype) == ("L2", "float32"), targets=())
 
 
 def all_cells(cores: int, error_size: float) -> list[Cell]:

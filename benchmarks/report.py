@@ -309,11 +309,16 @@ def plot(results: Sequence[Result], path: Path) -> None:
         if points:
             size, colour = (90, "black") if name == "limit" else (26, None)
             axes.scatter(*zip(*points, strict=True), marker=marker, s=size, color=colour, label=name, alpha=0.85)
-    axes.axvline(1, color="grey", linewidth=0.8)
-    axes.set_xscale("log")
-    axes.set_xlabel("time / fastreg's time (left of 1: faster than fastreg)")
+    reference = "fastreg" if any(result.times("fastreg") for result in rows) else "limit"
+    axes.axvline(1, color="C3", linewidth=1.2, label=reference, zorder=0)
+    axes.set_xscale("log", subs=[2, 5])
+    for axis_format in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis_format(lambda x, _: f"{x:g}")
+    axes.tick_params(axis="x", which="both", labelsize=8)
+    axes.set_xlabel(f"time / {reference}'s time (left of 1: faster)")
     axes.set_yticks([-y for y in range(len(rows))], [result.cell.name for result in rows], fontsize=7)
+    axes.set_ylim(-len(rows) + 0.2, 0.8)
     axes.grid(axis="x", which="both", linewidth=0.3)
-    axes.legend(loc="upper right", fontsize=8)
+    figure.legend(loc="outside upper center", ncols=5, fontsize=8)
     figure.savefig(path, dpi=150)
     pyplot.close(figure)

@@ -240,7 +240,11 @@ class Match:
         return forms
 
     def _trial(self, forms: list[tuple[Process, list[str]]], result: Result) -> None:
-        """Leave each library its fastest forms, and those too near to tell; one turn is enough for a hopeless one."""
+        """Leave each library its fastest forms, and those too near to tell; one turn is enough for a hopeless one.
+
+        A form that a target names stays, however slow.
+        """
+        named = {target.over for target in result.cell.targets}
         for player, labels in forms:
             rivals = [label for label in labels if f"{player.name}: {label}" not in result.anchors]
             if len(rivals) < 2:
@@ -250,7 +254,11 @@ class Match:
                 if times[label] <= HOPELESS * min(times.values()):
                     times[label] = min(times[label], player.turn(label, self.seconds)[0])
             best = min(times.values())
-            labels[:] = [label for label in labels if label not in times or times[label] <= NEAR_BEST * best]
+            labels[:] = [
+                label
+                for label in labels
+                if label not in times or times[label] <= NEAR_BEST * best or f"{player.name}: {label}" in named
+            ]
 
     def _show_errors(self, players: Sequence[Process], result: Result) -> None:
         """One after another: the arrays are large."""
