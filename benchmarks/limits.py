@@ -40,7 +40,7 @@ def seconds_of_read(x: NDArray[np.generic], block: int, threads: int, repeats: i
     return float(run(x.ctypes.data, _whole_lines(x), block, threads, repeats))
 
 
-def seconds_of(  # noqa: PLR0917
+def seconds_of(
     kind: str, s: float, x: NDArray[np.generic], y: NDArray[np.generic], block: int, threads: int, repeats: int
 ) -> float:
     """Seconds for ``y += s*x`` (`kind` "axpy") or ``y = s*x`` ("scale", or "stream" past the cache), so many times."""

@@ -50,7 +50,7 @@ class JAX(Contender):
         run = self.jax.jit(lambda ws: sum(self._penalty(w, *coefficients) for w in ws))
         yield Form("jit", "run(ws).block_until_ready()", {"run": run, "ws": ws}, float)
 
-    def _donated(  # noqa: PLR0917
+    def _donated(
         self, label: str, function: Callable[..., Any], state: Callable[[], tuple[Any, ...]], constant: tuple[Any, ...],
         arrays: Callable[[Any], list[Any]], value: Callable[[Any], float] | None = float,
     ) -> Form:  # fmt: skip

@@ -190,7 +190,7 @@ class Numba(Contender):
                 total += half * l2 * part
             return total
 
-        def heavy_ball(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, step: int) -> float:  # noqa: PLR0917
+        def heavy_ball(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, step: int) -> float:
             total = 0.0
             for k in prange(len(blocks)):
                 t = blocks[k, 0]
@@ -203,7 +203,7 @@ class Numba(Contender):
                 total += half * l2 * part
             return total
 
-        def adam(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, vs: Any, step: int) -> float:  # noqa: PLR0917
+        def adam(blocks: Any, l2s: Any, ws: Any, gs: Any, ms: Any, vs: Any, step: int) -> float:
             total = 0.0
             now = np.float32(rate * np.sqrt(1 - float(beta2) ** step) / (1 - float(beta1) ** step))
             for k in prange(len(blocks)):

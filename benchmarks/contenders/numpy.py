@@ -198,9 +198,7 @@ def _momentum(w: Array, g: Array, _: Array, s: dict[str, Array], a: dict[str, fl
     w -= g
 
 
-def _adam(  # noqa: PLR0917
-    w: Array, g: Array, b: Array, s: dict[str, Array], a: dict[str, float], step: int
-) -> None:
+def _adam(w: Array, g: Array, b: Array, s: dict[str, Array], a: dict[str, float], step: int) -> None:
     m, v = s["m"], s["v"]
     m *= a["beta1"]
     np.multiply(g, 1 - a["beta1"], b)
