@@ -35,7 +35,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg.kernels import Penalty, check_array, update
+from fastreg.kernels import check_array, update
 from fastreg.losses import Parameter, RegularizationLoss, Total, flatten_terms, match_rules
 
 __all__ = [
@@ -199,9 +199,8 @@ class Optimizer:
                     own.append(_add_own(term, target, owner))
             owners = [owner for owner, penalty in zip(owners, penalties, strict=True) if penalty is not None]
             penalties = [penalty for penalty in penalties if penalty is not None]
-        slots = list(map(self._slots.get, names))
-        if None in slots:
-            slots = [self._new_slots(*new) if old is None else old for old, *new in zip(slots, names, arrays, strict=True)]
+        held = self._slots
+        slots = [held[name] if name in held else self._new_slots(name, array) for name, array in zip(names, arrays, strict=True)]
         # All that can be refused is worked out by now or is refused by `update` before it writes.
         loss = update(
             self._operation,
@@ -218,7 +217,7 @@ class Optimizer:
             self.check_finite,
         )
         self.iterations += 1
-        self._slots.update(zip(names, slots, strict=True))  # type: ignore[arg-type]
+        held.update(zip(names, slots, strict=True))
         self._placed |= target.placed
         for value in own:
             loss += value
@@ -433,7 +432,7 @@ def _unique_rows(gradient: tuple[Any, ...], array: Array, name: str) -> tuple[Ar
             f"got {values.shape}"
         )
     rows, first, place = np.unique(indices, return_index=True, return_inverse=True)
-    if rows.size and not (0 <= rows[0] and rows[-1] < array.shape[0]):
+    if rows.size and not (rows[0] >= 0 and rows[-1] < array.shape[0]):
         raise ValueError(f"row indices of {name!r} must be from 0 to {array.shape[0] - 1}, got {rows[0]} to {rows[-1]}")
     total = np.ascontiguousarray(values[first])
     if rows.size < indices.size:
@@ -549,7 +548,7 @@ class RMSProp(Optimizer):
     """
 
     _operation = "rmsprop"
-    _slot_names = ("rms", "momentum")
+    _slot_names: tuple[str, ...] = ("rms", "momentum")
 
     def __init__(
         self,
