@@ -704,24 +704,31 @@ OPERATIONS = {
 }
 
 
+cdef inline ndarray plain(object x):
+    """Return x if the loops can read it as it stands, or None: messages are made only for what is refused."""
+    return <ndarray>x if PyArray_CheckExact(x) and is_plain(<ndarray>x) else None
+
+
 cdef int claim_update(Batch batch, Py_ssize_t i, str name, ndarray w, ndarray g, tuple slots, rows) except -1:
     """Check and claim what the update of one variable reads and writes."""
     cdef Py_ssize_t k, last = -1, row
     cdef ndarray slot, index
-    of = f"variable {name!r}"
-    check_writeable(w, of)
+    if not cnp.PyArray_ISWRITEABLE(w):
+        check_writeable(w, f"variable {name!r}")
     batch.claim(w, True, WEIGHTS, i)
     batch.claim(g, False, GRADIENTS, i)
     for k in range(len(slots)):
-        slot = take(slots[k], f"slot {k} of {name!r}")
-        if not same_kind(slot, w):
-            check_match(slot, f"slot {k} of {name!r}", w, of)
-        check_writeable(slot, f"slot {k} of {name!r}")
+        slot = <ndarray?>slots[k]
+        if not (is_plain(slot) and same_kind(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
+            take(slot, f"slot {k} of {name!r}")
+            check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
+            check_writeable(slot, f"slot {k} of {name!r}")
         batch.claim(slot, True, SLOT + <int>k, i)
     if rows is None:
         if not same_kind(g, w):
-            check_match(g, f"gradient of {name!r}", w, of)
+            check_match(g, f"gradient of {name!r}", w, f"variable {name!r}")
         return 0
+    of = f"variable {name!r}"
     if cnp.PyArray_NDIM(w) == 0 or not cnp.PyArray_IS_C_CONTIGUOUS(w) or not cnp.PyArray_IS_C_CONTIGUOUS(g):
         raise ValueError(f"a gradient of rows needs {of} and the rows in C order, with at least one dimension")
     if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w):
@@ -803,8 +810,12 @@ def update(
     starts.append(n_items)
     batch = Batch(n_items, 5 * n)
     for i in range(n):
-        w = take(weights[i], f"variable {names[i]!r}")
-        g = take(gradients[i], f"gradient of {names[i]!r}")
+        w = plain(weights[i])
+        if w is None:
+            w = take(weights[i], f"variable {names[i]!r}")
+        g = plain(gradients[i])
+        if g is None:
+            g = take(gradients[i], f"gradient of {names[i]!r}")
         weights[i] = w
         gradients[i] = g
         claim_update(batch, i, names[i], w, g, slots[i], rows[i])
