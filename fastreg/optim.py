@@ -224,13 +224,9 @@ class Optimizer:
         return loss
 
     def _targets(self, grads_and_variables: Any, terms: Sequence[RegularizationLoss]) -> _Targets:
-        pairs: list[Any]
         placed: dict[str, Array] = {}
         if isinstance(grads_and_variables, Mapping):
-            known, pairs = list(grads_and_variables), list(grads_and_variables.values())
-            if not set(map(type, known)) <= {str}:
-                raise TypeError(f"grads_and_variables must have names that are strings, not {known}")
-            known = [name[:-2] if name.endswith(":0") else name for name in known]
+            known, pairs = _keys(grads_and_variables), list(grads_and_variables.values())
         else:
             pairs = list(grads_and_variables)
             known, placed = self._name(pairs, terms)
@@ -248,7 +244,12 @@ class Optimizer:
             if gradient is None:
                 continue
             names.append(name)
-            arrays.append(variable if type(variable) is np.ndarray else _array_of(variable, name))
+            if type(variable) is np.ndarray:
+                arrays.append(variable)
+            elif isinstance(variable, Parameter):  # not by `value`: a face over the core may mean something else by it
+                arrays.append(variable._cell[variable._key])
+            else:
+                arrays.append(check_array(variable, f"variable {name!r}"))
             if type(gradient) is tuple:
                 gradient, touched = _unique_rows(gradient, arrays[-1], name)
                 rows.append(touched)
@@ -405,14 +406,16 @@ def _split(terms: Any) -> tuple[Sequence[RegularizationLoss], list[Any]]:
     return terms, penalties
 
 
+def _keys(variables: Mapping[Any, Any]) -> list[str]:
+    names = list(variables)
+    if not set(map(type, names)) <= {str}:
+        raise TypeError(f"grads_and_variables must have names that are strings, not {names}")
+    return [name[:-2] if name.endswith(":0") else name for name in names]
+
+
 def _check_pair(pair: Any, entry: str) -> None:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise TypeError(f"entry {entry} of grads_and_variables must be a pair (gradient, variable), got {type(pair).__name__}")
-
-
-def _array_of(variable: Any, name: str) -> Array:
-    """Return a variable's array; a face over the core may mean something else by ``value``."""
-    return check_array(variable._array if isinstance(variable, Parameter) else variable, f"variable {name!r}")
 
 
 def _unique_rows(gradient: tuple[Any, ...], array: Array, name: str) -> tuple[Array, NDArray[np.int64]]:
