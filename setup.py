@@ -16,9 +16,19 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-# Name of the kernel module -> flags. Contraction is off everywhere: an FMA would change float64 bits between ISAs. The other
-# two let the compiler turn comparisons and square roots into vector code; neither changes a value.
-STRICT = ["-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"]
+# Contraction is off everywhere: an FMA would change float64 bits between instruction sets. The next two let the compiler turn
+# comparisons and square roots into vector code; no flag changes a value. The last two keep the loops what they are meant to
+# be: specialized by calling inline functions with literals (left to itself, GCC makes one function with branches), and
+# without turning the store of a row from registers into a copy through memory.
+STRICT = [
+    "-O3",
+    "-ffp-contract=off",
+    "-fno-trapping-math",
+    "-fno-math-errno",
+    "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))",
+    "-fno-tree-loop-distribute-patterns",
+]
+# Name of the kernel -> its instruction set.
 X86_64 = {
     "x86-64": ["-march=x86-64"],
     "x86-64-v3": ["-march=x86-64-v3"],

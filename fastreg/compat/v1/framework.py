@@ -608,8 +608,8 @@ class Session:
             if isinstance(value, Operand):
                 raise TypeError(
                     "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "
-                    f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed to the "
-                    f"feed with key {tensor}."
+                    f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed to "
+                    f"the feed with key {tensor}."
                 )
             array = np.asarray(value, tensor.dtype.dtype)
             if not tensor.shape.is_compatible_with(array.shape):

@@ -43,7 +43,8 @@ def _broadcast(x: Tensor, y: Tensor, kind: str, name: str) -> _Shape:
     for p, q in zip((1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b, strict=True):
         if p is not None and q is not None and p != q and 1 not in (p, q):
             raise ValueError(
-                f"Dimensions must be equal, but are {p} and {q} for {name!r} (op: {kind!r}) with input shapes: {shown(x)}, {shown(y)}."
+                f"Dimensions must be equal, but are {p} and {q} for {name!r} (op: {kind!r}) with input shapes: "
+                f"{shown(x)}, {shown(y)}."
             )
         sizes.append(q if p == 1 else p if q == 1 else p if q is None else q)
     return tuple(sizes)
@@ -68,7 +69,7 @@ def shown(x: Tensor) -> str:
 
 
 def _dry(compute: Callable[..., Any], *tensors: Tensor) -> _Shape:
-    """Return the shape of what `compute` gives, found by trying it on arrays without memory, at two sizes where one is unknown."""
+    """Return the shape of what `compute` gives, tried on arrays without memory; at two sizes where one is unknown."""
     if any(t.shape.raw is None for t in tensors):
         return None
     tried: list[tuple[int, ...]] = []
@@ -490,7 +491,7 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
         if total is not None and None not in known and math.prod(known) != total:  # type: ignore[arg-type]
             to = str(list(known)).replace(" ", "")
             raise ValueError(
-                f"Cannot reshape a tensor with {total} elements to shape {to} ({math.prod(known)} elements) for "
+                f"Cannot reshape a tensor with {total} elements to shape {to} ({math.prod(known)} elements) for "  # type: ignore[arg-type]
                 f"'{name or 'Reshape'}' (op: 'Reshape') with input shapes: {shown(x)}, [{len(known)}] and with input tensors "
                 f"computed as partial shapes: input[1] = {to}."
             )
@@ -597,7 +598,8 @@ def matmul(
         (n, k), (m, p) = x.shape.raw[-2:][:: -1 if left else 1], y.shape.raw[-2:][:: -1 if right else 1]
         if k is not None and m is not None and k != m:
             raise ValueError(
-                f"Dimensions must be equal, but are {k} and {m} for 'MatMul' (op: 'MatMul') with input shapes: {shown(x)}, {shown(y)}."
+                f"Dimensions must be equal, but are {k} and {m} for {name or 'MatMul'!r} (op: 'MatMul') with input shapes: "
+                f"{shown(x)}, {shown(y)}."
             )
         known = (*x.shape.raw[:-2], n, p)
 
@@ -716,9 +718,9 @@ def conv2d(
             a = np.pad(a, ((0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)))
         wide = [(w - 1) * d + 1 for w, d in zip(k.shape[:2], gaps, strict=True)]
         if 0 in places or 0 in a.shape:
-            out = np.zeros((a.shape[0], *places, k.shape[3]), a.dtype)  # type: ignore[arg-type]
+            out = np.zeros((a.shape[0], *places, k.shape[3]), a.dtype)
         else:
-            windows = np.lib.stride_tricks.sliding_window_view(a, wide, axis=(1, 2))  # type: ignore[call-overload]
+            windows = np.lib.stride_tricks.sliding_window_view(a, wide, axis=(1, 2))
             windows = windows[:, :: steps[0], :: steps[1], :, :: gaps[0], :: gaps[1]]
             rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, math.prod(k.shape[:3]))
             out = (rows @ k.reshape(-1, k.shape[3])).reshape(*windows.shape[:3], k.shape[3])
@@ -822,7 +824,8 @@ def no_op(name: str | None = None) -> Operation:
 
 def _operation(item: Any) -> Operation:
     element = item._as_graph_element() if hasattr(item, "_as_graph_element") else item
-    return element if isinstance(element, Operation) else element.op  # type: ignore[no-any-return]
+    op: Operation = element if isinstance(element, Operation) else element.op
+    return op
 
 
 # gradients
@@ -863,8 +866,8 @@ def gradients(
                 continue
             if op.gradient is None:
                 raise NotImplementedError(
-                    f"no gradient for operation {op.name!r} (op type: {op.type}): fastreg differentiates regularization terms, not "
-                    "whole networks. Compute the data loss's gradients by yourself and pass them to apply_gradients, with "
+                    f"no gradient for operation {op.name!r} (op type: {op.type}): fastreg differentiates regularization terms, "
+                    "not whole networks. Compute the data loss's gradients by yourself and pass them to apply_gradients, with "
                     "tf.gradients of the regularization loss added"
                 )
             with op.graph.name_scope(op.name.split("/")[-1] + "_grad"):

@@ -92,15 +92,16 @@ class Optimizer:
         return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
 
     def minimize(
-        self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP, aggregation_method: Any = None,
-        colocate_gradients_with_ops: bool = False, name: str | None = None, grad_loss: Any = None, **decay: Any,
+        self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP,
+        aggregation_method: Any = None, colocate_gradients_with_ops: bool = False, name: str | None = None,
+        grad_loss: Any = None, **decay: Any,
     ) -> Operation:  # fmt: skip
         """Return an operation that steps the variables down the gradient of `loss`."""
         pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
         if all(g is None for g, _ in pairs):
             raise ValueError(
-                "No gradients provided for any variable, check your graph for ops that do not support gradients, between variables "
-                f"{[str(v) for _, v in pairs]} and loss {loss}."
+                "No gradients provided for any variable, check your graph for ops that do not support gradients, between "
+                f"variables {[str(v) for _, v in pairs]} and loss {loss}."
             )
         return self.apply_gradients(pairs, global_step, name, **decay)
 
@@ -259,7 +260,7 @@ FtrlOptimizer = _optimizer(
 
 
 def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[Optimizer]:
-    """Return the optimizer that takes `weight_decay`, its first argument, off the weights before each step of `base_optimizer`."""
+    """Return the optimizer that takes its first argument, `weight_decay`, off the weights before `base_optimizer`'s step."""
     base = base_optimizer._core
     core = type(base.__name__, (optim._Decoupled, base), {})
     weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)

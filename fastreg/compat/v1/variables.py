@@ -165,8 +165,8 @@ class Variable(core.Variable, Operand):
         if shape is None and all(p.default is not p.empty for p in parameters.values()):
             return initializer
         raise ValueError(
-            "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be provided or "
-            "an instance of `tf.keras.initializers.*' and `shape` should be fully defined."
+            "The initializer passed is not valid. It should be a callable with no arguments and the shape should not be "
+            "provided or an instance of `tf.keras.initializers.*' and `shape` should be fully defined."
         )
 
     @classmethod
@@ -222,7 +222,7 @@ class Variable(core.Variable, Operand):
         pick = lambda a: a if cell[0] is None else cell[0]  # noqa: E731
         return make("InitializedValue", None, [self._initial], pick, self._initial.dtype, self._initial.shape)
 
-    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:  # type: ignore[override]
+    def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Return an operation that sets the value."""
         return assign(self, value, name=name)
 
@@ -371,8 +371,8 @@ class variable_scope(core.variable_scope):  # noqa: N801 - TensorFlow's name
 
     def __init__(
         self, name_or_scope: Any, default_name: str | None = None, values: Any = None, initializer: Any = None,
-        regularizer: Any = None, caching_device: Any = None, partitioner: Any = None, custom_getter: Any = None, reuse: Any = None,
-        dtype: Any = None, use_resource: Any = None, constraint: Any = None, auxiliary_name_scope: bool = True,
+        regularizer: Any = None, caching_device: Any = None, partitioner: Any = None, custom_getter: Any = None,
+        reuse: Any = None, dtype: Any = None, use_resource: Any = None, constraint: Any = None, auxiliary_name_scope: bool = True,
     ) -> None:  # fmt: skip
         super().__init__(
             name_or_scope,
