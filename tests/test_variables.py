@@ -307,7 +307,8 @@ def test_reuse_finds_the_same_variable_and_registers_nothing():
         (None, "w", dict(shape=[2]),
          "Variable a/w already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"),
         (True, "v", dict(shape=[2]),
-         "Variable a/v does not exist, or was not created with tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?"),
+         "Variable a/v does not exist, or was not created with tf.get_variable(). "
+         "Did you mean to set reuse=tf.AUTO_REUSE in VarScope?"),
         (True, "w", dict(shape=[3, 2]), "Trying to share variable a/w, but specified shape (3, 2) and found shape (2,)."),
         (fr.AUTO_REUSE, "w", dict(shape=[3]), "Trying to share variable a/w, but specified shape (3,) and found shape (2,)."),
         (True, "w", dict(dtype=np.float64), "Trying to share variable a/w, but specified dtype float64 and found dtype float32."),
