@@ -267,7 +267,7 @@ class Graph(registry.Graph):
             self.control_inputs = outer
 
 
-registry._defaults.make = Graph
+registry._DefaultGraphs.make = Graph
 
 
 def get_default_graph() -> Graph:
@@ -697,7 +697,9 @@ def _compute(target: Operation, values: dict[Operation, Any]) -> None:
         if op in values:
             stack.pop()
             continue
-        inputs = op.inputs if op.fused is None or any(t.op in values for t in op.inputs) else op.fused
+        inputs = op.fused or op.inputs
+        if op.fused and any(t.op.penalty is not None and t.op in values for t in op.inputs):
+            inputs = op.inputs  # a penalty was fed, or is known already
         missing = [t.op for t in inputs if t.op not in values] + [c for c in op.control_inputs if c not in values]
         if missing:
             stack += missing

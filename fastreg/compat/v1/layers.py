@@ -203,8 +203,6 @@ class Conv2D(_Layer):
             raise ValueError(
                 f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}'
             )
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
 
     @property
     def _format(self) -> str:
@@ -217,6 +215,8 @@ class Conv2D(_Layer):
         return [*self.kernel_size, channels, self.filters]
 
     def _outputs(self, x: Any) -> Any:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
         y = ops.conv2d(x, self.kernel, self.strides, self.padding, data_format=self._format, dilations=self.dilation_rate)
         return ops.bias_add(y, self.bias, self._format) if self.use_bias else y
 

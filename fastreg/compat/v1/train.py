@@ -162,7 +162,7 @@ class Optimizer:
                     Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
                 )
         for v in variables:
-            starts = self._rule._initial_slots(np.zeros((), np.float32))
+            starts = self._rule._initial_slots(np.zeros(()))
             for slot, start in zip(self._rule._slot_names, starts, strict=True):
                 slots = self._slots.setdefault(slot, {})
                 if v not in slots:
@@ -176,7 +176,7 @@ class Optimizer:
         for key, number in numbers.items():
             setattr(rule, key, number)
         if "weight_decay" in numbers:
-            rule._decay_rules = [(name, numbers["weight_decay"]) for name in decays]  # type: ignore[attr-defined]
+            rule.weight_decay = [(name, numbers["weight_decay"]) for name in decays]  # type: ignore[attr-defined]
         powers = [read_cell(power) for power in self._powers.get(live[0][1].graph, ())]
         if powers:
             rule._rule = functools.partial(_adams_rule, rule, *powers)  # type: ignore[method-assign]
