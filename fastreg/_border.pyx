@@ -14,7 +14,7 @@ simply read, or refused, as it is now.
 import threading
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport INFINITY, isfinite
+from libc.math cimport INFINITY, isfinite, sqrt
 from libc.stdlib cimport free, malloc, qsort
 from libc.string cimport memset
 
@@ -134,7 +134,7 @@ def dismiss():
     """Send the team home, at exit."""
     if helpers:
         kernel.dismiss()
-        for host in hosts:
+        for host in tuple(hosts):
             host.join()
 
 
@@ -149,8 +149,11 @@ cdef int enlist(int wanted) except -1:
     if wanted > helpers:
         host = threading.Thread(target=_host, args=(wanted - helpers,), name="fastreg", daemon=True)
         helpers = wanted
+        try:
+            host.start()
+        except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
+            return 0
         hosts.append(host)
-        host.start()
     return 0
 
 
@@ -866,7 +869,7 @@ def update(
         if check_finite and not isfinite(squares):
             refuse_gradients(names, gradients)
         if clip_norm is not None:
-            norm = squares ** 0.5
+            norm = sqrt(squares)
             batch.job.rule.clip = clip_norm / max(norm, <double>clip_norm)
     batch.job.operation = chosen
     batch.job.measure = len(penalties) > 0

@@ -75,6 +75,17 @@ def _number(value: object, name: str, least: float = -math.inf, below: float = m
     return number
 
 
+def _power(x: float, n: int) -> float:
+    """Return x**n by multiplications alone: the C library's pow has other last bits on other machines."""
+    result = 1.0
+    while n:
+        if n & 1:
+            result *= x
+        x *= x
+        n >>= 1
+    return result
+
+
 def _plain_name(name: str) -> str:
     """Return a variable's name without the ``:0`` of a graph's."""
     return name[:-2] if name.endswith(":0") else name
@@ -613,7 +624,7 @@ class Adam(Optimizer):
 
     def _rule(self) -> dict[str, float]:
         t = self.iterations + 1
-        rate = self._rate() * math.sqrt(1 - self.beta2**t) / (1 - self.beta1**t)
+        rate = self._rate() * math.sqrt(1 - _power(self.beta2, t)) / (1 - _power(self.beta1, t))
         return {"rate": rate, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
 
 
