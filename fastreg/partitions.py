@@ -22,8 +22,8 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Partitioner:
 
     Examples
     --------
-    >>> import fastreg as fr
-    >>> fr.fixed_size_partitioner(3)(shape=(7, 2), dtype="f4")
+    >>> from fastreg.partitions import fixed_size_partitioner
+    >>> fixed_size_partitioner(3)(shape=(7, 2), dtype="f4")
     [3, 1]
     """
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.framework import (
-    Graph,
     InvalidArgumentError,
     Operand,
     Operation,
@@ -23,6 +22,7 @@ from fastreg.compat.v1.framework import (
     as_dtype,
     constant,
     convert_to_tensor,
+    get_default_graph,
     make,
     make_operation,
     name_scope,
@@ -483,7 +483,8 @@ def _moved(kind: str, x: Tensor, name: str | None, compute: Callable[..., Any], 
 def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
     """Return the elements in another shape."""
     x = convert_to_tensor(tensor)
-    sizes, known = _sizes(shape)
+    with name_scope(name, "Reshape", [x]) as scope:
+        sizes, known = _sizes(shape)
     if known is not None:
         total, rest = x.shape.num_elements(), [d for d in known if d != -1]
         guess = total // max(1, math.prod(rest)) if total is not None and None not in rest else None  # type: ignore[arg-type]
@@ -492,11 +493,11 @@ def reshape(tensor: Any, shape: Any, name: str | None = None) -> Any:
             to = str(list(known)).replace(" ", "")
             raise ValueError(
                 f"Cannot reshape a tensor with {total} elements to shape {to} ({math.prod(known)} elements) for "  # type: ignore[arg-type]
-                f"'{name or 'Reshape'}' (op: 'Reshape') with input shapes: {shown(x)}, [{len(known)}] and with input tensors "
+                f"{scope[:-1]!r} (op: 'Reshape') with input shapes: {shown(x)}, [{len(known)}] and with input tensors "
                 f"computed as partial shapes: input[1] = {to}."
             )
     back = lambda op, g: [make("Reshape", None, [g, x], lambda a, like: a.reshape(like.shape), g.dtype, x.shape), None]  # noqa: E731
-    return make("Reshape", name, [x, sizes], lambda a, d: a.reshape(tuple(d)), x.dtype.base_dtype, known, back)
+    return make("Reshape", scope, [x, sizes], lambda a, d: a.reshape(tuple(d)), x.dtype.base_dtype, known, back)
 
 
 def _rearrangement(kind: str, prepare: Callable[..., Callable[[Any], Any]]) -> Any:
@@ -760,12 +761,12 @@ def _pair(value: Any, first: bool, what: str) -> tuple[int, int]:
 
 
 def _random(kind: str, draw: Callable[..., Any], shape: Any, dtype: Any, seed: int | None, name: str | None) -> Any:
-    sizes, known = _sizes(shape)
-    wanted = as_dtype(dtype)
-    graph: Graph = sizes.graph
+    wanted, graph = as_dtype(dtype), get_default_graph()
+    with name_scope(name, kind) as scope:
+        sizes, known = _sizes(shape)
     own = None if seed is None else np.random.default_rng(seed)
     compute = lambda d: np.asarray(draw(own or graph.rng, tuple(int(n) for n in d))).astype(wanted.dtype)  # noqa: E731
-    return make(kind, name, [sizes], compute, wanted, known)
+    return make(kind, scope, [sizes], compute, wanted, known)
 
 
 def random_uniform(

@@ -122,9 +122,9 @@ class Variable(core.Variable, Operand):
             with graph.name_scope(None):
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
-                self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
                 self._enlist(cell, self.op.name, trainable, keys)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
+                self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
         graph.cells.append(cell)
         self.constraint, self._loss, self._regularizer = constraint, None, None
         if regularizer is not None:
