@@ -327,6 +327,72 @@ def test_a_process_that_used_threads_exits_at_once(run_python, end, code):
     assert ended - float(done.stdout) < 10.0
 
 
+@needs_openmp
+def test_a_process_that_ends_while_its_first_threads_start_is_silent(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import threading
+start = threading.Thread.start
+def late(thread):
+    if thread is not caller:
+        print("starts", flush=True)
+        time.sleep(0.5)
+    start(thread)
+threading.Thread.start = late
+caller = threading.Thread(target=call, daemon=True)
+caller.start()
+time.sleep(0.2)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@needs_openmp
+def test_threads_that_call_first_at_once_start_no_more_than_one_would(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import threading
+class Slow(threading.Thread):
+    def __init__(self, *args, **kwargs):
+        time.sleep(0.1)
+        super().__init__(*args, **kwargs)
+callers = [threading.Thread(target=call) for _ in range(4)]
+before = threading.active_count()
+threading.Thread = Slow
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+print(threading.active_count() - before <= 1)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["True"], done.stderr
+
+
+@needs_openmp
+def test_where_no_thread_is_to_be_had_a_call_works_alone(run_python):
+    done = run_python(
+        PARALLEL
+        + """
+import threading
+from reference import assert_same, gradient, value
+def refuse(thread):
+    raise RuntimeError("can't start new thread")
+threading.Thread.start = refuse
+for _ in range(2):
+    assert_same(l2(w), value(w, 0.0, 0.7))
+    assert_same(l2.gradient(w), gradient(w, 0.0, 0.7))
+print("right")
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert (done.stdout.split(), done.stderr) == (["right"], "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_ends_a_process_that_uses_threads(run_python):
     done = run_python(
