@@ -20,8 +20,9 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t 
 cd "$scratch"
 python3 -m venv venv
 . venv/bin/activate
-flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
-CFLAGS=$flags LDFLAGS=$flags python -m pip install --quiet --disable-pip-version-check -e ".[test]"
+# By way of CC, so that the probe for OpenMP links as well.
+export CC="gcc -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 
 [ $# -gt 0 ] || set -- tests/test_kernels.py tests/test_bits.py tests/test_regularizers.py tests/test_losses.py
 export LD_PRELOAD="${libraries[*]}" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
