@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from fnmatch import fnmatch
@@ -63,6 +64,7 @@ def chosen_cells(options: argparse.Namespace) -> list[Cell]:
 def main(argv: list[str] | None = None) -> None:
     """Run the match and write what was asked for."""
     options = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     cells = chosen_cells(options)
     if options.list or not cells:
         print("\n".join(cell.name for cell in cells) or "no cell matches")

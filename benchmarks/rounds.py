@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -123,9 +123,9 @@ class Process:
 
     def stop(self) -> None:
         """End the process."""
-        if self.present:
+        with suppress(ConnectionError):
             self.connection.send(("stop",))
-        self.process.join(10)
+        self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import time
 import traceback
 import warnings
@@ -28,7 +29,8 @@ LONGEST_SPIN = 0.3
 
 
 def serve(connection: Connection, name: str, threads: int) -> None:
-    """Answer requests until the other side says stop: each is a method's name and its arguments."""
+    """Answer requests until the other side says stop, or is gone: each is a method's name and its arguments."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other side decides what an interrupt means
     warnings.simplefilter("ignore")
     try:
         worker = Worker(load(name)(threads))
@@ -36,12 +38,22 @@ def serve(connection: Connection, name: str, threads: int) -> None:
         connection.send(("absent", f"{type(error).__name__}: {error}"))
         return
     connection.send(("present", worker.contender.version))
-    while (request := connection.recv())[0] != "stop":
+    while (request := _receive(connection))[0] != "stop":
         try:
             connection.send(("done", getattr(worker, request[0])(*request[1:])))
+        except BrokenPipeError:
+            return
         except Exception as error:
             last = traceback.extract_tb(error.__traceback__)[-1]
             connection.send(("failed", f"{type(error).__name__}: {error} ({os.path.basename(last.filename)}:{last.lineno})"))
+
+
+def _receive(connection: Connection) -> tuple[Any, ...]:
+    try:
+        request: tuple[Any, ...] = connection.recv()
+    except (EOFError, ConnectionError):
+        return ("stop",)
+    return request
 
 
 class Worker:
