@@ -29,7 +29,8 @@ _SURFACE: dict[_Any, str] = {
     "logical_or matmul maximum minimum multiply negative no_op norm not_equal ones ones_like placeholder "
     "placeholder_with_default pow random_normal random_uniform rank reduce_all reduce_any reduce_max reduce_mean reduce_min "
     "reduce_prod reduce_sum reshape reverse rsqrt shape sigmoid sign size slice sqrt square squared_difference squeeze "
-    "stop_gradient subtract tanh tensordot tile to_float trace transpose truediv truncated_normal zeros zeros_like",
+    "stop_gradient subtract tanh tensordot tile to_float trace transpose truediv truncated_normal where zeros "
+    "zeros_like",
     _variables: "Variable VariableAggregation VariableSynchronization assign assign_add assign_sub constant_initializer "
     "get_local_variable get_variable get_variable_scope global_variables_initializer glorot_normal_initializer "
     "glorot_uniform_initializer local_variables local_variables_initializer ones_initializer orthogonal_initializer "
@@ -88,8 +89,15 @@ def disable_eager_execution() -> None:
 
 
 disable_v2_behavior = disable_eager_execution
+initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 
 nn = _Namespace("nn", _ops, names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup")
+math = _Namespace("math", _ops, names=_SURFACE[_ops])
+linalg = _Namespace("linalg", _ops, names="matmul norm trace eye tensordot diag_part")
+random = _Namespace(
+    "random", uniform=_ops.random_uniform, normal=_ops.random_normal, truncated_normal=_ops.truncated_normal,
+    set_random_seed=_graph.set_random_seed,
+)  # fmt: skip
 layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
 initializers = _Namespace(
     "initializers",

@@ -316,6 +316,7 @@ class Operation:
         self.inputs, self.control_inputs = list(inputs), list(graph.control_inputs)
         self.outputs: list[Tensor] = []
         self.gradient: Callable[..., Any] | None = None
+        self.gradient_scope = name + "_grad"  # what the gradient's own operations are named under
         self.penalty: Penalty | None = None
         self.fused: list[Tensor] | None = None  # what an AddN of penalties needs instead of its inputs
         before = self.control_inputs + [t.op for t in self.inputs]

@@ -108,11 +108,12 @@ def _sigmoid(a: Any) -> Any:
 
 negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g)
 sign: Any
+multiply: Any
 zeros_like: Any
 abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x))
 sign = _unary("Sign", np.sign, lambda x, y, g: zeros_like(x))
-square = _unary("Square", np.square, lambda x, y, g: g * (2.0 * x))
-sqrt = _unary("Sqrt", np.sqrt, lambda x, y, g: g * 0.5 / y)
+square = _unary("Square", np.square, lambda x, y, g: multiply(g, multiply(x, 2.0)))
+sqrt = _unary("Sqrt", np.sqrt, lambda x, y, g: make("SqrtGrad", None, [y, g], lambda a, b: b * 0.5 / a, g.dtype, x.shape))
 rsqrt = _unary("Rsqrt", lambda a: 1 / np.sqrt(a), lambda x, y, g: g * -0.5 * y / x)
 exp = _unary("Exp", np.exp, lambda x, y, g: g * y)
 log = _unary("Log", np.log, lambda x, y, g: g / x)
@@ -228,6 +229,14 @@ setattr(Operand, "__neg__", negative)  # noqa: B010
 setattr(Operand, "__abs__", abs)  # noqa: B010
 
 
+def where(condition: Any, x: Any, y: Any, name: str | None = None) -> Any:
+    """Return `x` where the condition holds, else `y`."""
+    c, a = convert_to_tensor(condition), convert_to_tensor(x)
+    b = convert_to_tensor(y, a.dtype.base_dtype)
+    rule = lambda op, g: [None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)]  # noqa: E731
+    return make("Select", name, [c, a, b], np.where, a.dtype.base_dtype, a.shape, rule)
+
+
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """Return `x` with another dtype; itself if it has that already."""
     x, wanted = convert_to_tensor(x), as_dtype(dtype).base_dtype
@@ -261,7 +270,7 @@ def _reduced(shape: _Shape, axes: tuple[int, ...] | None, keepdims: bool) -> _Sh
 
 
 def _sum_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
-    return spread(g) + zeros_like(x)
+    return make("Tile", None, [spread(g), x], lambda a, like: np.broadcast_to(a, like.shape), g.dtype, x.shape)
 
 
 def _reduction(kind: str, compute: Callable[..., Any], gradient: Callable[..., Any] | None, dtype: Any = None) -> Any:
@@ -300,7 +309,7 @@ def _wide(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
     count = cast(size(x), g.dtype) / maximum(cast(size(y), g.dtype), 1)
-    return spread(g) / count + zeros_like(x)
+    return _sum_gradient(x, y, g, spread) / count
 
 
 def _extreme_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
@@ -354,9 +363,21 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
         raise TypeError(f"Expected {kept}, got {scale} of type 'float' instead.")
     kind = kind or type(regularizer).__name__
     loss = make(kind, name or kind, [weights], at_border(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
-    loss.op.gradient = lambda op, g: [
-        g * make("PenaltyGrad", None, op.inputs, at_border(regularizer.gradient), op.inputs[0].dtype, op.inputs[0].shape)
-    ]
+    slope = at_border(regularizer.gradient)
+
+    def by(a: Any, factor: Any) -> Any:
+        found = slope(a)
+        return found if factor == 1 else found * factor
+
+    # TensorFlow's parts, of which a penalty is the whole, name the gradient.
+    l1, l2 = regularizer.coefficients
+    part = "AddN" if l1 and l2 else "Abs" if l1 else "L2Loss"
+    if part == "AddN":
+        loss.op.gradient_scope = ""
+    elif kind != "L2Loss":
+        loss.op.gradient_scope = f"{loss.op.name}/{part}_grad"
+    last = "AddN" if part == "AddN" else "mul"
+    loss.op.gradient = lambda op, g: [make("PenaltyGrad", last, [weights, g], by, weights.dtype, weights.shape)]
     if weights.dtype.base_dtype != "float16":
         loss.op.penalty = regularizer
     return loss
@@ -857,7 +878,9 @@ def gradients(
     parts: dict[Operation, list[Tensor]] = {}
     with name_scope(name, "gradients", tops):
         for y, g in zip(tops, given, strict=True):
-            parts.setdefault(y.op, []).append(ones_like(y) if g is None else convert_to_tensor(g, y.dtype.base_dtype))
+            parts.setdefault(y.op, []).append(
+                ones_like(y, name="Fill") if g is None else convert_to_tensor(g, y.dtype.base_dtype)
+            )
         for op in reversed(order):
             if op not in leads or op not in parts:
                 continue
@@ -871,7 +894,7 @@ def gradients(
                     "not whole networks. Compute the data loss's gradients by yourself and pass them to apply_gradients, with "
                     "tf.gradients of the regularization loss added"
                 )
-            with op.graph.name_scope(op.name.split("/")[-1] + "_grad"):
+            with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
                 for t, g in zip(op.inputs, op.gradient(op, parts[op][0]), strict=True):
                     if g is not None and t.op in leads:
                         parts.setdefault(t.op, []).append(g)
