@@ -146,14 +146,19 @@ def _host(int n):
 cdef int enlist(int wanted) except -1:
     """Bring the team to this many helpers. They serve from the next jobs on, nobody waits for them."""
     global helpers
-    if wanted > helpers:
-        host = threading.Thread(target=_host, args=(wanted - helpers,), name="fastreg", daemon=True)
-        helpers = wanted
-        try:
-            host.start()
-        except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
-            return 0
-        hosts.append(host)
+    cdef int count
+    wanted = min(wanted, <int>REGIONS - 1)
+    if wanted <= helpers:
+        return 0
+    # Before any Python code, which may let another caller in.
+    count = wanted - helpers
+    helpers = wanted
+    host = threading.Thread(target=_host, args=(count,), name="fastreg", daemon=True)
+    try:
+        host.start()
+    except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
+        return 0
+    hosts.append(host)
     return 0
 
 

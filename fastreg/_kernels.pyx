@@ -764,14 +764,13 @@ cdef void help() noexcept nogil:
 
 cdef void serve(int helpers) noexcept nogil:
     """Lend this thread's OpenMP region to the team until it is dismissed. Thread 0 keeps out of the way of the caller's core."""
-    cdef int i, seen
+    cdef int i
     for i in prange(helpers + 1, num_threads=helpers + 1, schedule="static", chunksize=1):
         if i > 0:
             help()
         else:
             while not fr_load(&team.dismissed):
-                seen = fr_load(&team.dismissed)
-                fr_sleep(&team.dismissed, seen)
+                fr_sleep(&team.dismissed, 0)
 
 
 cdef void dismiss() noexcept nogil:
