@@ -84,7 +84,7 @@ class RegularizationLoss:
         ``w/Regularizer/l2_regularizer:0``, and the same without ``:0``.
     """
 
-    __slots__ = ("__weakref__", "_cell", "_key", "_owner", "_penalty", "op_name", "regularizer", "variable")
+    __slots__ = ("__weakref__", "_cell", "_key", "_owner", "_penalty", "_regularizer", "op_name", "variable")
 
     def __init__(self, variable: Parameter, regularizer: Regularizer, op_name: str) -> None:
         self.variable = variable
@@ -92,9 +92,14 @@ class RegularizationLoss:
         self._set(regularizer, op_name)
 
     def _set(self, regularizer: Regularizer | None, op_name: str) -> None:
-        self.regularizer = regularizer
+        self._regularizer = regularizer
         self._penalty = regularizer if isinstance(regularizer, Penalty) else None
         self.op_name = op_name
+
+    @property
+    def regularizer(self) -> Regularizer | None:
+        """What it is made by; it is set on the variable."""
+        return self._regularizer
 
     @property
     def name(self) -> str:
@@ -118,21 +123,21 @@ class RegularizationLoss:
         return self.dtype.type(self._own_value())
 
     def _own_value(self) -> float:
-        if self.regularizer is None:
+        if self._regularizer is None:
             return 0.0
-        loss = _scalar(self.regularizer(self._cell[self._key]))
+        loss = _scalar(self._regularizer(self._cell[self._key]))
         return 0.0 if loss is None else float(loss)
 
     def _own_gradient(self) -> Array:
         weights = self._cell[self._key]
-        assert self.regularizer is not None
-        result = np.asarray(gradient_of(self.regularizer)(weights))
+        assert self._regularizer is not None
+        result = np.asarray(gradient_of(self._regularizer)(weights))
         if result.shape != weights.shape:
             raise ValueError(
                 f"the regularizer of {self._owner!r} returned a gradient of shape {result.shape} for weights of shape "
                 f"{weights.shape}"
             )
-        return result
+        return result.astype(weights.dtype, casting="same_kind", copy=False)
 
     def __float__(self) -> float:
         return float(self.value())
@@ -162,8 +167,20 @@ class Parameter:
 
     @property
     def value(self) -> Array:
-        """The array itself, not a copy."""
+        """The array itself, not a copy; what is set is written into it."""
         return self._array
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        if value is not self._array:  # w.value -= step has changed the array already
+            self.assign(value)
+
+    def assign(self, value: Any) -> None:
+        """Write `value`, which must have the array's shape, into the array."""
+        value, array = np.asarray(value), self._array
+        if value.shape != array.shape:
+            raise ValueError(f"value must have the shape {array.shape} of {self.name!r}, not {value.shape}")
+        np.copyto(array, value, casting="same_kind")
 
     @property
     def dtype(self) -> Any:
@@ -432,7 +449,7 @@ def flatten_terms(terms: Any) -> list[RegularizationLoss]:
     return flat
 
 
-def regularize(params: MutableMapping[str, Array], rules: Sequence[tuple[str, Regularizer | None]]) -> list[RegularizationLoss]:
+def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regularizer | None]]) -> list[RegularizationLoss]:
     """Return loss terms for arrays that a user already has.
 
     Parameters

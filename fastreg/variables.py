@@ -184,13 +184,6 @@ class Variable(Parameter):
         """Return what a partitioner is called with."""
         return {"shape": shape, "dtype": np.dtype(dtype)}
 
-    def assign(self, value: Any) -> None:
-        """Write `value`, which must have the variable's shape, into its array."""
-        value, array = np.asarray(value), self._array
-        if value.shape != array.shape:
-            raise ValueError(f"value must have the shape {array.shape} of {self.name!r}, not {value.shape}")
-        np.copyto(array, value, casting="same_kind")
-
     def __repr__(self) -> str:
         return f"<Variable {self.name!r} shape={self.shape} dtype={self.dtype}>"
 

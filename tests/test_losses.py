@@ -151,6 +151,14 @@ def test_a_regularizer_that_gives_none_files_nothing():
     assert fr.get_regularization_losses() == []
 
 
+def test_a_terms_regularizer_is_set_on_the_variable():
+    (term,) = fr.regularize({"w": np.ones(2)}, [("*", L2)])
+    with pytest.raises(AttributeError):
+        term.regularizer = L1
+    term.variable.regularizer = L1
+    assert term.regularizer is L1 and float(term) == 0.5
+
+
 def test_a_users_regularizer_may_return_none_later():
     results = [np.float64(2.0), None]
     fr.get_variable("w", shape=(2,), regularizer=lambda w: results[0])
@@ -374,6 +382,7 @@ def test_one_array_cannot_receive_two_gradients():
         (np.sum, TypeError, "has no gradient"),
         (type("R", (), {"__call__": Fourth.__call__, "gradient": lambda self, w: w[:1]})(), ValueError,
          r"the regularizer of 'w' returned a gradient of shape \(1,\) for weights of shape \(2,\)"),
+        (type("C", (), {"__call__": Fourth.__call__, "gradient": lambda self, w: 1j * w})(), TypeError, "same_kind"),
     ],
 )  # fmt: skip
 def test_a_users_regularizer_without_a_gradient(own, error, message):

@@ -145,6 +145,17 @@ def test_assign_writes_into_the_array():
     assert array.tolist() == [1, 2.5]
 
 
+def test_value_takes_numpys_in_place_operators_and_writes_what_is_set():
+    v = fr.get_variable("w", shape=[2], initializer=np.ones)
+    array = v.value
+    v.value -= 0.5
+    assert v.value is array and array.tolist() == [0.5, 0.5]
+    v.value = [1, 2]
+    assert v.value is array and array.tolist() == [1, 2]
+    with pytest.raises(ValueError, match="value must have the shape"):
+        v.value = np.ones(3)
+
+
 # Scopes
 
 

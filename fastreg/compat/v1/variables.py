@@ -68,7 +68,7 @@ class PenaltyLoss(Tensor, RegularizationLoss):  # type: ignore[misc]
 
     def of(self, variable: Variable, regularizer: Penalty) -> PenaltyLoss:
         """Say whose loss it is."""
-        self.variable, self.regularizer, self._penalty = variable, regularizer, regularizer
+        self.variable, self._regularizer, self._penalty = variable, regularizer, regularizer
         self._cell, self._key, self._owner, self.op_name = variable._cell, variable._key, variable.name, self.op.name
         return self
 
