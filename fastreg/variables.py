@@ -13,7 +13,7 @@ import functools
 import inspect
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, TypeAlias
 
@@ -69,6 +69,14 @@ def glorot_uniform_initializer(seed: int | None = None) -> Callable[..., Array]:
         return rng.uniform(-limit, limit, tuple(shape)).astype(dtype)
 
     return initialize
+
+
+def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
+    """Return a function's parameters; none for one that does not tell, as np.zeros in NumPy 1."""
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:
+        return {}
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:
@@ -172,10 +180,10 @@ class Variable(Parameter):
         if not callable(initializer):
             return initializer
         if shape is not None:
-            if info is not None and "partition_info" in inspect.signature(initializer).parameters:
+            if info is not None and "partition_info" in parameters_of(initializer):
                 initializer = functools.partial(initializer, partition_info=info)
             return functools.partial(initializer, shape, np.dtype(dtype))
-        if any(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in inspect.signature(initializer).parameters.values()):
+        if any(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in parameters_of(initializer).values()):
             raise ValueError("shape is needed: the initializer is a function of a shape and a dtype")
         return initializer
 

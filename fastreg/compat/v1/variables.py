@@ -158,7 +158,7 @@ class Variable(core.Variable, Operand):
             initializer = initializer()
         if not callable(initializer):
             return initializer
-        parameters = inspect.signature(initializer).parameters
+        parameters = core.parameters_of(initializer)
         if shape is not None and None not in shape:
             more = {"partition_info": info} if "partition_info" in parameters else {}
             return lambda: initializer(list(shape), dtype=kind, **more)
