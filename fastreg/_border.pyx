@@ -859,9 +859,12 @@ def update(
     batch.check_spans(names)
     for j in range(len(penalties)):
         i = owners[j]
+        l1 = l2 = 0.0
+        (<Penalty?>penalties[j]).add_to(&l1, &l2)
         for k in range(<Py_ssize_t>starts[i], <Py_ssize_t>starts[i + 1]):
             item = &batch.items[k]
-            (<Penalty?>penalties[j]).add_to(&item.l1, &item.l2)
+            item.l1 += l1
+            item.l2 += l2
     batch.job.rule = parameters
     batch.job.rule.clip = 1.0
     batch.job.rule.proximal = chosen >= PROXIMAL_GRADIENT_DESCENT
