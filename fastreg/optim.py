@@ -68,7 +68,10 @@ def _number(value: object, name: str, least: float = -math.inf, below: float = m
     """Return a hyperparameter as a float, or say what it should be."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not (math.isfinite(number) and least <= number < below):
         bounds = "finite" if least == -math.inf else f"finite and at least {least:g}"
         raise ValueError(f"{name} must be {bounds}{f' and below {below:g}' if below < math.inf else ''}, got {value!r}")
@@ -173,6 +176,7 @@ class Optimizer:
         regularization : list of RegularizationLoss, or Total, optional
             Terms over variables that are updated here. Their gradients are added to the given ones; what L1 a proximal rule
             is given goes to its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
+            For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
 
         Returns
         -------
@@ -722,15 +726,21 @@ class MomentumW(_Decoupled, Momentum):
 class _Proximal(Optimizer):
     """Rules with an L1 and an L2 strength of their own, over which they take an exact step."""
 
-    def _take_strengths(self, l1: float, l2: float) -> None:
+    def _take_strengths(self, l1: Schedule, l2: Schedule) -> None:
         self.l1_regularization_strength = _strength(l1, "l1_regularization_strength")
         self.l2_regularization_strength = _strength(l2, "l2_regularization_strength")
 
     def _rule(self) -> dict[str, float]:
-        return {"rate": self._rate(), "l1": self.l1_regularization_strength, "l2": self.l2_regularization_strength}
+        return {
+            "rate": self._rate(),
+            "l1": self._at(self.l1_regularization_strength, "l1_regularization_strength"),
+            "l2": self._at(self.l2_regularization_strength, "l2_regularization_strength"),
+        }
 
 
-def _strength(value: float, name: str) -> float:
+def _strength(value: Schedule, name: str) -> Schedule:
+    if callable(value):
+        return value
     if _number(value, name) < 0:
         raise ValueError(f"{name} {value:f} needs to be positive or zero")
     return float(value)
@@ -742,7 +752,7 @@ class ProximalGradientDescent(_Proximal):
     Parameters
     ----------
     learning_rate : float or callable
-    l1_regularization_strength, l2_regularization_strength : float, optional
+    l1_regularization_strength, l2_regularization_strength : float or callable, optional
         l1 and l2. L1 terms of `regularization` add to l1; L2 terms go to the gradient.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
@@ -758,8 +768,8 @@ class ProximalGradientDescent(_Proximal):
     def __init__(
         self,
         learning_rate: Schedule,
-        l1_regularization_strength: float = 0.0,
-        l2_regularization_strength: float = 0.0,
+        l1_regularization_strength: Schedule = 0.0,
+        l2_regularization_strength: Schedule = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
@@ -774,7 +784,7 @@ class ProximalAdagrad(_Proximal, _Accumulating):
     learning_rate : float or callable
     initial_accumulator_value : float, optional
         Of a; above 0.
-    l1_regularization_strength, l2_regularization_strength : float, optional
+    l1_regularization_strength, l2_regularization_strength : float or callable, optional
         As for `ProximalGradientDescent`.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
@@ -791,8 +801,8 @@ class ProximalAdagrad(_Proximal, _Accumulating):
         self,
         learning_rate: Schedule,
         initial_accumulator_value: float = 0.1,
-        l1_regularization_strength: float = 0.0,
-        l2_regularization_strength: float = 0.0,
+        l1_regularization_strength: Schedule = 0.0,
+        l2_regularization_strength: Schedule = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, initial_accumulator_value, **options)
@@ -815,7 +825,7 @@ class Ftrl(_Proximal):
         At most 0. At powers other than -1/2 the bits are those of the C library's pow.
     initial_accumulator_value : float, optional
         Of a; at least 0.
-    l1_regularization_strength, l2_regularization_strength, l2_shrinkage_regularization_strength : float, optional
+    l1_regularization_strength, l2_regularization_strength, l2_shrinkage_regularization_strength : float or callable, optional
         l1, l2 and shrinkage. L1 terms of `regularization` add to l1; L2 terms go to the gradient. Here l1 and l2 stand against
         the gradients of all steps so far, not against each step's as elsewhere: to weigh as much as in another rule after n
         steps, they must be n times as large.
@@ -835,13 +845,15 @@ class Ftrl(_Proximal):
         learning_rate: Schedule,
         learning_rate_power: float = -0.5,
         initial_accumulator_value: float = 0.1,
-        l1_regularization_strength: float = 0.0,
-        l2_regularization_strength: float = 0.0,
-        l2_shrinkage_regularization_strength: float = 0.0,
+        l1_regularization_strength: Schedule = 0.0,
+        l2_regularization_strength: Schedule = 0.0,
+        l2_shrinkage_regularization_strength: Schedule = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(learning_rate, **options)
-        self.initial_accumulator_value = _strength(initial_accumulator_value, "initial_accumulator_value")
+        if _number(initial_accumulator_value, "initial_accumulator_value") < 0:
+            raise ValueError(f"initial_accumulator_value {initial_accumulator_value:f} needs to be positive or zero")
+        self.initial_accumulator_value = initial_accumulator_value
         if _number(learning_rate_power, "learning_rate_power") > 0:
             raise ValueError(f"learning_rate_power {learning_rate_power:f} needs to be negative or zero")
         self.learning_rate_power = float(learning_rate_power)
@@ -857,4 +869,5 @@ class Ftrl(_Proximal):
         rule = super()._rule()
         if rule["rate"] == 0:
             raise ValueError("learning_rate of Ftrl must be above 0, got 0")
-        return rule | {"power": -self.learning_rate_power, "shrinkage": self.l2_shrinkage_regularization_strength}
+        shrinkage = self._at(self.l2_shrinkage_regularization_strength, "l2_shrinkage_regularization_strength")
+        return rule | {"power": -self.learning_rate_power, "shrinkage": shrinkage}

@@ -247,8 +247,9 @@ def test_folded_is_accumulated_first_bit_for_bit(name, options):
     rules = [("a", L2), ("[bc]", L2 if name in PROXIMAL else BOTH), ("d", L2), ("f", None), ("*", L2 if name in PROXIMAL else L1)]
     folded, plain = network(), network()
     terms, same = fr.regularize(folded, rules), fr.regularize(plain, rules)
-    for collection, arrays in ((terms, folded), (same, plain)):  # a variable with two terms
-        collection.extend(fr.regularize(arrays, [("a", fr.l2_regularizer(0.125)), ("c", L2)]))
+    more = fr.sum_regularizer([fr.l2_regularizer(0.1), fr.l2_regularizer(0.7)])
+    for collection, arrays in ((terms, folded), (same, plain)):  # variables with two terms
+        collection.extend(fr.regularize(arrays, [("a", more), ("c", L2)]))
     one, other = make(name, **options), make(name, **options)
     for step in range(3):
         total, given = gradients(plain, step), gradients(folded, step)
@@ -428,6 +429,14 @@ def test_slots_are_arrays_of_their_own_like_the_variable():
     assert optimizer.get_slot_names() == ["rms", "momentum", "mg"]
 
 
+def test_a_gradient_may_be_read_only_and_shared():
+    v, w = np.ones(3), np.ones(3)
+    fr.optim.GradientDescent(1.0).apply_gradients({"v": (read_only(np.ones(3)), v), "w": (np.ones(3), w)})
+    g = read_only(np.ones(3))
+    fr.optim.GradientDescent(1.0).apply_gradients({"v": (g, v), "w": (g, w)})
+    assert v.tolist() == w.tolist() == [-1, -1, -1]
+
+
 def test_a_subclass_of_ndarray_is_stepped_in_place(tmp_path):
     w = np.memmap(tmp_path / "w", np.float32, "w+", shape=(5,))
     optimizer = fr.optim.Adagrad(1.0, 1.0)
@@ -521,6 +530,23 @@ def test_a_schedule_that_gives_no_rate_changes_nothing(bad):
     optimizer.learning_rate = lambda step: 1 / 0
     with refused(optimizer, ZeroDivisionError, "division", w):
         optimizer.apply_gradients({"w": (np.ones(2), w)})
+
+
+def test_strengths_that_are_functions_of_the_step():
+    w, v = np.array([4.0, -4.0]), np.array([4.0, -4.0])
+    optimizer = fr.optim.ProximalGradientDescent(1.0, float, 0.0)
+    for expected in (4.0, 3.0, 1.0):
+        optimizer.apply_gradients({"w": (np.zeros(2), w)})
+        assert w.tolist() == [expected, -expected]
+    l1 = fr.l1_regularizer(1.0)
+    terms, optimizer = fr.regularize({"v": v}, [("v", l1)]), fr.optim.ProximalGradientDescent(1.0)
+    for expected in (4.0, 3.0, 1.0):
+        l1.scale = float(optimizer.iterations)
+        optimizer.apply_gradients({"v": (np.zeros(2), v)}, regularization=terms)
+        assert v.tolist() == [expected, -expected]
+    optimizer = fr.optim.Ftrl(1.0, l2_shrinkage_regularization_strength=lambda step: -1.0)
+    with refused(optimizer, ValueError, "l2_shrinkage_regularization_strength must be finite and at least 0, got -1.0", w):
+        optimizer.apply_gradients({"w": (np.zeros(2), w)})
 
 
 def test_decay_by_rules_first_match_wins():
@@ -666,6 +692,17 @@ def test_a_saved_state_goes_on_with_the_same_bits(name, tmp_path):
     assert_same(again, arrays)
     for key, array in optimizer.state_dict().items():
         assert restored.state_dict()[key].tobytes() == array.tobytes()
+
+
+def test_a_saved_state_finds_bare_arrays_by_their_place():
+    w, g = [np.ones(2), np.ones(3)], [np.ones(2), np.ones(3)]
+    optimizer, again = make("Momentum"), make("Momentum")
+    optimizer.apply_gradients(zip(g, w, strict=True))
+    again.load_state_dict(optimizer.state_dict())
+    copies = [array.copy() for array in w]
+    optimizer.apply_gradients(zip(g, w, strict=True))
+    again.apply_gradients(zip(g, copies, strict=True))
+    assert [array.tolist() for array in copies] == [array.tolist() for array in w]
 
 
 def test_a_state_is_a_copy_both_ways():
@@ -868,6 +905,7 @@ def test_check_finite_writes_nothing(bad, dtype):
         (lambda: fr.optim.Optimizer(0.1), TypeError, "Optimizer is the rules' base"),
         (lambda: fr.optim.GradientDescent(-0.1), ValueError, "learning_rate must be finite and at least 0, got -0.1"),
         (lambda: fr.optim.GradientDescent(np.nan), ValueError, "learning_rate must be finite and at least 0, got nan"),
+        (lambda: fr.optim.GradientDescent(10**400), ValueError, "learning_rate must be finite and at least 0, got 1000"),
         (lambda: fr.optim.GradientDescent("0.1"), TypeError, "learning_rate must be a number, got '0.1' of type str"),
         (lambda: fr.optim.GradientDescent(True), TypeError, "learning_rate must be a number, got True of type bool"),
         (lambda: fr.optim.GradientDescent(0.1, clip_norm=0.0), ValueError, "clip_norm must be above 0, got 0"),
