@@ -30,6 +30,7 @@ import fastreg as fr
 
 try:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
     from sklearn.datasets import load_breast_cancer
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
@@ -274,6 +275,9 @@ def plot(path: Path, whole: Runs, batched: Runs, strengths: Mapping[float, Seque
     for scale, x, y in zip(strengths, kept_counts, correct, strict=True):
         by_strength.annotate(f"{scale:g}", (x, y), (5, 5), textcoords="offset points", fontsize=9)
     by_strength.set(xlabel="features kept", ylabel="validation accuracy in %", xscale="log")
+    by_strength.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    by_strength.xaxis.set_major_formatter("{x:g}")
+    by_strength.xaxis.set_minor_formatter("")
     over_time.set_title("Weights that are exactly 0: every step on all of the training part")
     with_noise.set_title(f"Weights that are exactly 0: mini-batches of {batch}")
     sizes.set_title("Weights that are not 0, by size (all of the training part, first seed)")
