@@ -474,7 +474,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     return out
 
 
-def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None, preferred_dtype: Any = None) -> Tensor:
+def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """Return `value` as a tensor: itself, a variable's value, a stack of tensors, or a constant."""
     if isinstance(value, Operand):
         tensor: Tensor = value if isinstance(value, Tensor) else value._as_tensor()  # type: ignore[attr-defined]

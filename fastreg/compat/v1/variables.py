@@ -6,6 +6,7 @@ variable or computes, and cannot matter to an array.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import inspect
@@ -26,6 +27,7 @@ from fastreg.compat.v1.framework import (
     Session,
     Tensor,
     TensorShape,
+    _graph_of,
     _session,
     as_dtype,
     constant,
@@ -39,9 +41,8 @@ from fastreg.kernels import Penalty
 from fastreg.losses import RegularizationLoss
 
 ACCEPTED = {
-    "caching_device", "use_resource", "use_locking", "synchronization", "aggregation", "expected_shape", "validate_shape",
-    "colocate_gradients_with_ops", "gate_gradients", "aggregation_method", "use_cudnn_on_gpu", "a_is_sparse",
-    "b_is_sparse", "partition_strategy", "config", "target",
+    "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops", "config",
+    "expected_shape", "gate_gradients", "partition_strategy", "target", "use_cudnn_on_gpu", "use_locking", "use_resource",
 }  # fmt: skip
 
 
@@ -224,15 +225,18 @@ class Variable(core.Variable, Operand):
 
     def assign(self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Return an operation that sets the value."""
-        return assign(self, value, name=name)
+        out = assign(self, value, name=name)
+        return out if read_value else out.op
 
     def assign_add(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Return an operation that adds to the value."""
-        return assign_add(self, delta, name=name)
+        out = assign_add(self, delta, name=name)
+        return out if read_value else out.op
 
     def assign_sub(self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True) -> Any:
         """Return an operation that subtracts from the value."""
-        return assign_sub(self, delta, name=name)
+        out = assign_sub(self, delta, name=name)
+        return out if read_value else out.op
 
     def load(self, value: Any, session: Session | None = None) -> None:
         """Set the value at once."""
@@ -297,7 +301,7 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
             raise TypeError(f"{kind}: ref must be a variable, not {ref!r}")
         target, cell = ref.op.outputs[0], ref._cell
         x = convert_to_tensor(value, target.dtype.base_dtype, name="value")
-        if differ := ops.mismatch(target, x):
+        if validate_shape is not False and (differ := ops.mismatch(target, x)):
             raise ValueError(
                 f"{differ} for {name or kind!r} (op: {kind!r}) with input shapes: {ops.shown(target)}, {ops.shown(x)}."
             )
@@ -385,13 +389,20 @@ class variable_scope(core.variable_scope):  # noqa: N801 - TensorFlow's name
             dtype=None if dtype is None else as_dtype(dtype),
             auxiliary_name_scope=auxiliary_name_scope,
         )
-        self._constraint = constraint
+        self._constraint, self._graph = constraint, _graph_of([v for v in values or () if isinstance(v, Operand)])
+        self._graphs = contextlib.ExitStack()
 
     def __enter__(self) -> core.VariableScope:
+        if self._graph is not None:
+            self._graphs.enter_context(self._graph.as_default())
         scope = super().__enter__()
         scope.constraint = self._constraint  # type: ignore[attr-defined]  # as TensorFlow has it, not inherited
         scope.dtype = as_dtype(scope.dtype)
         return scope
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._graphs.close()
 
 
 def get_variable_scope() -> core.VariableScope:
