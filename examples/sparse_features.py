@@ -18,7 +18,7 @@ import argparse
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -152,7 +152,7 @@ CHOOSES = "ProximalGradientDescent"
 
 @dataclass
 class Run:
-    """A trained model, how long its steps took, and the share of exact zeros in its kernel after every tenth of them."""
+    """A trained model, its median time a step, and the share of exact zeros in its kernel after every tenth step."""
 
     method: str
     scale: float
@@ -185,7 +185,7 @@ def train(method: str, split: Split, scale: float, steps: int, batch: int, seed:
     with fr.Graph().as_default():
         model = build(features.shape[1], l1 if penalized else None)
         terms = fr.get_regularization_losses()
-    optimizer, run, seconds = rule(steps), Run(method, scale, model), 0.0
+    optimizer, run, seconds = rule(steps), Run(method, scale, model), []
     parts = (Part(features[i], labels[i]) for i in batches(len(labels), batch, np.random.default_rng(seed)))
     for part in itertools.islice(parts, steps) if batch < len(labels) else itertools.repeat(split.train, steps):
         begin = time.perf_counter()
@@ -193,10 +193,10 @@ def train(method: str, split: Split, scale: float, steps: int, batch: int, seed:
         if cumulative:
             l1.scale = scale * (optimizer.iterations + 1)
         optimizer.apply_gradients([(kernel, model.kernel), (bias, model.bias)], regularization=terms)
-        seconds += time.perf_counter() - begin
+        seconds.append(time.perf_counter() - begin)
         if optimizer.iterations % RECORDED == 0:
             run.zeros.append(float(np.mean(run.weights == 0)))
-    run.microseconds = 1e6 * seconds / steps
+    run.microseconds = 1e6 * float(np.median(seconds))
     return run
 
 
@@ -342,22 +342,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Products this small are slower on several of BLAS's threads, by far where other work has the cores.
     with threadpool_limits(1, user_api="blas"), tqdm(total=jobs, unit="run", file=sys.stderr) as bar:
 
-        def trained(method: str, scale: float, batch: int) -> list[Run]:
-            bar.set_description(f"{method}, scale {scale:g}")
-            group = []
-            for seed, split in zip(seeds, splits, strict=True):
-                group.append(train(method, split, scale, options.steps, batch, seed))
-                bar.update()
-            return group
+        def trained(methods: Iterable[str], scale: float, batch: int) -> dict[str, list[Run]]:
+            runs: dict[str, list[Run]] = {method: [] for method in methods}
+            for seed, split in zip(seeds, splits, strict=True):  # methods by turns: what else the machine does hits all alike
+                for method, group in runs.items():
+                    bar.set_description(f"{method}, scale {scale:g}")
+                    group.append(train(method, split, scale, options.steps, batch, seed))
+                    bar.update()
+            return runs
 
         for scale in options.scale:
-            group = trained(CHOOSES, scale, patients)
+            group = trained([CHOOSES], scale, patients)[CHOOSES]
             seen = [(run, split.validation) for run, split in zip(group, splits, strict=True)]
             strengths[scale] = [(float(np.sum(run.weights != 0)), accuracy(run.model, part)) for run, part in seen]
             losses[scale] = float(np.mean([log_loss(run.model, part) for run, part in seen]))
         chosen = min(losses, key=losses.__getitem__)
-        whole = {method: trained(method, chosen, patients) for method in METHODS}
-        batched = {method: trained(method, chosen, options.batch) for method in METHODS}
+        whole = trained(METHODS, chosen, patients)
+        batched = trained(METHODS, chosen, options.batch)
     print(f"trained in {time.perf_counter() - begin:.1f} s\n")
 
     print(f"{'L1 strength':>12}  {'features kept':>14}  {'validation loss':>15}  {'accuracy':>14}")
