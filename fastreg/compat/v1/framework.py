@@ -234,9 +234,9 @@ class Graph(registry.Graph):
         """Return the tensor ``<operation>:0``."""
         op_name, colon, output = name.partition(":")
         if not colon or not output.isdigit():
+            what = "refers to an Operation" if name in self.elements else "looks like an (invalid) Operation name"
             raise ValueError(
-                f"The name {name!r} looks like an (invalid) Operation name, not a Tensor. "
-                'Tensor names must be of the form "<op_name>:<output_index>".'
+                f'The name {name!r} {what}, not a Tensor. Tensor names must be of the form "<op_name>:<output_index>".'
             )
         op = self.elements.get(op_name)
         if op is None or int(output) >= len(op.outputs):

@@ -163,7 +163,8 @@ class Optimizer:
                 )
         for v in variables:
             starts = self._rule._initial_slots(np.zeros(()))
-            for slot, start in zip(self._rule._slot_names, starts, strict=True):
+            pairs = zip(self._rule._slot_names, starts, strict=True)
+            for slot, start in sorted(pairs, key=lambda pair: pair[0] == "momentum"):  # TensorFlow makes RMSProp's last
                 slots = self._slots.setdefault(slot, {})
                 if v not in slots:
                     with variable_scope(None, f"{v.op.name}/{self._slot_ops.get(slot) or self._name}"):
