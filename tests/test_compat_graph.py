@@ -175,6 +175,16 @@ def test_control_dependencies_run_first():
         assert sess.run(after) == 2.0
 
 
+def test_a_penalty_waits_for_what_it_depends_on_in_a_sum_too():
+    v = tf.get_variable("v", shape=[2], initializer=tf.zeros_initializer())
+    with tf.control_dependencies([v.assign([3.0, 4.0])]):
+        late = tf.nn.l2_loss(v)
+    total = tf.add_n([late, tf.nn.l2_loss(tf.ones([2]))])
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run(total) == 13.5
+
+
 def test_random_numbers_are_new_at_each_run_and_repeatable_by_seed():
     def draw():
         with tf.Graph().as_default(), tf.Session() as sess:
@@ -237,6 +247,14 @@ def test_l1s_gradient_is_zero_at_zero_and_stop_gradient_stops():
     with tf.Session() as sess:
         assert sess.run(g).tolist() == [0.0, -3.0, 4.0]
     assert tf.gradients(tf.stop_gradient(w), w) == [None] and tf.gradients(tf.constant(1.0), [w]) == [None]
+
+
+def test_equal_extremes_share_the_gradient():
+    w = tf.constant([[1.0, 3.0, 3.0], [2.0, 2.0, 2.0]])
+    with tf.Session() as sess:
+        by_row, by_all = sess.run([tf.gradients(tf.reduce_max(w, 1), w)[0], tf.gradients(tf.reduce_min(w), w)[0]])
+    np.testing.assert_allclose(by_row, [[0, 0.5, 0.5], [1 / 3] * 3], rtol=1e-6)
+    assert by_all.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 def test_a_layers_gradient_is_outside_and_says_so():

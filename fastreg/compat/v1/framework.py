@@ -217,7 +217,6 @@ class Graph(registry.Graph):
         super().__init__()
         self.cells: list[list[Any]] = []  # of its variables; each session has values of its own for them
         self.bound: Session | None = None
-        self.control_inputs: list[Operation] = []
 
     def get_operations(self) -> list[Operation]:
         """Return the operations in the order in which they were made."""
@@ -253,18 +252,21 @@ class Graph(registry.Graph):
             return self.get_tensor_by_name(obj) if ":" in obj else self.get_operation_by_name(obj)
         return obj._as_graph_element() if hasattr(obj, "_as_graph_element") else obj
 
+    @property
+    def control_inputs(self) -> list[Operation]:
+        """What the operations that are made now in this thread wait for."""
+        return getattr(self._local, "control_inputs", [])
+
     @contextlib.contextmanager
     def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
         """Let what is made within run after `control_inputs`; None clears them."""
         outer = self.control_inputs
-        if control_inputs is None:
-            self.control_inputs = []
-        else:
-            self.control_inputs = outer + [c if isinstance(c, Operation) else convert_to_tensor(c).op for c in control_inputs]
+        more = [c if isinstance(c, Operation) else convert_to_tensor(c).op for c in control_inputs or ()]
+        self._local.control_inputs = [] if control_inputs is None else outer + more
         try:
             yield
         finally:
-            self.control_inputs = outer
+            self._local.control_inputs = outer
 
 
 registry._DefaultGraphs.make = Graph
@@ -322,6 +324,11 @@ class Operation:
         before = self.control_inputs + [t.op for t in self.inputs]
         self.changes: bool = changes or any(op.changes for op in before)
         graph.elements[name] = self
+
+    @property
+    def fusable(self) -> bool:
+        """Whether it is a penalty that a sum may compute together with others."""
+        return self.penalty is not None and not self.control_inputs
 
     def run(self, feed_dict: Any = None, session: Session | None = None) -> None:
         """Run it in the given or the default session."""
@@ -699,7 +706,7 @@ def _compute(target: Operation, values: dict[Operation, Any]) -> None:
             stack.pop()
             continue
         inputs = op.fused or op.inputs
-        if op.fused and any(t.op.penalty is not None and t.op in values for t in op.inputs):
+        if op.fused and any(t.op.fusable and t.op in values for t in op.inputs):
             inputs = op.inputs  # a penalty was fed, or is known already
         missing = [t.op for t in inputs if t.op not in values] + [c for c in op.control_inputs if c not in values]
         if missing:
@@ -716,7 +723,7 @@ def _compute(target: Operation, values: dict[Operation, Any]) -> None:
 
 def _sum_of_penalties(op: Operation, arrays: list[Any]) -> Any:
     """Return an AddN's value with one call of the kernels for all of its penalties."""
-    penalties = [t.op.penalty for t in op.inputs]
+    penalties = [t.op.penalty if t.op.fusable else None for t in op.inputs]
     items = [
         (array if array.flags.forc else np.ascontiguousarray(array), p, t.op.name)
         for array, p, t in zip(arrays, penalties, op.inputs, strict=True)

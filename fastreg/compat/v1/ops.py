@@ -107,7 +107,7 @@ def _sigmoid(a: Any) -> Any:
 
 
 negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g)
-sign: Any
+sign: Any  # these are made below
 multiply: Any
 zeros_like: Any
 abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x))
@@ -184,36 +184,26 @@ def _pow_gradient(x: Any, y: Any, z: Any, g: Any) -> tuple[Any, Any]:
     return g * y * pow(x, y - 1), g * z * safe
 
 
-_BINARY: dict[str, tuple[str, Any, Any]] = {
-    "add": ("AddV2", np.add, lambda x, y, z, g: (g, g)),
-    "subtract": ("Sub", np.subtract, lambda x, y, z, g: (g, -g)),
-    "multiply": ("Mul", np.multiply, lambda x, y, z, g: (g * y, g * x)),
-    "truediv": ("RealDiv", np.divide, lambda x, y, z, g: (g / y, -g * z / y)),
-    "floordiv": ("FloorDiv", np.floor_divide, None),
-    "floormod": ("FloorMod", np.mod, None),
-    "pow": ("Pow", np.power, _pow_gradient),
-    "maximum": ("Maximum", np.maximum, _chosen(lambda x, y: x >= y)),
-    "minimum": ("Minimum", np.minimum, _chosen(lambda x, y: x <= y)),
-    "squared_difference": ("SquaredDifference", lambda a, b: (a - b) ** 2, lambda x, y, z, g: (2 * g * (x - y), 2 * g * (y - x))),
-}
-_COMPARISONS = {
-    "greater": np.greater, "greater_equal": np.greater_equal, "less": np.less, "less_equal": np.less_equal,
-    "equal": np.equal, "not_equal": np.not_equal, "logical_and": np.logical_and, "logical_or": np.logical_or,
-}  # fmt: skip
-_CAPITALS = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "maximum": "Maximum", "minimum": "Minimum", "pow": "Pow"}
-
-
-def _named(key: str) -> str:
-    return _CAPITALS.get(key, "".join(part.capitalize() for part in key.split("_")) if key in _COMPARISONS else key)
-
-
-_functions = {key: _binary(kind, _named(key), f, gradient) for key, (kind, f, gradient) in _BINARY.items()}
-_functions |= {key: _binary(_named(key), _named(key), f, dtype="?") for key, f in _COMPARISONS.items()}
-add, subtract, multiply, truediv, floordiv, floormod, pow, maximum, minimum, squared_difference = (
-    _functions[key] for key in _BINARY
+add = _binary("AddV2", "Add", np.add, lambda x, y, z, g: (g, g))
+subtract = _binary("Sub", "Sub", np.subtract, lambda x, y, z, g: (g, -g))
+multiply = _binary("Mul", "Mul", np.multiply, lambda x, y, z, g: (g * y, g * x))
+truediv = divide = div = _binary("RealDiv", "truediv", np.divide, lambda x, y, z, g: (g / y, -g * z / y))
+floordiv = _binary("FloorDiv", "floordiv", np.floor_divide)
+floormod = _binary("FloorMod", "FloorMod", np.mod)
+pow = _binary("Pow", "Pow", np.power, _pow_gradient)
+maximum = _binary("Maximum", "Maximum", np.maximum, _chosen(lambda x, y: x >= y))
+minimum = _binary("Minimum", "Minimum", np.minimum, _chosen(lambda x, y: x <= y))
+squared_difference = _binary(
+    "SquaredDifference", "SquaredDifference", lambda a, b: (a - b) ** 2, lambda x, y, z, g: (2 * g * (x - y), 2 * g * (y - x))
 )
-greater, greater_equal, less, less_equal, equal, not_equal, logical_and, logical_or = (_functions[key] for key in _COMPARISONS)
-divide = div = truediv
+greater = _binary("Greater", "Greater", np.greater, dtype="?")
+greater_equal = _binary("GreaterEqual", "GreaterEqual", np.greater_equal, dtype="?")
+less = _binary("Less", "Less", np.less, dtype="?")
+less_equal = _binary("LessEqual", "LessEqual", np.less_equal, dtype="?")
+equal = _binary("Equal", "Equal", np.equal, dtype="?")
+not_equal = _binary("NotEqual", "NotEqual", np.not_equal, dtype="?")
+logical_and = _binary("LogicalAnd", "LogicalAnd", np.logical_and, dtype="?")
+logical_or = _binary("LogicalOr", "LogicalOr", np.logical_or, dtype="?")
 
 # An operator's operation is named after the operator: 2 * x is mul, tf.multiply(2, x) is Mul.
 _OPERATORS = {
@@ -313,8 +303,12 @@ def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
 
 
 def _extreme_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
-    hit = cast(equal(x, spread(y)), g.dtype)
-    return spread(g) * hit / spread(reduce_sum(hit) if y.shape.ndims == 0 else cast(ones_like(y), g.dtype))
+    def compute(a: Any, extreme: Any, slope: Any) -> Any:
+        hit = (a == extreme).astype(a.dtype)
+        reduced = tuple(i for i, n in enumerate(extreme.shape) if n != a.shape[i])
+        return hit * slope / hit.sum(axis=reduced, keepdims=True)
+
+    return make("ExtremeGrad", None, [x, spread(y), spread(g)], compute, g.dtype, x.shape)
 
 
 reduce_sum = _reduction("Sum", _wide(np.sum), _sum_gradient)
@@ -346,8 +340,8 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     shape = next((t.shape for t in tensors if t.shape.is_fully_defined()), first.shape)
     out = make("AddN", name, tensors, lambda *arrays: sum(arrays[1:], start=arrays[0]), first.dtype.base_dtype, shape)
     out.op.gradient = lambda op, g: [g] * len(op.inputs)
-    if shape.ndims == 0 and any(t.op.penalty is not None for t in tensors):
-        out.op.fused = [t if t.op.penalty is None else t.op.inputs[0] for t in tensors]
+    if any(t.op.fusable for t in tensors):
+        out.op.fused = [t.op.inputs[0] if t.op.fusable else t for t in tensors]
     return out
 
 
