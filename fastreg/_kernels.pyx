@@ -66,7 +66,12 @@ cdef extern from "_team.h":
     int fr_swap(int* value, int new) noexcept nogil
     void fr_sleep(int* value, int seen) noexcept nogil
     void fr_wake(int* value, int sleepers) noexcept nogil
+    ctypedef struct cpu_set_t:
+        pass
     void fr_yield() noexcept nogil
+    int fr_cpu() noexcept nogil
+    void fr_home(cpu_set_t* home) noexcept nogil
+    void fr_avoid(cpu_set_t* home, int cpu) noexcept nogil
     long long fr_nanoseconds() noexcept nogil
     void fr_pause() noexcept nogil
 
@@ -77,6 +82,7 @@ ctypedef fused real:
 cdef enum:
     LANES = 32
     BLOCKS = CHUNK // BLOCK
+    CLAIM_BYTES = 1 << 17      # what a thread takes at a time, so that a thread that is held up holds up little
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
@@ -702,11 +708,12 @@ cdef void work(Job* job, int me) noexcept nogil:
 cdef void divide(Job* job, int threads) noexcept nogil:
     """Cut the chunks into a region for each thread, and decide how many a thread claims at a time."""
     cdef int i
+    cdef Py_ssize_t claim = CLAIM_BYTES * job.n_chunks // (job.n_bytes + 1)
     job.n_regions = min(threads, <int>REGIONS)
     for i in range(job.n_regions):
         job.regions[i].next_chunk = job.n_chunks * i // job.n_regions
         job.regions[i].stop = job.n_chunks * (i + 1) // job.n_regions
-    job.claim = job.n_chunks if threads == 1 else max(<Py_ssize_t>1, min(<Py_ssize_t>64, job.n_chunks // (8 * threads)))
+    job.claim = job.n_chunks if threads == 1 else max(<Py_ssize_t>1, min(claim, job.n_chunks // (8 * threads)))
 
 
 # -------------------------------------------------------------------------------------------------------------- threads
@@ -727,6 +734,7 @@ cdef struct Team:
     int sleepers
     int[15] pad3
     int busy               # a caller has the team
+    int cpu                # the processor that it runs on
     int helpers
     int dismissed
     Job* job
@@ -743,7 +751,10 @@ cdef enum:
 
 cdef void help() noexcept nogil:
     cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, i
+    cdef int avoided = -1
+    cdef cpu_set_t home
     cdef long long deadline
+    fr_home(&home)
     while not fr_load(&team.dismissed):
         deadline = fr_nanoseconds() + LOOKOUT
         while fr_load(&team.announced) == seen and fr_nanoseconds() < deadline:
@@ -759,6 +770,10 @@ cdef void help() noexcept nogil:
         if me <= fr_load(&team.seats):
             work(team.job, me)
         fr_add_int(&team.active, -1)
+        # Where BLAS's threads spin on every other processor, Linux wakes a helper on the caller's, and the caller waits.
+        if avoided != team.cpu:
+            avoided = team.cpu
+            fr_avoid(&home, avoided)
     fr_add_int(&team.helpers, -1)
 
 
@@ -804,6 +819,7 @@ cdef void run(Job* job, int allowed) noexcept nogil:
         work(job, 0)
     elif FR_TEAM:
         team.job = job
+        team.cpu = fr_cpu()
         fr_store(&team.seats, threads - 1)
         fr_add_int(&team.announced, 1)
         if fr_load(&team.sleepers) > 0:

@@ -33,6 +33,14 @@
 #define fr_sleep(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
 #define fr_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
 #define fr_yield() sched_yield()
+#define fr_cpu() sched_getcpu()
+#define fr_home(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
+/* Keep this thread off one of the processors that `home` allows, if that leaves any. */
+static void fr_avoid(const cpu_set_t* home, int cpu) {
+    cpu_set_t allowed = *home;
+    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &allowed);
+    if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
+}
 static long long fr_nanoseconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -53,6 +61,10 @@ static long long fr_nanoseconds(void) {
 #define fr_sleep(p, seen) ((void)0)
 #define fr_wake(p, n) ((void)0)
 #define fr_yield() ((void)0)
+#define cpu_set_t int
+#define fr_cpu() 0
+#define fr_home(home) ((void)(home))
+#define fr_avoid(home, cpu) ((void)(home))
 #define fr_nanoseconds() 0LL
 #define fr_pause() ((void)0)
 #endif
