@@ -204,6 +204,16 @@ class Graph:
         with self._lock:
             return [key for key in self._collections if isinstance(key, str)]
 
+    def forget(self, element: Any) -> None:
+        """Take a variable out of the graph again: its place in every collection, and its name."""
+        with self._lock:
+            for items in self._collections.values():
+                items[:] = [item for item in items if item is not element]
+            self._collections = {key: items for key, items in self._collections.items() if items}
+            self.variables.pop(element.op_name, None)
+            self.elements.pop(element.op_name, None)
+            self._names_in_use.pop(element.op_name.lower(), None)
+
     @property
     def collections(self) -> list[Any]:
         """The names of the collections that there are."""

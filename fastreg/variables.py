@@ -141,7 +141,8 @@ class Variable(Parameter):
             raise TypeError(f"the initial value of {name!r} must be an array of numbers, not {value!r}")
         keys = self._keys(collections, trainable)
         op = _loss_op(regularizer, array, name)
-        self._enlist([array], get_default_graph().unique_name(name), trainable, keys)
+        with get_default_graph().name_scope(name) as scope:
+            self._enlist([array], scope[:-1], trainable, keys)
         if op is not None:
             self._regularize(regularizer, op)
 
@@ -332,6 +333,8 @@ class VariableScope:
 
         `variable_class` makes it, and is given the `options`, as a custom getter is.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, not {name!r}")
         custom_getter = self.custom_getter if custom_getter is None else custom_getter
         if custom_getter is not None and not callable(custom_getter):
             raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter}")
@@ -475,14 +478,20 @@ def _get_partitioned(
             "Partitioner returned a different partitioning than what was already found.  "
             f"Partitioner returned {count} shards, and shard {name}/part_0 was found."
         )
-    parts = []
-    for i, (offset, size) in enumerate(slices(shape[axis], count)):
-        info = PartitionInfo(list(shape), [offset if k == axis else 0 for k in range(len(shape))])
-        part_shape: tuple[int, ...] | None = (*shape[:axis], size, *shape[axis + 1 :])
-        part = initializer
-        if initializer is not None and not callable(initializer):
-            part, part_shape = initializer[(slice(None),) * axis + (slice(offset, offset + size),)], None
-        parts.append(_get_single(graph, make, f"{name}/part_{i}", part_shape, dtype, part, reuse, info))
+    parts: list[Any] = []
+    try:
+        for i, (offset, size) in enumerate(slices(shape[axis], count)):
+            info = PartitionInfo(list(shape), [offset if k == axis else 0 for k in range(len(shape))])
+            part_shape: tuple[int, ...] | None = (*shape[:axis], size, *shape[axis + 1 :])
+            part = initializer
+            if initializer is not None and not callable(initializer):
+                part, part_shape = initializer[(slice(None),) * axis + (slice(offset, offset + size),)], None
+            parts.append(_get_single(graph, make, f"{name}/part_{i}", part_shape, dtype, part, reuse, info))
+    except BaseException:
+        for made in parts:
+            made.regularizer = None
+            graph.forget(made)
+        raise
     whole = make.func.partitioned(name, shape, parts, partitions)  # type: ignore[attr-defined]
     graph.variables[name] = whole
     return whole

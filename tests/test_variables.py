@@ -104,12 +104,14 @@ def test_an_initializer_class_is_instantiated():
         (dict(shape=[2], dtype=np.int32, regularizer=L2), TypeError, "w must be a float32 or float64 array, got dtype int32"),
         (dict(shape=[2], regularizer=np.abs), ValueError,
          "regularizer must return a scalar Tensor instead of a Tensor with rank 1."),
+        (dict(shape=[2], name="a b"), ValueError, "'a b' is not a valid scope name"),
+        (dict(shape=[2], name=3), TypeError, "name must be a string, not 3"),
         (dict(shape=[2], custom_getter=1), ValueError, "Passed a custom_getter which is not callable: 1"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_made_leaves_nothing_behind(graph, kwargs, error, message):
     with pytest.raises(error) as caught:
-        fr.get_variable("w", **kwargs)
+        fr.get_variable(**{"name": "w"} | kwargs)
     assert str(caught.value).startswith(message)
     assert graph.collections == [] and graph.variables == {} == graph.elements
     assert fr.get_variable("w", shape=[1]).name == "w:0"
@@ -405,6 +407,18 @@ def test_bad_partitions(graph, partitions, message):
     with pytest.raises(ValueError) as caught:
         fr.get_variable("w", shape=[4, 4], partitioner=lambda shape, dtype: partitions)
     assert str(caught.value) == message and graph.variables == {}
+
+
+def test_a_part_that_cannot_be_made_leaves_none_behind(graph):
+    def initializer(shape, dtype, partition_info):
+        return np.zeros(shape, dtype) if partition_info.var_offset == [0] else {}
+
+    kept = fr.get_variable("kept", shape=[2], regularizer=L2)
+    with pytest.raises(TypeError):
+        fr.get_variable("w", shape=[4], initializer=initializer, partitioner=lambda shape, dtype: [2], regularizer=L2)
+    assert list(graph.variables) == ["kept"] and fr.global_variables() == [kept] == fr.trainable_variables()
+    assert names(fr.get_regularization_losses()) == ["kept/Regularizer/l2_regularizer:0"]
+    assert next(p.name for p in fr.get_variable("w", shape=[4], partitioner=lambda shape, dtype: [2])) == "w/part_0:0"
 
 
 def test_partitioned_and_whole_do_not_mix(graph):
