@@ -521,6 +521,11 @@ def l2_loss(weights):
 
 
 # ----------------------------------------------------------------------------------------------------------- collections
+cdef struct Pair:
+    double l1
+    double l2
+
+
 cdef struct Span:
     char* start
     char* end
@@ -567,12 +572,14 @@ cdef class Batch:
     cdef Item* items
     cdef Span* spans
     cdef Py_ssize_t n_spans
+    cdef Pair* pairs       # of each term, read once: another thread may set a scale while the GIL is released
     cdef double* partials
 
-    def __cinit__(self, Py_ssize_t n_items, Py_ssize_t n_spans):
+    def __cinit__(self, Py_ssize_t n_items, Py_ssize_t n_spans, Py_ssize_t n_terms):
         self.items = <Item*>malloc((n_items + 1) * sizeof(Item))
         self.spans = <Span*>malloc((n_spans + 1) * sizeof(Span))
-        if self.items == NULL or self.spans == NULL:
+        self.pairs = <Pair*>malloc((n_terms + 1) * sizeof(Pair))
+        if self.items == NULL or self.spans == NULL or self.pairs == NULL:
             raise MemoryError()
         self.n_spans = 0
         memset(&self.job, 0, sizeof(Job))
@@ -582,7 +589,14 @@ cdef class Batch:
     def __dealloc__(self):
         free(self.items)
         free(self.spans)
+        free(self.pairs)
         free(self.partials)
+
+    cdef Pair* read_pair(self, Py_ssize_t term, Penalty penalty) noexcept:
+        cdef Pair* pair = &self.pairs[term]
+        pair.l1 = pair.l2 = 0.0
+        penalty.add_to(&pair.l1, &pair.l2)
+        return pair
 
     cdef void claim(self, ndarray x, bint written, int role, Py_ssize_t owner) noexcept:
         """Note the memory of x for `check_spans`."""
@@ -653,11 +667,12 @@ def evaluate(list arrays, list penalties, list names, list outs=None, bint accum
         The sum of the terms' values, in their order.
     """
     cdef Py_ssize_t n = len(arrays), i, j
-    cdef Batch batch = Batch(n, 2 * n)
+    cdef Batch batch = Batch(n, 2 * n, n)
     cdef Item* item
     cdef Item* owner
+    cdef Pair* pair
     cdef ndarray w, out
-    cdef double l1, l2, total = 0.0
+    cdef double total = 0.0
     cdef Py_ssize_t factor = 1 if outs is None else 3 if accumulate else 2
     cdef bint in_place = False
     cdef dict first = {}
@@ -669,7 +684,9 @@ def evaluate(list arrays, list penalties, list names, list outs=None, bint accum
         w = plain_or_take(arrays[i], "the value of {!r}", names[i])
         arrays[i] = w
         fill(item, w)
-        (<Penalty?>penalties[i]).add_to(&item.l1, &item.l2)
+        pair = batch.read_pair(i, <Penalty?>penalties[i])
+        item.l1 = pair.l1
+        item.l2 = pair.l2
         if outs is not None:
             out = plain_or_take(outs[i], "out of {!r}", names[i])
             outs[i] = out
@@ -704,9 +721,7 @@ def evaluate(list arrays, list penalties, list names, list outs=None, bint accum
     execute(&batch.job)
     for i in range(n):
         owner = &batch.items[i if owners is None else <Py_ssize_t>owners[i]]
-        l1 = l2 = 0
-        (<Penalty>penalties[i]).add_to(&l1, &l2)
-        total += value_of(owner, l1, l2)
+        total += value_of(owner, batch.pairs[i].l1, batch.pairs[i].l2)
     return fr_float64(total)
 
 
@@ -827,14 +842,15 @@ def update(
     cdef Item* item
     cdef Item sums
     cdef ndarray w, g, index
-    cdef double l1, l2, total = 0.0, squares = 0.0, norm
+    cdef Pair* pair
+    cdef double total = 0.0, squares = 0.0, norm
     cdef Operation chosen = OPERATIONS[operation]
     cdef list starts = []
     for i in range(n):
         starts.append(n_items)
         n_items += 1 if rows[i] is None else cnp.PyArray_SIZE(<ndarray?>rows[i])
     starts.append(n_items)
-    batch = Batch(n_items, 5 * n)
+    batch = Batch(n_items, 5 * n, len(penalties))
     for i in range(n):
         w = plain(weights[i])
         if w is None:
@@ -859,12 +875,11 @@ def update(
     batch.check_spans(names)
     for j in range(len(penalties)):
         i = owners[j]
-        l1 = l2 = 0.0
-        (<Penalty?>penalties[j]).add_to(&l1, &l2)
+        pair = batch.read_pair(j, <Penalty?>penalties[j])
         for k in range(<Py_ssize_t>starts[i], <Py_ssize_t>starts[i + 1]):
             item = &batch.items[k]
-            item.l1 += l1
-            item.l2 += l2
+            item.l1 += pair.l1
+            item.l2 += pair.l2
     batch.job.rule = parameters
     batch.job.rule.clip = 1.0
     batch.job.rule.proximal = chosen >= PROXIMAL_GRADIENT_DESCENT
@@ -888,9 +903,7 @@ def update(
         for k in range(<Py_ssize_t>starts[i], <Py_ssize_t>starts[i + 1]):
             sums.absolute_sum += batch.items[k].absolute_sum
             sums.square_sum += batch.items[k].square_sum
-        l1 = l2 = 0.0
-        (<Penalty>penalties[j]).add_to(&l1, &l2)
-        total += value_of(&sums, l1, l2)
+        total += value_of(&sums, batch.pairs[j].l1, batch.pairs[j].l2)
     return fr_float64(total)
 
 
