@@ -163,8 +163,11 @@ class Numba(Contender):
                 v = x[i]
                 z[i] = v - t if v > t else (v + t if v < -t else zero)
 
-        names = {"run": self.numba.njit(parallel=True, fastmath=True)(run), "x": problem.weights[0], "z": problem.gradients[0]}
-        yield Form("njit(parallel)", "run(x, z)", names, arrays=lambda: problem.gradients)
+        for label, threads in (("njit(parallel)", True), ("njit", False)):
+            if threads or problem.cell.elements <= 1e5:
+                compiled = self.numba.njit(parallel=threads, fastmath=True)(run)
+                names = {"run": compiled, "x": problem.weights[0], "z": problem.gradients[0]}
+                yield Form(label, "run(x, z)", names, arrays=lambda: problem.gradients)
 
     def update(self, problem: Problem) -> Iterator[Form]:
         """Offer the rule, the gradient and the loss in one loop over blocks of the collection."""
