@@ -29,6 +29,6 @@ export LD_PRELOAD="${libraries[*]}" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=pr
 isas=$(python -c 'import fastreg; print(*fastreg.get_config()["isas"])')
 for isa in $isas; do
     echo "=== $isa"
-    # PYTHONMALLOC: every object an allocation of its own, so that reading past one is seen.
-    FASTREG_ISA=$isa PYTHONMALLOC=malloc python -m pytest -q -x -p no:cacheprovider "$@"
+    # PYTHONMALLOC: every object an allocation of its own, so that reading past one is seen. --capture=sys: reports stay visible.
+    FASTREG_ISA=$isa PYTHONMALLOC=malloc python -m pytest -q -x --capture=sys -p no:cacheprovider "$@"
 done
