@@ -210,6 +210,7 @@ def test_an_uninitialized_variable_is_not_stepped():
     ("wrong", "error", "message"),
     [
         (lambda opt, v: opt.apply_gradients([]), ValueError, r"^No variables provided\.$"),
+        (lambda opt, v: opt.apply_gradients([(v, v)], decay_var_list=[v]), TypeError, "has no decay_var_list"),
         (lambda opt, v: opt.apply_gradients([(None, v)]), ValueError, "^No gradients provided for any variable: "),
         (lambda opt, v: opt.minimize(tf.constant(1.0), var_list=[]), ValueError, r"^No variables to optimize\.$"),
         (lambda opt, v: opt.minimize(tf.constant(1.0)), ValueError, "^No gradients provided for any variable, check your graph"),

@@ -44,10 +44,7 @@ class Optimizer:
         given.apply_defaults()
         self._numbers = given.arguments
         self._name = self._numbers.pop("name")
-        self._slot_ops = {
-            "accum": self._numbers.pop("accum_name", None),
-            "linear": self._numbers.pop("linear_name", None),
-        }
+        self._slot_ops = {slot: self._numbers.pop(slot + "_name", None) for slot in ("accum", "linear")}
         self._numbers.pop("use_locking")
         # A tensor or a function has no value yet; a number is checked now.
         checked: dict[str, Any] = {k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()}
@@ -70,10 +67,8 @@ class Optimizer:
     def variables(self) -> list[Variable]:
         """Return the slots and the powers of beta that are in the default graph, by name."""
         graph = get_default_graph()
-        found = [v for slots in self._slots.values() for v in slots.values()] + [
-            v for pair in self._powers.values() for v in pair
-        ]
-        return sorted((v for v in found if v.graph is graph), key=lambda v: str(v.name))
+        groups = [*(slots.values() for slots in self._slots.values()), *self._powers.values()]
+        return sorted((v for group in groups for v in group if v.graph is graph), key=lambda v: str(v.name))
 
     def _get_beta_accumulators(self) -> tuple[Variable, Variable]:
         return self._powers[get_default_graph()]
@@ -84,9 +79,8 @@ class Optimizer:
     ) -> list[tuple[Any, Any]]:  # fmt: skip
         """Return pairs of a gradient, or None, and a variable: of the trainable ones, unless told of others."""
         loss = loss() if callable(loss) else loss
-        variables = (
-            trainable_variables() if var_list is None else list(var_list) if isinstance(var_list, (list, tuple)) else [var_list]
-        )
+        variables = trainable_variables() if var_list is None else var_list
+        variables = list(variables) if isinstance(variables, (list, tuple)) else [variables]
         if not variables:
             raise ValueError("No variables to optimize.")
         return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
@@ -109,6 +103,8 @@ class Optimizer:
         self, grads_and_vars: Any, global_step: Any = None, name: str | None = None, decay_var_list: Sequence[Any] | None = None
     ) -> Operation:
         """Return an operation that steps the variables by the given gradients, all at once."""
+        if decay_var_list is not None and "weight_decay" not in self._numbers:
+            raise TypeError(f"apply_gradients() of {type(self).__name__} has no decay_var_list, for it decays no weights")
         pairs = [(_gradient(g), v) for g, v in grads_and_vars]
         if not pairs:
             raise ValueError("No variables provided.")
@@ -174,10 +170,9 @@ class Optimizer:
 
     def _step(self, live: list[tuple[Any, Variable]], arrays: Any, numbers: dict[str, Any], decays: list[str]) -> None:
         rule = self._rule
+        decay = numbers.pop("weight_decay", None)
         for key, number in numbers.items():
             setattr(rule, key, number)
-        if "weight_decay" in numbers:
-            rule.weight_decay = [(name, numbers["weight_decay"]) for name in decays]  # type: ignore[attr-defined]
         powers = [read_cell(power) for power in self._powers.get(live[0][1].graph, ())]
         if powers:
             rule._rule = functools.partial(_adams_rule, rule, *powers)  # type: ignore[method-assign]
@@ -189,12 +184,21 @@ class Optimizer:
             narrow += [(a, b) for a, b in zip(held, wide, strict=True) if a is not b]
             weights = wide[0]
             g = np.asarray(next(arrays), weights.dtype, order="C")
-            if isinstance(gradient, IndexedSlices):
-                rows = next(arrays)
-                pairs[v.op.name] = ((g, rows) if not powers else _whole(g, rows, weights), weights)
-            else:
+            if not isinstance(gradient, IndexedSlices):
                 pairs[v.op.name] = (g.copy() if np.may_share_memory(g, weights) else g, weights)
+            elif not powers:
+                pairs[v.op.name] = ((g, next(arrays)), weights)
+            else:  # TensorFlow's Adam moves the slots of the other rows too, but decays only these
+                rows = next(arrays)
+                if decay is not None and v.op.name in decays:
+                    np.subtract.at(weights, rows, weights[rows] * weights.dtype.type(decay))
+                    decays = [name for name in decays if name != v.op.name]
+                whole = np.zeros_like(weights)
+                np.add.at(whole, rows, g)
+                pairs[v.op.name] = (whole, weights)
             rule._slots[v.op.name] = tuple(wide[1:])
+        if decay is not None:
+            rule.weight_decay = [(name, decay) for name in decays]  # type: ignore[attr-defined]
         rule.apply_gradients(pairs)
         for array, wider in narrow:
             array[...] = wider
@@ -206,13 +210,6 @@ def _adams_rule(rule: Any, power1: Any, power2: Any) -> dict[str, float]:
     """Return Adam's numbers with the powers of beta that the session holds, which an initializer can start anew."""
     rate = rule.learning_rate * math.sqrt(1 - float(power2)) / (1 - float(power1))
     return {"rate": rate, "beta1": rule.beta1, "beta2": rule.beta2, "epsilon": rule.epsilon}
-
-
-def _whole(values: Any, rows: Any, like: Any) -> Any:
-    """Return a gradient of rows as a whole one: TensorFlow's Adam moves the slots of the other rows too."""
-    out = np.zeros_like(like)
-    np.add.at(out, rows, values)
-    return out
 
 
 def _gradient(g: Any) -> Any:
