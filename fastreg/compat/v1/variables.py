@@ -134,8 +134,9 @@ class Variable(core.Variable, Operand):
 
     def _file(self, regularizer: Any) -> None:
         """Put the loss of `regularizer` in the place of the one there was."""
-        loss, listed = loss_of(regularizer, self) if regularizer is not None else None, self._collection()
-        listed[:] = [item for item in listed if item is not self._loss or item is None]
+        loss, listed = None if regularizer is None else loss_of(regularizer, self), self._collection()
+        if self._loss is not None:
+            listed[:] = [item for item in listed if item is not self._loss]
         if loss is not None:
             listed.append(loss)
         self._loss, self._regularizer = loss, regularizer
