@@ -17,9 +17,10 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 # Contraction is off everywhere: an FMA would change float64 bits between instruction sets. The next two let the compiler turn
-# comparisons and square roots into vector code; no flag changes a value. The last two keep the loops what they are meant to
-# be: specialized by calling inline functions with literals (left to itself, GCC makes one function with branches), and
-# without turning the store of a row from registers into a copy through memory.
+# comparisons and square roots into vector code; no flag changes a value. The last three keep the loops what they are meant to
+# be: specialized by calling inline functions with literals (left to itself, GCC makes one function with branches), without
+# turning the store of a row from registers into a copy through memory, and without two of every loop for each option of a
+# rule, which takes minutes to compile.
 STRICT = [
     "-O3",
     "-ffp-contract=off",
@@ -27,7 +28,9 @@ STRICT = [
     "-fno-math-errno",
     "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))",
     "-fno-tree-loop-distribute-patterns",
+    "-fno-unswitch-loops",
 ]
+
 # Name of the kernel -> its instruction set.
 X86_64 = {
     "x86-64": ["-march=x86-64"],
@@ -55,6 +58,7 @@ class BuildKernels(build_ext):
 
     def build_extensions(self) -> None:
         """Probe for OpenMP, then build; without it the extensions are serial and say so."""
+        self.parallel = self.parallel or os.cpu_count()
         openmp = self.openmp_flags()
         if openmp is None:
             print("fastreg: no OpenMP found, building serial kernels", file=sys.stderr)

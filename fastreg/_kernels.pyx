@@ -6,14 +6,16 @@ instruction set, under that set's module name. A module hands out one thing, the
 
 How it is laid out, from the inside out:
 
-    lanes      sums by lane, with the gradient in the same pass, and their folding   measure_chunk, fold_chunk, fold
-    blocks     element-wise loops over one block      penalty_gradient, prox, one function for each update rule
-    chunks     composes them while a block is in L1   process_chunk
+    elements   sign, slope, shrink
+    rows       what becomes of 32 elements            put_row, update_row
+    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_chunk, fold
+    blocks     element-wise loops over one block      penalty_gradient, prox
+    chunks     choose among them                      process_chunk
     work       claims chunks until none is left       work
     threads    one region over all items of a job     run, and the team that helps it
 
-An operation is a composition, not a loop of its own: a block of 512 elements stays in L1 while it is measured, its penalty's
-gradient is formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once.
+An operation is a composition, not a loop of its own: a row stays in registers while it is measured, its penalty's gradient is
+formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once, all arrays abreast.
 
 Bits. The element-wise loops do the same IEEE operations in the same order on every instruction set (contraction is off).
 The sums are formed in float64 by a fixed shape. Element i of a block of 512 goes to lane i mod 32, so a block is up to 16 rows
@@ -86,8 +88,8 @@ cdef enum:
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
-# What is not 0 in a penalty, and what becomes of its gradient. The functions that take `parts` or `action` are called with
-# literals, so that the compiler makes a loop without branches of each.
+# What is not 0 in a penalty, and what becomes of its gradient. The functions that take `parts`, `action` or `operation` are
+# called with literals, so that the compiler makes a loop without branches of each.
 cdef enum:
     LASSO = 1
     RIDGE = 2
@@ -97,6 +99,14 @@ cdef enum:
     WRITE
     ADD
     STREAM                 # write around the caches
+    UPDATE                 # add to the given gradient, and let the rule consume it
+
+cdef struct Setting:
+    double l1              # coefficients of the penalty
+    double l2
+    double strength        # what a proximal rule shrinks by: its own l1 and the penalty's
+    double decay
+    Rule rule
 
 
 cdef inline real signed(real size, real w) noexcept nogil:
@@ -132,22 +142,154 @@ cdef inline real slope(real w, real l1, real l2, int parts) noexcept nogil:
     return signed(l1, w) + l2 * w
 
 
-# ---------------------------------------------------------------------------------------------------------------- lanes
-cdef inline void put_row(
-    real* w, real* base, real* out, real l1, real l2, int width, int parts, int action
+cdef inline real shrink(real w, real threshold) noexcept nogil:
+    """sign(w) * max(|w| - threshold, 0); NaN stays NaN."""
+    cdef real rest = magnitude(w) - threshold
+    return signed(0 if rest < 0 else rest, w)
+
+
+cdef inline real raised(real x, real power) noexcept nogil:
+    if real is float:
+        return powf(x, power)
+    else:
+        return pow(x, power)
+
+
+# ----------------------------------------------------------------------------------------------------------------- rows
+# A row is up to LANES elements of each array, which stay in registers from the first read to the last store. Everything is
+# computed into rows of its own before anything is stored, so the compiler need not ask which arrays are the same.
+cdef inline void update_row(
+    real* w,               # IN and OUT, width elements
+    real* g,               # IN: the total gradient
+    real* s0,              # IN and OUT: the rule's slots
+    real* s1,
+    real* s2,
+    int width,
+    Setting* setting,
+    int operation,
 ) noexcept nogil:
-    """By way of a row of its own, so that the compiler need not ask whether out is w or base."""
-    cdef real[LANES] row
+    """One update rule, by the formulas of TensorFlow 1's training_ops.cc, in the weights' dtype as there."""
+    cdef real[LANES] x, a, b, c
+    cdef real rate = <real>setting.rule.rate, keep = <real>setting.rule.momentum, epsilon = <real>setting.rule.epsilon
+    cdef real fresh1 = <real>(1 - setting.rule.beta1), fresh2 = <real>(1 - setting.rule.beta2)
+    cdef real decay = <real>setting.decay, lasso = <real>setting.strength, ridge = <real>setting.rule.l2, one = 1
+    cdef real threshold = <real>(setting.rule.rate * setting.strength)
+    cdef real divisor = <real>(1 + setting.rule.rate * setting.rule.l2)
+    cdef real ridge2 = <real>(2 * setting.rule.l2), shrinkage2 = <real>(2 * setting.rule.shrinkage)
+    cdef real power = <real>setting.rule.power
     cdef int j
-    if action != NOTHING:
+    for j in range(width):
+        x[j] = w[j]
+    if decay != 0:
         for j in range(width):
-            row[j] = slope(w[j], l1, l2, parts)
-            if action == ADD:
-                row[j] = base[j] + row[j]
+            x[j] = x[j] - decay * x[j]
+
+    if operation == GRADIENT_DESCENT:
+        for j in range(width):
+            x[j] = x[j] - g[j] * rate
+    elif operation == MOMENTUM:
+        for j in range(width):
+            a[j] = s0[j] * keep + g[j]
+        if setting.rule.nesterov:
+            for j in range(width):
+                x[j] = x[j] - (g[j] * rate + a[j] * keep * rate)
+        else:
+            for j in range(width):
+                x[j] = x[j] - a[j] * rate
+    elif operation == ADAGRAD:
+        for j in range(width):
+            a[j] = s0[j] + g[j] * g[j]
+            x[j] = x[j] - g[j] * rate / root(a[j])
+    elif operation == RMSPROP:
+        for j in range(width):
+            a[j] = s0[j] + (g[j] * g[j] - s0[j]) * fresh1
+        if setting.rule.centered:
+            for j in range(width):
+                c[j] = s2[j] + (g[j] - s2[j]) * fresh1
+                b[j] = s1[j] * keep + g[j] * rate / root(a[j] - c[j] * c[j] + epsilon)
+            for j in range(width):
+                s2[j] = c[j]
+        else:
+            for j in range(width):
+                b[j] = s1[j] * keep + g[j] * rate / root(a[j] + epsilon)
+        for j in range(width):
+            x[j] = x[j] - b[j]
+    elif operation == ADAM:
+        for j in range(width):
+            a[j] = s0[j] + (g[j] - s0[j]) * fresh1
+            b[j] = s1[j] + (g[j] * g[j] - s1[j]) * fresh2
+            x[j] = x[j] - a[j] * rate / (root(b[j]) + epsilon)
+    elif operation == PROXIMAL_GRADIENT_DESCENT:
+        for j in range(width):
+            x[j] = shrink(x[j] - g[j] * rate, threshold) / divisor
+    elif operation == PROXIMAL_ADAGRAD:
+        for j in range(width):
+            a[j] = s0[j] + g[j] * g[j]
+            b[j] = rate / root(a[j])
+            x[j] = shrink(x[j] - g[j] * b[j], b[j] * lasso) / (one + b[j] * ridge)
+    elif operation == FTRL:
+        # a is the accumulator, b the linear slot, c a power of the accumulator; the usual power of 1/2 is a square root.
+        for j in range(width):
+            a[j] = s0[j] + g[j] * g[j]
+        if setting.rule.power == 0.5:
+            for j in range(width):
+                c[j] = root(a[j])
+                b[j] = s1[j] + (g[j] + shrinkage2 * x[j] - (c[j] - root(s0[j])) / rate * x[j])
+        else:
+            for j in range(width):
+                c[j] = raised(a[j], power)
+                b[j] = s1[j] + (g[j] + shrinkage2 * x[j] - (c[j] - raised(s0[j], power)) / rate * x[j])
+        for j in range(width):
+            x[j] = (signed(lasso, b[j]) - b[j]) / (c[j] / rate + ridge2) if magnitude(b[j]) > lasso else 0
+
+    if operation not in (GRADIENT_DESCENT, PROXIMAL_GRADIENT_DESCENT):
+        for j in range(width):
+            s0[j] = a[j]
+    if operation in (RMSPROP, ADAM, FTRL):
+        for j in range(width):
+            s1[j] = b[j]
+    for j in range(width):
+        w[j] = x[j]
+
+
+cdef inline void put_row(
+    real* w,
+    real* base,
+    real* out,
+    real* s0,
+    real* s1,
+    real* s2,
+    int width,
+    Setting* setting,
+    int parts,
+    int action,
+    int operation,
+) noexcept nogil:
+    cdef real[LANES] row
+    cdef real l1 = <real>setting.l1, l2 = <real>setting.l2, clip = <real>setting.rule.clip
+    cdef int j, smooth = parts
+    if action == NOTHING:
+        return
+    if operation in (PROXIMAL_GRADIENT_DESCENT, PROXIMAL_ADAGRAD, FTRL):
+        smooth = parts & RIDGE
+    for j in range(width):
+        if action == WRITE:
+            row[j] = slope(w[j], l1, l2, smooth)
+        elif smooth:
+            row[j] = base[j] + slope(w[j], l1, l2, smooth)
+        else:
+            row[j] = base[j]
+    if action == UPDATE:
+        if clip != 1:
+            for j in range(width):
+                row[j] = row[j] * clip
+        update_row(w, row, s0, s1, s2, width, setting, operation)
+    else:
         for j in range(width):
             out[j] = row[j]
 
 
+# ---------------------------------------------------------------------------------------------------------------- lanes
 cdef inline vector four(double* w, int part) noexcept nogil:
     """(a + b) + (c + d) of one vector of lanes in four rows."""
     cdef vector a = fr_fetch(w), b = fr_fetch(w + LANES), c = fr_fetch(w + 2 * LANES), d = fr_fetch(w + 3 * LANES)
@@ -160,45 +302,48 @@ cdef inline void pass_rows(
     double* absolute,      # OUT: sums of |w|, the lanes from `first` on
     double* square,        # OUT: sums of w**2
     real* w,               # IN, groups of one row (float32) or four (float64) of LANES elements
-    real* base,            # IN to ADD: what the gradient is added to
+    real* base,            # IN: what the gradient is added to
     real* out,             # OUT: the gradient; may be w or base
+    real* s0,              # IN and OUT: slots of an update
+    real* s1,
+    real* s2,
     Py_ssize_t groups,
-    real l1,
-    real l2,
+    Setting* setting,
     int first,
     int width,             # lanes; as many as keep the accumulators in registers
     int parts,
     int action,
+    int operation,
 ) noexcept nogil:
     """Sum by lane and put the gradient, group by group: what one costs to compute hides behind the memory of the next."""
     cdef vector[LANES] a, s
     cdef vector x, ones = fr_ones()
-    cdef Py_ssize_t i, begin
+    cdef Py_ssize_t i, at
     cdef int k, row
     for k in range(width // FR_VECTOR):
         a[k] = s[k] = fr_zero()
     for i in range(groups):
         if real is float:
-            begin = i * LANES + first
+            at = i * LANES + first
             for k in range(width // FR_VECTOR):
                 if parts & LASSO:
-                    x = fr_widen_magnitude(w + begin + k * FR_VECTOR)
+                    x = fr_widen_magnitude(w + at + k * FR_VECTOR)
                     a[k] = fr_plus_float(a[k], x, ones)
-                else:
-                    x = fr_widen(w + begin + k * FR_VECTOR)
+                elif parts:
+                    x = fr_widen(w + at + k * FR_VECTOR)
                 if parts & RIDGE:
                     s[k] = fr_plus_exact_square(s[k], x)
-            put_row(w + begin, base + begin, out + begin, l1, l2, width, parts, action)
+            put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
         else:
-            begin = 4 * i * LANES + first
+            at = 4 * i * LANES + first
             for k in range(width // FR_VECTOR):
                 if parts & LASSO:
-                    a[k] = fr_plus(a[k], four(w + begin + k * FR_VECTOR, LASSO))
+                    a[k] = fr_plus(a[k], four(w + at + k * FR_VECTOR, LASSO))
                 if parts & RIDGE:
-                    s[k] = fr_plus(s[k], four(w + begin + k * FR_VECTOR, RIDGE))
+                    s[k] = fr_plus(s[k], four(w + at + k * FR_VECTOR, RIDGE))
             for row in range(4):
-                put_row(w + begin, base + begin, out + begin, l1, l2, width, parts, action)
-                begin += LANES
+                put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
+                at += LANES
     for k in range(width // FR_VECTOR):
         if parts & LASSO:
             fr_keep(absolute + first + k * FR_VECTOR, a[k])
@@ -206,13 +351,25 @@ cdef inline void pass_rows(
             fr_keep(square + first + k * FR_VECTOR, s[k])
 
 
-cdef inline void pass_tail(
-    double* absolute, double* square, real* w, real* base, real* out, int n, real l1, real l2, int parts, int action
+cdef void pass_tail(
+    double* absolute,
+    double* square,
+    real* w,
+    real* base,
+    real* out,
+    real* s0,
+    real* s1,
+    real* s2,
+    int n,
+    Setting* setting,
+    int parts,
+    int action,
+    int operation,
 ) noexcept nogil:
-    """The rest that makes no group, as a group filled up with zeros, which change no sum."""
+    """The rest that makes no group, as a group filled up with zeros, which change no sum. One function for all: it is short."""
     cdef real[4 * LANES] padded
     cdef double a, b, c, d
-    cdef int j
+    cdef int j, at
     memset(padded, 0, sizeof(padded))
     memcpy(padded, w, n * sizeof(real))
     for j in range(LANES):
@@ -231,57 +388,53 @@ cdef inline void pass_tail(
             if parts & RIDGE:
                 square[j] = square[j] + ((a * a + b * b) + (c * c + d * d))
     for j in range((n + LANES - 1) // LANES):
+        at = j * LANES
         put_row(
-            w + j * LANES, base + j * LANES, out + j * LANES, l1, l2, min(n - j * LANES, <int>LANES), parts, action
+            w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, min(n - at, <int>LANES), setting, parts, action, operation
         )
 
 
-cdef inline void pass_block(
-    double* absolute,
-    double* square,
-    real* w,
-    real* base,
-    real* out,
-    Py_ssize_t n,
-    real l1,
-    real l2,
-    int parts,
-    int action,
-) noexcept nogil:
-    cdef int group = LANES if real is float else 4 * LANES
-    cdef int j, width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
-    cdef Py_ssize_t full = n - n % group
-    for j in range(LANES // width):
-        pass_rows(absolute, square, w, base, out, n // group, l1, l2, j * width, width, parts, action)
-    if full < n:
-        pass_tail(absolute, square, w + full, base + full, out + full, <int>(n - full), l1, l2, parts, action)
-
-
 cdef inline void pass_chunk(
-    double* absolute,
-    double* square,
-    real* w,
+    double* absolute,      # OUT, LANES sums of |w| for each block, if parts has LASSO
+    double* square,        # OUT, LANES sums of w**2 for each block, if parts has RIDGE
+    real* w,               # IN, n elements, up to a chunk
     real* base,
     real* out,
+    real* s0,
+    real* s1,
+    real* s2,
     Py_ssize_t n,
-    real l1,
-    real l2,
-    real* buffer,
+    Setting* given,
+    real* buffer,          # a block, on its way around the caches
     int parts,
     int action,
+    int operation,
 ) noexcept nogil:
-    cdef Py_ssize_t i, m
-    cdef int block
+    # A copy of its own, which no store to an array can change: the compiler keeps it in registers.
+    cdef Setting setting = given[0]
+    cdef int group = LANES if real is float else 4 * LANES
+    cdef int width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
+    cdef int block, j, put = WRITE if action == STREAM else action
+    cdef Py_ssize_t i, m, full
+    cdef real* target
     for block in range(<int>((n + BLOCK - 1) // BLOCK)):
         i = block * BLOCK
         m = min(n - i, <Py_ssize_t>BLOCK)
-        if action == STREAM:
-            pass_block(absolute + block * LANES, square + block * LANES, w + i, w, buffer, m, l1, l2, parts, WRITE)
-            fr_stream(<char*>(out + i), <char*>buffer, m * sizeof(real))
-        else:
-            pass_block(
-                absolute + block * LANES, square + block * LANES, w + i, base + i, out + i, m, l1, l2, parts, action
+        full = m - m % group
+        target = buffer if action == STREAM else out + i
+        for j in range(LANES // width):
+            pass_rows(
+                absolute + block * LANES, square + block * LANES, w + i, base + i, target, s0 + i, s1 + i, s2 + i,
+                m // group, &setting, j * width, width, parts, put, operation,
             )
+        if full < m:
+            i += full
+            pass_tail(
+                absolute + block * LANES, square + block * LANES, w + i, base + i, target + full, s0 + i, s1 + i, s2 + i,
+                <int>(m - full), &setting, parts, put, operation,
+            )
+        if action == STREAM:
+            fr_stream(<char*>(out + block * BLOCK), <char*>buffer, m * sizeof(real))
 
 
 cdef inline void pass_parts(
@@ -290,46 +443,78 @@ cdef inline void pass_parts(
     real* w,
     real* base,
     real* out,
+    real* s0,
+    real* s1,
+    real* s2,
     Py_ssize_t n,
-    real l1,
-    real l2,
+    Setting* setting,
     real* buffer,
-    int parts,
     int action,
+    int operation,
 ) noexcept nogil:
-    if action == NOTHING:
-        pass_chunk(absolute, square, w, w, w, n, l1, l2, buffer, parts, NOTHING)
-    elif action == WRITE:
-        pass_chunk(absolute, square, w, w, out, n, l1, l2, buffer, parts, WRITE)
-    elif action == ADD:
-        pass_chunk(absolute, square, w, base, out, n, l1, l2, buffer, parts, ADD)
-    else:
-        pass_chunk(absolute, square, w, w, out, n, l1, l2, buffer, parts, STREAM)
+    """Decided by the coefficients as given: one that vanishes in float32 still counts in the value."""
+    if setting.l1 != 0 and setting.l2 != 0:
+        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, LASSO + RIDGE, action, operation)
+    elif setting.l1 != 0:
+        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, LASSO, action, operation)
+    elif setting.l2 != 0:
+        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, RIDGE, action, operation)
+    elif action == UPDATE:
+        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, 0, action, operation)
+    elif action == WRITE or action == STREAM:
+        memset(out, 0, n * sizeof(real))
 
 
 cdef void measure_chunk(
     double* absolute,      # OUT, LANES sums of |w| for each block, if l1 is not 0
     double* square,        # OUT, LANES sums of w**2 for each block, if l2 is not 0
     real* w,               # IN, n elements
-    real* base,            # IN to ADD: what the gradient is added to
-    real* out,             # OUT: the gradient; may be w or base
+    real* out,             # OUT, or IN and OUT to ADD: the gradient; may be w
     Py_ssize_t n,
-    double l1,
-    double l2,
-    real* buffer,          # a block, on its way around the caches
+    Setting* setting,
+    real* buffer,
     int action,
 ) noexcept nogil:
     """The sums of up to a chunk by lane and, in the same pass, its gradient."""
-    if l1 != 0 and l2 != 0:
-        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, LASSO + RIDGE, action)
-    elif l1 != 0:
-        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, LASSO, action)
-    elif l2 != 0:
-        pass_parts(absolute, square, w, base, out, n, <real>l1, <real>l2, buffer, RIDGE, action)
-    elif action == WRITE or action == STREAM:
-        memset(out, 0, n * sizeof(real))
-    elif action == ADD and out != base:
-        memcpy(out, base, n * sizeof(real))
+    if action == NOTHING:
+        pass_parts(absolute, square, w, w, w, w, w, w, n, setting, buffer, NOTHING, MEASURE)
+    elif action == WRITE:
+        pass_parts(absolute, square, w, w, out, w, w, w, n, setting, buffer, WRITE, GRADIENT)
+    elif action == ADD:
+        pass_parts(absolute, square, w, out, out, w, w, w, n, setting, buffer, ADD, ACCUMULATE)
+    else:
+        pass_parts(absolute, square, w, w, out, w, w, w, n, setting, buffer, STREAM, GRADIENT)
+
+
+cdef void update_chunk(
+    double* absolute,      # OUT, as above
+    double* square,
+    real* w,               # IN and OUT, n elements
+    real* g,               # IN: the given gradient
+    real* s0,              # IN and OUT: slots; w where the rule has none
+    real* s1,
+    real* s2,
+    Py_ssize_t n,
+    Setting* setting,
+    Operation operation,
+) noexcept nogil:
+    """The sums of up to a chunk by lane and, in the same pass, its update."""
+    if operation == GRADIENT_DESCENT:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, GRADIENT_DESCENT)
+    elif operation == MOMENTUM:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, MOMENTUM)
+    elif operation == ADAGRAD:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAGRAD)
+    elif operation == RMSPROP:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, RMSPROP)
+    elif operation == ADAM:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAM)
+    elif operation == PROXIMAL_GRADIENT_DESCENT:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_GRADIENT_DESCENT)
+    elif operation == PROXIMAL_ADAGRAD:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_ADAGRAD)
+    elif operation == FTRL:
+        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, FTRL)
 
 
 cdef double fold_chunk(double* lanes, int blocks) noexcept nogil:
@@ -419,12 +604,6 @@ cdef void penalty_gradient(
         slopes(out, base, w, n, <real>l1, <real>l2, LASSO + RIDGE, True)
 
 
-cdef inline real shrink(real w, real threshold) noexcept nogil:
-    """sign(w) * max(|w| - threshold, 0); NaN stays NaN."""
-    cdef real rest = magnitude(w) - threshold
-    return signed(0 if rest < 0 else rest, w)
-
-
 cdef inline void shrink_all(real* out, real* w, Py_ssize_t n, real threshold, real divisor, bint divide) noexcept nogil:
     """Called with a literal `divide`: a division costs more than all the rest."""
     cdef Py_ssize_t i
@@ -450,180 +629,10 @@ cdef void prox(
         shrink_all(out, w, n, threshold, divisor, True)
 
 
-cdef void multiply(
-    real* out,             # OUT, n elements
-    real* x,               # IN
-    Py_ssize_t n,
-    real factor,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = x[i] * factor
-
-
-cdef void decay_weights(real* w, Py_ssize_t n, real decay) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        w[i] = w[i] - decay * w[i]
-
-
-# Update rules, by the formulas of TensorFlow 1's training_ops.cc. All arithmetic is in the weights' dtype, as there.
-# w and the slots are IN and OUT, g is IN: the total gradient.
-cdef void gradient_descent(real* w, real* g, Py_ssize_t n, Rule* rule) noexcept nogil:
-    cdef real rate = <real>rule.rate
-    cdef Py_ssize_t i
-    for i in range(n):
-        w[i] = w[i] - g[i] * rate
-
-
-cdef void momentum(real* w, real* g, real* m, Py_ssize_t n, Rule* rule) noexcept nogil:
-    cdef real rate = <real>rule.rate, keep = <real>rule.momentum
-    cdef Py_ssize_t i
-    if rule.nesterov:
-        for i in range(n):
-            m[i] = m[i] * keep + g[i]
-            w[i] = w[i] - (g[i] * rate + m[i] * keep * rate)
-    else:
-        for i in range(n):
-            m[i] = m[i] * keep + g[i]
-            w[i] = w[i] - m[i] * rate
-
-
-cdef void adagrad(real* w, real* g, real* a, Py_ssize_t n, Rule* rule) noexcept nogil:
-    cdef real rate = <real>rule.rate
-    cdef Py_ssize_t i
-    for i in range(n):
-        a[i] = a[i] + g[i] * g[i]
-        w[i] = w[i] - g[i] * rate / root(a[i])
-
-
-cdef void rmsprop(real* w, real* g, real* s, real* m, real* c, Py_ssize_t n, Rule* rule) noexcept nogil:
-    cdef real rate = <real>rule.rate, keep = <real>rule.momentum, epsilon = <real>rule.epsilon
-    cdef real fresh = <real>(1 - rule.beta1)
-    cdef Py_ssize_t i
-    if rule.centered:
-        for i in range(n):
-            s[i] = s[i] + (g[i] * g[i] - s[i]) * fresh
-            c[i] = c[i] + (g[i] - c[i]) * fresh
-            m[i] = m[i] * keep + g[i] * rate / root(s[i] - c[i] * c[i] + epsilon)
-            w[i] = w[i] - m[i]
-    else:
-        for i in range(n):
-            s[i] = s[i] + (g[i] * g[i] - s[i]) * fresh
-            m[i] = m[i] * keep + g[i] * rate / root(s[i] + epsilon)
-            w[i] = w[i] - m[i]
-
-
-cdef void adam(real* w, real* g, real* m, real* v, Py_ssize_t n, Rule* rule) noexcept nogil:
-    cdef real rate = <real>rule.rate, epsilon = <real>rule.epsilon
-    cdef real fresh1 = <real>(1 - rule.beta1), fresh2 = <real>(1 - rule.beta2)
-    cdef Py_ssize_t i
-    for i in range(n):
-        m[i] = m[i] + (g[i] - m[i]) * fresh1
-        v[i] = v[i] + (g[i] * g[i] - v[i]) * fresh2
-        w[i] = w[i] - m[i] * rate / (root(v[i]) + epsilon)
-
-
-cdef void proximal_gradient_descent(real* w, real* g, Py_ssize_t n, Rule* rule, double l1) noexcept nogil:
-    cdef real rate = <real>rule.rate, threshold = <real>(rule.rate * l1), divisor = <real>(1 + rule.rate * rule.l2)
-    cdef Py_ssize_t i
-    for i in range(n):
-        w[i] = shrink(w[i] - g[i] * rate, threshold) / divisor
-
-
-cdef void proximal_adagrad(real* w, real* g, real* a, Py_ssize_t n, Rule* rule, double l1) noexcept nogil:
-    cdef real rate = <real>rule.rate, lasso = <real>l1, ridge = <real>rule.l2, one = 1, step
-    cdef Py_ssize_t i
-    for i in range(n):
-        a[i] = a[i] + g[i] * g[i]
-        step = rate / root(a[i])
-        w[i] = shrink(w[i] - g[i] * step, step * lasso) / (one + step * ridge)
-
-
-cdef inline real raised(real x, real power) noexcept nogil:
-    if real is float:
-        return powf(x, power)
-    else:
-        return pow(x, power)
-
-
-cdef inline void ftrl_element(
-    real* w, real* g, real* a, real* z, real grown, real before, real after, real rate, real lasso, real ridge2, real shrinkage2,
-) noexcept nogil:
-    cdef real shrunk = g[0] + shrinkage2 * w[0]
-    z[0] = z[0] + (shrunk - (after - before) / rate * w[0])
-    a[0] = grown
-    w[0] = (signed(lasso, z[0]) - z[0]) / (after / rate + ridge2) if magnitude(z[0]) > lasso else 0
-
-
-cdef void ftrl(real* w, real* g, real* a, real* z, Py_ssize_t n, Rule* rule, double l1) noexcept nogil:
-    """a is the accumulator, z the linear slot. The usual power of 1/2 is a square root."""
-    cdef real rate = <real>rule.rate, lasso = <real>l1, ridge2 = <real>(2 * rule.l2), shrinkage2 = <real>(2 * rule.shrinkage)
-    cdef real power = <real>rule.power, grown
-    cdef Py_ssize_t i
-    if rule.power == 0.5:
-        for i in range(n):
-            grown = a[i] + g[i] * g[i]
-            ftrl_element(&w[i], &g[i], &a[i], &z[i], grown, root(a[i]), root(grown), rate, lasso, ridge2, shrinkage2)
-    else:
-        for i in range(n):
-            grown = a[i] + g[i] * g[i]
-            ftrl_element(&w[i], &g[i], &a[i], &z[i], grown, raised(a[i], power), raised(grown, power), rate, lasso, ridge2,
-                         shrinkage2)
-
-
 # --------------------------------------------------------------------------------------------------------------- chunks
-cdef inline real* at(void* data, Py_ssize_t i, real* kind) noexcept nogil:
-    """Address of element i, or NULL; `kind` only names the type."""
-    return NULL if data == NULL else <real*>data + i
-
-
-cdef void update_block(
-    Job* job, Item* item, double* absolute, double* square, real* buffer, Py_ssize_t i, Py_ssize_t n
-) noexcept nogil:
-    """Measure a block, form its total gradient, and let the rule consume it. TOTAL_NORM measures the total gradient instead."""
-    cdef Rule* rule = &job.rule
-    cdef real* w = at(item.weights, i, buffer)
-    cdef real* g = at(item.gradient, i, buffer)
-    cdef real* s0 = at(item.slots[0], i, buffer)
-    cdef real* s1 = at(item.slots[1], i, buffer)
-    cdef real* s2 = at(item.slots[2], i, buffer)
-    cdef double l1 = 0 if rule.proximal else item.l1, strength = rule.l1 + item.l1
-
-    if job.measure and l1 == item.l1:
-        measure_chunk(absolute, square, w, g, buffer, n, l1, item.l2, buffer, ADD)
-        g = buffer
-    else:
-        if job.measure:
-            measure_chunk(absolute, square, w, g, buffer, n, item.l1, item.l2, buffer, NOTHING)
-        if l1 != 0 or item.l2 != 0:
-            penalty_gradient(buffer, g, w, n, l1, item.l2)
-            g = buffer
-    if job.operation == TOTAL_NORM:
-        measure_chunk(absolute, square, g, g, g, n, 0, 1, buffer, NOTHING)
-        return
-    if rule.clip != 1:
-        multiply(buffer, g, n, <real>rule.clip)
-        g = buffer
-    if item.decay != 0:
-        decay_weights(w, n, <real>item.decay)
-
-    if job.operation == GRADIENT_DESCENT:
-        gradient_descent(w, g, n, rule)
-    elif job.operation == MOMENTUM:
-        momentum(w, g, s0, n, rule)
-    elif job.operation == ADAGRAD:
-        adagrad(w, g, s0, n, rule)
-    elif job.operation == RMSPROP:
-        rmsprop(w, g, s0, s1, s2, n, rule)
-    elif job.operation == ADAM:
-        adam(w, g, s0, s1, n, rule)
-    elif job.operation == PROXIMAL_GRADIENT_DESCENT:
-        proximal_gradient_descent(w, g, n, rule, strength)
-    elif job.operation == PROXIMAL_ADAGRAD:
-        proximal_adagrad(w, g, s0, n, rule, strength)
-    elif job.operation == FTRL:
-        ftrl(w, g, s0, s1, n, rule, strength)
+cdef inline real* at(void* data, Py_ssize_t i, real* otherwise) noexcept nogil:
+    """Address of element i; `otherwise` where there is no such array."""
+    return otherwise if data == NULL else <real*>data + i
 
 
 cdef void put_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -646,21 +655,35 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, n = min(item.size - start, <Py_ssize_t>CHUNK), i, m
     cdef int block, blocks = <int>((n + BLOCK - 1) // BLOCK), action = NOTHING
     cdef real* w = at(item.weights, start, buffer)
-    cdef real* out = at(item.out, start, buffer)
-    if job.measure and job.operation <= ACCUMULATE:
+    cdef real* g = at(item.gradient, start, w)
+    cdef Setting setting
+    setting.l1 = item.l1
+    setting.l2 = item.l2
+    if job.operation > TOTAL_NORM:
+        setting.strength = job.rule.l1 + item.l1
+        setting.decay = item.decay
+        setting.rule = job.rule
+        update_chunk(
+            absolute, square, w, g, at(item.slots[0], start, w), at(item.slots[1], start, w), at(item.slots[2], start, w), n,
+            &setting, job.operation,
+        )
+    elif job.measure:
         if job.operation == GRADIENT:
             action = STREAM if job.stream else WRITE
         elif job.operation == ACCUMULATE:
             action = ADD
-        measure_chunk(absolute, square, w, out, out, n, item.l1, item.l2, buffer, action)
+        measure_chunk(absolute, square, w, at(item.out, start, w), n, &setting, buffer, action)
     else:
         for block in range(blocks):
-            i = start + block * BLOCK
-            m = min(n - block * BLOCK, <Py_ssize_t>BLOCK)
-            if job.operation <= PROX:
-                put_block(job, item, buffer, i, m)
+            i = block * BLOCK
+            m = min(n - i, <Py_ssize_t>BLOCK)
+            if job.operation == TOTAL_NORM:
+                penalty_gradient(buffer, g + i, w + i, m, 0 if job.rule.proximal else item.l1, item.l2)
+                setting.l1 = 0
+                setting.l2 = 1
+                measure_chunk(absolute, square + block * LANES, buffer, buffer, m, &setting, buffer, NOTHING)
             else:
-                update_block(job, item, absolute + block * LANES, square + block * LANES, buffer, i, m)
+                put_block(job, item, buffer, start + i, m)
     job.partials[chunk] = fold_chunk(absolute, blocks) if lasso else 0.0
     job.partials[job.n_chunks + chunk] = fold_chunk(square, blocks) if ridge else 0.0
 

@@ -55,7 +55,7 @@ typedef __m256d fr_vector;
 #define FR_PASS_BOTH 8
 typedef __m128d fr_vector;
 #define fr_zero() _mm_setzero_pd()
-#define fr_widen(p) _mm_cvtps_pd(_mm_castpd_ps(_mm_load_sd((const double*)(p))))
+#define fr_widen(p) _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)(p))))
 #define fr_widen_magnitude(p) fr_magnitude(fr_widen(p))
 #define fr_fetch(p) _mm_loadu_pd(p)
 #define fr_keep(p, x) _mm_storeu_pd(p, x)
