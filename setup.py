@@ -85,9 +85,7 @@ class BuildKernels(build_ext):
             for compile_args, link_args in candidates:
                 try:
                     objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_args)
-                    self.compiler.link_executable(
-                        objects, "probe", output_dir=folder, extra_postargs=link_args
-                    )
+                    self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=link_args)
                 except (CompileError, LinkError):
                     continue
                 return compile_args, link_args

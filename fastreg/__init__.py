@@ -19,7 +19,10 @@ from fastreg.graph import (
 )
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
 from fastreg.losses import (
+    Gradients,
+    Parameter,
     RegularizationLoss,
+    Total,
     add_loss,
     add_n,
     apply_regularization,
@@ -30,9 +33,11 @@ from fastreg.losses import (
     regularize,
     value_and_gradients,
 )
+from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import l1_l2_regularizer, l1_regularizer, l2_regularizer, no_regularizer, sum_regularizer
 from fastreg.variables import (
     AUTO_REUSE,
+    PartitionedVariable,
     Variable,
     VariableScope,
     get_variable,
@@ -45,9 +50,13 @@ from fastreg.variables import (
 
 __all__ = [
     "AUTO_REUSE",
+    "Gradients",
     "Graph",
     "GraphKeys",
+    "Parameter",
+    "PartitionedVariable",
     "RegularizationLoss",
+    "Total",
     "Variable",
     "VariableScope",
     "add_loss",
@@ -55,6 +64,7 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "apply_regularization",
+    "fixed_size_partitioner",
     "get_collection",
     "get_collection_ref",
     "get_config",
@@ -72,6 +82,7 @@ __all__ = [
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "min_max_variable_partitioner",
     "no_regularizer",
     "optim",
     "regularize",
@@ -82,5 +93,6 @@ __all__ = [
     "sum_regularizer",
     "trainable_variables",
     "value_and_gradients",
+    "variable_axis_size_partitioner",
     "variable_scope",
 ]

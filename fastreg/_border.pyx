@@ -324,7 +324,9 @@ cdef object scalar(ndarray like, double value):
     return fr_float64(value) if is_double(like) else fr_float32(value)
 
 
-cdef int single(ndarray w, ndarray out, Operation operation, bint measure, double l1, double l2, double step, double* value) except -1:
+cdef int single(
+    ndarray w, ndarray out, Operation operation, bint measure, double l1, double l2, double step, double* value
+) except -1:
     """Run one operation over one array."""
     cdef Item item
     cdef Job job
@@ -781,7 +783,9 @@ cdef int claim_update(Batch batch, Py_ssize_t i, str name, ndarray w, ndarray g,
     for k in range(cnp.PyArray_SIZE(index)):
         row = (<cnp.int64_t*>cnp.PyArray_DATA(index))[k]
         if row <= last or row >= cnp.PyArray_DIM(w, 0):
-            raise ValueError(f"row indices of {name!r} must be unique, rising and from 0 to {cnp.PyArray_DIM(w, 0) - 1}, got {row}")
+            raise ValueError(
+                f"row indices of {name!r} must be unique, rising and from 0 to {cnp.PyArray_DIM(w, 0) - 1}, got {row}"
+            )
         last = row
     return 0
 
@@ -912,4 +916,6 @@ def refuse_gradients(list names, list gradients):
     for name, gradient in zip(names, gradients, strict=True):
         if not numpy.isfinite(gradient).all():
             raise ValueError(f"gradient of {name!r} is not finite; nothing was updated")
-    raise ValueError("the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated")
+    raise ValueError(
+        "the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated"
+    )

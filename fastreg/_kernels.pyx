@@ -319,7 +319,7 @@ cdef inline void pass_rows(
     cdef vector[LANES] a, s
     cdef vector x, ones = fr_ones()
     cdef Py_ssize_t i, at
-    cdef int k, row
+    cdef int k, _row
     for k in range(width // FR_VECTOR):
         a[k] = s[k] = fr_zero()
     for i in range(groups):
@@ -341,7 +341,7 @@ cdef inline void pass_rows(
                     a[k] = fr_plus(a[k], four(w + at + k * FR_VECTOR, LASSO))
                 if parts & RIDGE:
                     s[k] = fr_plus(s[k], four(w + at + k * FR_VECTOR, RIDGE))
-            for row in range(4):
+            for _row in range(4):
                 put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
                 at += LANES
     for k in range(width // FR_VECTOR):
@@ -769,11 +769,11 @@ cdef enum:
     # comes next in a training step, gets the core back soon.
     LOOKOUT = 50_000       # ns
     AWAKE_GRAIN = 1 << 16  # bytes a thread, when helpers are awake
-    ASLEEP_GRAIN = 1 << 18 # bytes of a job for which waking them pays
+    ASLEEP_GRAIN = 1 << 18  # bytes of a job for which waking them pays
 
 
 cdef void help() noexcept nogil:
-    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, i
+    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, _i
     cdef int avoided = -1
     cdef cpu_set_t home
     cdef long long deadline
@@ -781,7 +781,7 @@ cdef void help() noexcept nogil:
     while not fr_load(&team.dismissed):
         deadline = fr_nanoseconds() + LOOKOUT
         while fr_load(&team.announced) == seen and fr_nanoseconds() < deadline:
-            for i in range(32):
+            for _i in range(32):
                 fr_pause()
         if fr_load(&team.announced) == seen:
             fr_add_int(&team.sleepers, 1)

@@ -12,7 +12,13 @@ import warnings
 from importlib import metadata
 from importlib.util import find_spec
 
-from fastreg import _border
+try:
+    from fastreg import _border
+except ImportError as error:
+    raise ImportError(
+        "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
+        "build them in place with `pip install -e .`"
+    ) from error
 from fastreg._border import Penalty, check_array, evaluate, l2_loss, update
 
 __all__ = [
