@@ -48,6 +48,7 @@ cdef extern from "_vector.h":
     vector fr_widen(float* p) noexcept nogil
     vector fr_widen_magnitude(float* p) noexcept nogil
     vector fr_fetch(double* p) noexcept nogil
+    vector fr_fetch_next(double* p) noexcept nogil
     void fr_keep(double* p, vector x) noexcept nogil
     vector fr_magnitude(vector x) noexcept nogil
     vector fr_plus(vector a, vector x) noexcept nogil
@@ -290,12 +291,25 @@ cdef inline void put_row(
 
 
 # ---------------------------------------------------------------------------------------------------------------- lanes
-cdef inline vector four(double* w, int part) noexcept nogil:
-    """(a + b) + (c + d) of one vector of lanes in four rows."""
-    cdef vector a = fr_fetch(w), b = fr_fetch(w + LANES), c = fr_fetch(w + 2 * LANES), d = fr_fetch(w + 3 * LANES)
-    if part == LASSO:
-        return fr_plus(fr_plus(fr_magnitude(a), fr_magnitude(b)), fr_plus(fr_magnitude(c), fr_magnitude(d)))
-    return fr_plus(fr_plus(fr_square(a), fr_square(b)), fr_plus(fr_square(c), fr_square(d)))
+cdef inline vector summand(double* w, int part) noexcept nogil:
+    cdef vector x = fr_fetch_next(w)
+    return fr_magnitude(x) if part == LASSO else fr_square(x)
+
+
+cdef inline void add_four(vector* sums, double* w, int width, int part) noexcept nogil:
+    """Add (a + b) + (c + d) of four rows to the sums, row after row: the prefetcher loses a walk across the rows."""
+    cdef vector[LANES] ab, cd
+    cdef int k
+    for k in range(width // FR_VECTOR):
+        ab[k] = summand(w + k * FR_VECTOR, part)
+    for k in range(width // FR_VECTOR):
+        ab[k] = fr_plus(ab[k], summand(w + LANES + k * FR_VECTOR, part))
+    for k in range(width // FR_VECTOR):
+        cd[k] = summand(w + 2 * LANES + k * FR_VECTOR, part)
+    for k in range(width // FR_VECTOR):
+        cd[k] = fr_plus(cd[k], summand(w + 3 * LANES + k * FR_VECTOR, part))
+    for k in range(width // FR_VECTOR):
+        sums[k] = fr_plus(sums[k], fr_plus(ab[k], cd[k]))
 
 
 cdef inline void pass_rows(
@@ -336,11 +350,10 @@ cdef inline void pass_rows(
             put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
         else:
             at = 4 * i * LANES + first
-            for k in range(width // FR_VECTOR):
-                if parts & LASSO:
-                    a[k] = fr_plus(a[k], four(w + at + k * FR_VECTOR, LASSO))
-                if parts & RIDGE:
-                    s[k] = fr_plus(s[k], four(w + at + k * FR_VECTOR, RIDGE))
+            if parts & LASSO:
+                add_four(a, w + at, width, LASSO)
+            if parts & RIDGE:
+                add_four(s, w + at, width, RIDGE)
             for _row in range(4):
                 put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
                 at += LANES

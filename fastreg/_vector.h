@@ -15,6 +15,7 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define FR_VECTOR 8
+#define FR_REGISTER "v"
 #define FR_PASS_ONE 32  /* lanes summed at a time, of one kind of sum, */
 #define FR_PASS_BOTH 32 /* or of two: few enough that the compiler unrolls over them and keeps them in registers */
 typedef __m512d fr_vector;
@@ -33,6 +34,7 @@ typedef __m512d fr_vector;
 #elif defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #define FR_VECTOR 4
+#define FR_REGISTER "x"
 #define FR_PASS_ONE 16
 #define FR_PASS_BOTH 16
 typedef __m256d fr_vector;
@@ -51,6 +53,7 @@ typedef __m256d fr_vector;
 #elif defined(__SSE2__)
 #include <emmintrin.h>
 #define FR_VECTOR 2
+#define FR_REGISTER "x"
 #define FR_PASS_ONE 8
 #define FR_PASS_BOTH 8
 typedef __m128d fr_vector;
@@ -82,6 +85,14 @@ typedef double fr_vector;
 #define fr_plus_exact_square(a, x) ((a) + (x) * (x))
 #define fr_ones() 0.0
 #define fr_plus_float(a, x, ones) fr_plus(a, x)
+#endif
+
+/* Fetch in the order of the program. GCC moves a load to where its value is used, and a sum over several rows then walks across
+   them, which the prefetcher loses: sums of 160 MB of float64 ran at two thirds of their rate. */
+#if FR_VECTOR > 1 && defined(__GNUC__)
+#define fr_fetch_next(p) ({ fr_vector fr_x = fr_fetch(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
+#else
+#define fr_fetch_next(p) fr_fetch(p)
 #endif
 
 #if FR_VECTOR >= 4
