@@ -222,7 +222,10 @@ cdef inline void update_row(
             x[j] = x[j] - a[j] * rate / (root(b[j]) + epsilon)
     elif operation == PROXIMAL_GRADIENT_DESCENT:
         for j in range(width):
-            x[j] = shrink(x[j] - g[j] * rate, threshold) / divisor
+            x[j] = shrink(x[j] - g[j] * rate, threshold)
+        if divisor != 1:
+            for j in range(width):
+                x[j] = x[j] / divisor
     elif operation == PROXIMAL_ADAGRAD:
         for j in range(width):
             a[j] = s0[j] + g[j] * g[j]
