@@ -37,3 +37,9 @@ def num_threads():
     before = fr.get_num_threads()
     yield fr.set_num_threads
     fr.set_num_threads(before)
+
+
+def pytest_configure(config):
+    """A serial build warns of every number of threads above 1; its bits must be the same all the same."""
+    if not fr.get_config()["openmp"]:
+        config.addinivalue_line("filterwarnings", "ignore:this build of fastreg has no OpenMP:RuntimeWarning")
