@@ -29,11 +29,7 @@ cost 0.7. Trees of equal terms cost nothing.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
-from libc.math cimport copysign, fabs, fabsf, pow, powf, sqrt, sqrtf
-
-cdef extern from "<math.h>" nogil:
-    float copysignf(float size, float sign) noexcept
-
+from libc.math cimport copysign, copysignf, fabs, fabsf, pow, powf, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
