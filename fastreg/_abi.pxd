@@ -4,8 +4,7 @@ Plain C data. A kernel knows pointers, lengths and coefficients; arrays, names a
 """
 
 cdef enum:
-    BLOCK = 512            # elements whose sums are formed by the lanes and folded
-    CHUNK = 8 * BLOCK      # elements that are processed in one go, and whose block sums are folded together
+    CHUNK = 4096           # elements that are processed in one go and leave one sum
     REGIONS = 64           # at most, of a job's chunks; each is where one thread begins
 
 cdef enum Operation:

@@ -8,7 +8,7 @@ How it is laid out, from the inside out:
 
     elements   sign, slope, shrink
     rows       what becomes of 32 elements            put_row, update_row
-    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_chunk, fold
+    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_tree, fold
     blocks     element-wise loops over one block      penalty_gradient, prox
     chunks     choose among them                      process_chunk
     work       claims chunks until none is left       work
@@ -18,14 +18,15 @@ An operation is a composition, not a loop of its own: a row stays in registers w
 formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once, all arrays abreast.
 
 Bits. The element-wise loops do the same IEEE operations in the same order on every instruction set (contraction is off).
-The sums are formed in float64 by a fixed shape. Element i of a block of 512 goes to lane i mod 32, so a block is up to 16 rows
-of lanes; a lane adds its rows in order, float64 four at a time as (a+b)+(c+d). What is missing at the end counts as 0. A
-chunk's 8 blocks are folded lane by lane in a tree of neighbours, the odd one carried; then its lanes in halves; then a
-tensor's chunks in a tree of neighbours. Neither threads nor alignment nor the vector length can be seen in the result.
+The sums are formed in float64 by a fixed shape. A block is 1024 elements of float32 or 512 of float64; its element i goes to lane
+i mod 32, so a block is up to 32 or 16 rows of lanes. A lane adds its rows in order, float64 four at a time as (a+b)+(c+d). What
+is missing at the end counts as 0. A chunk's blocks are folded lane by lane in a tree of neighbours, the odd one carried; then
+its lanes in halves; then a tensor's chunks in a tree of neighbours. Neither threads nor alignment nor the vector length can be
+seen in the result.
 
 Runs are short because the weights of a layer can be equal: a running sum of n equal terms loses up to n/6 ulp to one-sided
-rounding, 20 ulp in a block of 4096 with 128 terms a lane. 16 terms cost 2.7, which float32 results never show; 4 groups of 4
-cost 0.7. Trees of equal terms cost nothing.
+rounding, 20 ulp for 128 of them. The square of a float32 has 48 bits, so 32 equal ones add up exactly; 4 groups of 4 float64
+cost 0.7 ulp. Trees of equal terms cost nothing.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from cython.parallel cimport prange
@@ -44,13 +45,18 @@ cdef extern from "_vector.h":
     vector fr_widen(float* p) noexcept nogil
     vector fr_widen_magnitude(float* p) noexcept nogil
     vector fr_fetch(double* p) noexcept nogil
-    vector fr_fetch_next(double* p) noexcept nogil
     void fr_keep(double* p, vector x) noexcept nogil
-    vector fr_magnitude(vector x) noexcept nogil
     vector fr_plus(vector a, vector x) noexcept nogil
     vector fr_plus_float(vector a, vector x, vector ones) noexcept nogil
-    vector fr_square(vector x) noexcept nogil
     vector fr_plus_exact_square(vector a, vector x) noexcept nogil
+    const int FR_WIDE                                  # the same for rows of float64
+    ctypedef double wide "fr_wide"
+    wide fr_wide_zero() noexcept nogil
+    wide fr_wide_fetch_next(double* p) noexcept nogil
+    void fr_wide_keep(double* p, wide x) noexcept nogil
+    wide fr_wide_magnitude(wide x) noexcept nogil
+    wide fr_wide_plus(wide a, wide x) noexcept nogil
+    wide fr_wide_square(wide x) noexcept nogil
     void fr_stream(char* to, char* source, size_t n_bytes) noexcept nogil
     void fr_stream_end() noexcept nogil
 
@@ -80,7 +86,8 @@ ctypedef fused real:
 
 cdef enum:
     LANES = 32
-    BLOCKS = CHUNK // BLOCK
+    BLOCK = 512                # float64 elements, or twice as many float32, whose sums the lanes form before they are folded
+    LEVELS = 5                 # of the tree over a chunk's 4 or 8 blocks, the block at hand the lowest
     CLAIM_BYTES = 1 << 17      # what a thread takes at a time, so that a thread that is held up holds up little
 
 
@@ -97,6 +104,11 @@ cdef enum:
     ADD
     STREAM                 # write around the caches
     UPDATE                 # add to the given gradient, and let the rule consume it
+
+cdef struct Sums:
+    int blocks                          # taken in so far
+    double[LEVELS * LANES] absolute     # lanes of |w|: of the block at hand, then of 1, 2, 4 and 8 that wait for as many
+    double[LEVELS * LANES] square       # lanes of w**2
 
 cdef struct Setting:
     double l1              # coefficients of the penalty
@@ -290,30 +302,29 @@ cdef inline void put_row(
 
 
 # ---------------------------------------------------------------------------------------------------------------- lanes
-cdef inline vector summand(double* w, int part) noexcept nogil:
-    cdef vector x = fr_fetch_next(w)
-    return fr_magnitude(x) if part == LASSO else fr_square(x)
+cdef inline wide summand(double* w, int part) noexcept nogil:
+    cdef wide x = fr_wide_fetch_next(w)
+    return fr_wide_magnitude(x) if part == LASSO else fr_wide_square(x)
 
 
-cdef inline void add_four(vector* sums, double* w, int width, int part) noexcept nogil:
+cdef inline void add_four(wide* sums, double* w, int width, int part) noexcept nogil:
     """Add (a + b) + (c + d) of four rows to the sums, row after row: the prefetcher loses a walk across the rows."""
-    cdef vector[LANES] ab, cd
+    cdef wide[LANES] ab, cd
     cdef int k
-    for k in range(width // FR_VECTOR):
-        ab[k] = summand(w + k * FR_VECTOR, part)
-    for k in range(width // FR_VECTOR):
-        ab[k] = fr_plus(ab[k], summand(w + LANES + k * FR_VECTOR, part))
-    for k in range(width // FR_VECTOR):
-        cd[k] = summand(w + 2 * LANES + k * FR_VECTOR, part)
-    for k in range(width // FR_VECTOR):
-        cd[k] = fr_plus(cd[k], summand(w + 3 * LANES + k * FR_VECTOR, part))
-    for k in range(width // FR_VECTOR):
-        sums[k] = fr_plus(sums[k], fr_plus(ab[k], cd[k]))
+    for k in range(width // FR_WIDE):
+        ab[k] = summand(w + k * FR_WIDE, part)
+    for k in range(width // FR_WIDE):
+        ab[k] = fr_wide_plus(ab[k], summand(w + LANES + k * FR_WIDE, part))
+    for k in range(width // FR_WIDE):
+        cd[k] = summand(w + 2 * LANES + k * FR_WIDE, part)
+    for k in range(width // FR_WIDE):
+        cd[k] = fr_wide_plus(cd[k], summand(w + 3 * LANES + k * FR_WIDE, part))
+    for k in range(width // FR_WIDE):
+        sums[k] = fr_wide_plus(sums[k], fr_wide_plus(ab[k], cd[k]))
 
 
 cdef inline void pass_rows(
-    double* absolute,      # OUT: sums of |w|, the lanes from `first` on
-    double* square,        # OUT: sums of w**2
+    Sums* sums,            # OUT: lanes of the block at hand, from `first` on
     real* w,               # IN, groups of one row (float32) or four (float64) of LANES elements
     real* base,            # IN: what the gradient is added to
     real* out,             # OUT: the gradient; may be w or base
@@ -330,11 +341,14 @@ cdef inline void pass_rows(
 ) noexcept nogil:
     """Sum by lane and put the gradient, group by group: what one costs to compute hides behind the memory of the next."""
     cdef vector[LANES] a, s
+    cdef wide[LANES] wide_a, wide_s
     cdef vector x, ones = fr_ones()
     cdef Py_ssize_t i, at
     cdef int k, _row
     for k in range(width // FR_VECTOR):
         a[k] = s[k] = fr_zero()
+    for k in range(width // FR_WIDE):
+        wide_a[k] = wide_s[k] = fr_wide_zero()
     for i in range(groups):
         if real is float:
             at = i * LANES + first
@@ -350,22 +364,28 @@ cdef inline void pass_rows(
         else:
             at = 4 * i * LANES + first
             if parts & LASSO:
-                add_four(a, w + at, width, LASSO)
+                add_four(wide_a, w + at, width, LASSO)
             if parts & RIDGE:
-                add_four(s, w + at, width, RIDGE)
+                add_four(wide_s, w + at, width, RIDGE)
             for _row in range(4):
                 put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
                 at += LANES
-    for k in range(width // FR_VECTOR):
-        if parts & LASSO:
-            fr_keep(absolute + first + k * FR_VECTOR, a[k])
-        if parts & RIDGE:
-            fr_keep(square + first + k * FR_VECTOR, s[k])
+    if real is float:
+        for k in range(width // FR_VECTOR):
+            if parts & LASSO:
+                fr_keep(sums.absolute + first + k * FR_VECTOR, a[k])
+            if parts & RIDGE:
+                fr_keep(sums.square + first + k * FR_VECTOR, s[k])
+    else:
+        for k in range(width // FR_WIDE):
+            if parts & LASSO:
+                fr_wide_keep(sums.absolute + first + k * FR_WIDE, wide_a[k])
+            if parts & RIDGE:
+                fr_wide_keep(sums.square + first + k * FR_WIDE, wide_s[k])
 
 
 cdef void pass_tail(
-    double* absolute,
-    double* square,
+    Sums* sums,
     real* w,
     real* base,
     real* out,
@@ -388,17 +408,17 @@ cdef void pass_tail(
         a = padded[j]
         if real is float:
             if parts & LASSO:
-                absolute[j] = absolute[j] + fabs(a)
+                sums.absolute[j] = sums.absolute[j] + fabs(a)
             if parts & RIDGE:
-                square[j] = square[j] + a * a
+                sums.square[j] = sums.square[j] + a * a
         else:
             b = padded[LANES + j]
             c = padded[2 * LANES + j]
             d = padded[3 * LANES + j]
             if parts & LASSO:
-                absolute[j] = absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
+                sums.absolute[j] = sums.absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
             if parts & RIDGE:
-                square[j] = square[j] + ((a * a + b * b) + (c * c + d * d))
+                sums.square[j] = sums.square[j] + ((a * a + b * b) + (c * c + d * d))
     for j in range((n + LANES - 1) // LANES):
         at = j * LANES
         put_row(
@@ -406,9 +426,51 @@ cdef void pass_tail(
         )
 
 
+cdef inline void climb(double* tree, int block) noexcept nogil:
+    """Add a block's lanes to its neighbour's, theirs to the next neighbours', as far as those have come; leave the sum there."""
+    cdef vector[LANES] x
+    cdef int k
+    for k in range(LANES // FR_VECTOR):
+        x[k] = fr_fetch(tree + k * FR_VECTOR)
+    tree += LANES
+    while block & 1:
+        for k in range(LANES // FR_VECTOR):
+            x[k] = fr_plus(fr_fetch(tree + k * FR_VECTOR), x[k])
+        tree += LANES
+        block >>= 1
+    for k in range(LANES // FR_VECTOR):
+        fr_keep(tree + k * FR_VECTOR, x[k])
+
+
+cdef double fold_tree(double* tree, int blocks) noexcept nogil:
+    """Add up what waits in the tree, the latest first; then fold the lanes in halves."""
+    cdef vector[LANES] x
+    cdef double[4] rest
+    cdef int k
+    tree += LANES
+    while not blocks & 1:
+        tree += LANES
+        blocks >>= 1
+    for k in range(LANES // FR_VECTOR):
+        x[k] = fr_fetch(tree + k * FR_VECTOR)
+    blocks >>= 1
+    while blocks:
+        tree += LANES
+        if blocks & 1:
+            for k in range(LANES // FR_VECTOR):
+                x[k] = fr_plus(fr_fetch(tree + k * FR_VECTOR), x[k])
+        blocks >>= 1
+    for k in range(16 // FR_VECTOR):
+        x[k] = fr_plus(x[k], x[k + 16 // FR_VECTOR])
+    for k in range(8 // FR_VECTOR):
+        x[k] = fr_plus(x[k], x[k + 8 // FR_VECTOR])
+    for k in range(4 // FR_VECTOR):
+        fr_keep(rest + k * FR_VECTOR, fr_plus(x[k], x[k + 4 // FR_VECTOR]))
+    return (rest[0] + rest[2]) + (rest[1] + rest[3])
+
+
 cdef inline void pass_chunk(
-    double* absolute,      # OUT, LANES sums of |w| for each block, if parts has LASSO
-    double* square,        # OUT, LANES sums of w**2 for each block, if parts has RIDGE
+    Sums* sums,            # OUT: the blocks' lanes are added, of |w| if parts has LASSO, of w**2 if it has RIDGE
     real* w,               # IN, n elements, up to a chunk
     real* base,
     real* out,
@@ -424,34 +486,38 @@ cdef inline void pass_chunk(
 ) noexcept nogil:
     # A copy of its own, which no store to an array can change: the compiler keeps it in registers.
     cdef Setting setting = given[0]
+    cdef int size = 2 * BLOCK if real is float else BLOCK
     cdef int group = LANES if real is float else 4 * LANES
     cdef int width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
-    cdef int block, j, put = WRITE if action == STREAM else action
-    cdef Py_ssize_t i, m, full
+    cdef int block, j, m, full, put = WRITE if action == STREAM else action
+    cdef Py_ssize_t i
     cdef real* target
-    for block in range(<int>((n + BLOCK - 1) // BLOCK)):
-        i = block * BLOCK
-        m = min(n - i, <Py_ssize_t>BLOCK)
-        full = m - m % group
+    for block in range(<int>((n + size - 1) // size)):
+        i = block * size
+        m = <int>min(n - i, <Py_ssize_t>size)
+        full = m & -group
         target = buffer if action == STREAM else out + i
         for j in range(LANES // width):
             pass_rows(
-                absolute + block * LANES, square + block * LANES, w + i, base + i, target, s0 + i, s1 + i, s2 + i,
-                m // group, &setting, j * width, width, parts, put, operation,
+                sums, w + i, base + i, target, s0 + i, s1 + i, s2 + i, full // group, &setting, j * width, width, parts, put,
+                operation,
             )
         if full < m:
             i += full
             pass_tail(
-                absolute + block * LANES, square + block * LANES, w + i, base + i, target + full, s0 + i, s1 + i, s2 + i,
-                <int>(m - full), &setting, parts, put, operation,
+                sums, w + i, base + i, target + full, s0 + i, s1 + i, s2 + i, m - full, &setting, parts, put, operation
             )
+        if parts & LASSO:
+            climb(sums.absolute, sums.blocks)
+        if parts & RIDGE:
+            climb(sums.square, sums.blocks)
+        sums.blocks += 1
         if action == STREAM:
-            fr_stream(<char*>(out + block * BLOCK), <char*>buffer, m * sizeof(real))
+            fr_stream(<char*>(out + block * size), <char*>buffer, m * sizeof(real))
 
 
 cdef inline void pass_parts(
-    double* absolute,
-    double* square,
+    Sums* sums,
     real* w,
     real* base,
     real* out,
@@ -466,20 +532,19 @@ cdef inline void pass_parts(
 ) noexcept nogil:
     """Decided by the coefficients as given: one that vanishes in float32 still counts in the value."""
     if setting.l1 != 0 and setting.l2 != 0:
-        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, LASSO + RIDGE, action, operation)
+        pass_chunk(sums, w, base, out, s0, s1, s2, n, setting, buffer, LASSO + RIDGE, action, operation)
     elif setting.l1 != 0:
-        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, LASSO, action, operation)
+        pass_chunk(sums, w, base, out, s0, s1, s2, n, setting, buffer, LASSO, action, operation)
     elif setting.l2 != 0:
-        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, RIDGE, action, operation)
+        pass_chunk(sums, w, base, out, s0, s1, s2, n, setting, buffer, RIDGE, action, operation)
     elif action == UPDATE:
-        pass_chunk(absolute, square, w, base, out, s0, s1, s2, n, setting, buffer, 0, action, operation)
+        pass_chunk(sums, w, base, out, s0, s1, s2, n, setting, buffer, 0, action, operation)
     elif action == WRITE or action == STREAM:
         memset(out, 0, n * sizeof(real))
 
 
 cdef void measure_chunk(
-    double* absolute,      # OUT, LANES sums of |w| for each block, if l1 is not 0
-    double* square,        # OUT, LANES sums of w**2 for each block, if l2 is not 0
+    Sums* sums,            # OUT: of |w| if l1 is not 0, of w**2 if l2 is not 0
     real* w,               # IN, n elements
     real* out,             # OUT, or IN and OUT to ADD: the gradient; may be w
     Py_ssize_t n,
@@ -489,18 +554,17 @@ cdef void measure_chunk(
 ) noexcept nogil:
     """The sums of up to a chunk by lane and, in the same pass, its gradient."""
     if action == NOTHING:
-        pass_parts(absolute, square, w, w, w, w, w, w, n, setting, buffer, NOTHING, MEASURE)
+        pass_parts(sums, w, w, w, w, w, w, n, setting, buffer, NOTHING, MEASURE)
     elif action == WRITE:
-        pass_parts(absolute, square, w, w, out, w, w, w, n, setting, buffer, WRITE, GRADIENT)
+        pass_parts(sums, w, w, out, w, w, w, n, setting, buffer, WRITE, GRADIENT)
     elif action == ADD:
-        pass_parts(absolute, square, w, out, out, w, w, w, n, setting, buffer, ADD, ACCUMULATE)
+        pass_parts(sums, w, out, out, w, w, w, n, setting, buffer, ADD, ACCUMULATE)
     else:
-        pass_parts(absolute, square, w, w, out, w, w, w, n, setting, buffer, STREAM, GRADIENT)
+        pass_parts(sums, w, w, out, w, w, w, n, setting, buffer, STREAM, GRADIENT)
 
 
 cdef void update_chunk(
-    double* absolute,      # OUT, as above
-    double* square,
+    Sums* sums,            # OUT, as above
     real* w,               # IN and OUT, n elements
     real* g,               # IN: the given gradient
     real* s0,              # IN and OUT: slots; w where the rule has none
@@ -512,45 +576,21 @@ cdef void update_chunk(
 ) noexcept nogil:
     """The sums of up to a chunk by lane and, in the same pass, its update."""
     if operation == GRADIENT_DESCENT:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, GRADIENT_DESCENT)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, GRADIENT_DESCENT)
     elif operation == MOMENTUM:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, MOMENTUM)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, MOMENTUM)
     elif operation == ADAGRAD:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAGRAD)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAGRAD)
     elif operation == RMSPROP:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, RMSPROP)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, RMSPROP)
     elif operation == ADAM:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAM)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, ADAM)
     elif operation == PROXIMAL_GRADIENT_DESCENT:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_GRADIENT_DESCENT)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_GRADIENT_DESCENT)
     elif operation == PROXIMAL_ADAGRAD:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_ADAGRAD)
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, PROXIMAL_ADAGRAD)
     elif operation == FTRL:
-        pass_parts(absolute, square, w, g, w, s0, s1, s2, n, setting, w, UPDATE, FTRL)
-
-
-cdef double fold_chunk(double* lanes, int blocks) noexcept nogil:
-    """Fold the blocks' lanes, lane by lane, in a tree of neighbours; then the lanes in halves."""
-    cdef double* left
-    cdef int i, j, k
-    while blocks > 1:
-        for i in range(blocks // 2):
-            left = lanes + 2 * i * LANES
-            for k in range(LANES // FR_VECTOR):
-                fr_keep(
-                    lanes + i * LANES + k * FR_VECTOR,
-                    fr_plus(fr_fetch(left + k * FR_VECTOR), fr_fetch(left + LANES + k * FR_VECTOR)),
-                )
-        if blocks % 2:
-            memcpy(lanes + blocks // 2 * LANES, lanes + (blocks - 1) * LANES, LANES * sizeof(double))
-        blocks = (blocks + 1) // 2
-    for j in range(16):
-        lanes[j] = lanes[j] + lanes[j + 16]
-    for j in range(8):
-        lanes[j] = lanes[j] + lanes[j + 8]
-    for j in range(4):
-        lanes[j] = lanes[j] + lanes[j + 4]
-    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+        pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, FTRL)
 
 
 cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
@@ -662,13 +702,15 @@ cdef void put_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t
 
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
     """Measure and operate; leave the chunk's two sums in the job's partials."""
-    cdef double[BLOCKS * LANES] absolute, square
+    cdef Sums sums
     cdef bint lasso = job.measure and item.l1 != 0, ridge = job.measure and item.l2 != 0 or job.operation == TOTAL_NORM
     cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, n = min(item.size - start, <Py_ssize_t>CHUNK), i, m
-    cdef int block, blocks = <int>((n + BLOCK - 1) // BLOCK), action = NOTHING
+    cdef int block, action = NOTHING
+    cdef int size = 2 * BLOCK if real is float else BLOCK
     cdef real* w = at(item.weights, start, buffer)
     cdef real* g = at(item.gradient, start, w)
     cdef Setting setting
+    sums.blocks = 0
     setting.l1 = item.l1
     setting.l2 = item.l2
     if job.operation > TOTAL_NORM:
@@ -676,7 +718,7 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         setting.decay = item.decay
         setting.rule = job.rule
         update_chunk(
-            absolute, square, w, g, at(item.slots[0], start, w), at(item.slots[1], start, w), at(item.slots[2], start, w), n,
+            &sums, w, g, at(item.slots[0], start, w), at(item.slots[1], start, w), at(item.slots[2], start, w), n,
             &setting, job.operation,
         )
     elif job.measure:
@@ -684,20 +726,20 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
             action = STREAM if job.stream else WRITE
         elif job.operation == ACCUMULATE:
             action = ADD
-        measure_chunk(absolute, square, w, at(item.out, start, w), n, &setting, buffer, action)
+        measure_chunk(&sums, w, at(item.out, start, w), n, &setting, buffer, action)
     else:
-        for block in range(blocks):
-            i = block * BLOCK
-            m = min(n - i, <Py_ssize_t>BLOCK)
+        for block in range(<int>((n + size - 1) // size)):
+            i = block * size
+            m = min(n - i, <Py_ssize_t>size)
             if job.operation == TOTAL_NORM:
                 penalty_gradient(buffer, g + i, w + i, m, 0 if job.rule.proximal else item.l1, item.l2)
                 setting.l1 = 0
                 setting.l2 = 1
-                measure_chunk(absolute, square + block * LANES, buffer, buffer, m, &setting, buffer, NOTHING)
+                measure_chunk(&sums, buffer, buffer, m, &setting, buffer, NOTHING)
             else:
                 put_block(job, item, buffer, start + i, m)
-    job.partials[chunk] = fold_chunk(absolute, blocks) if lasso else 0.0
-    job.partials[job.n_chunks + chunk] = fold_chunk(square, blocks) if ridge else 0.0
+    job.partials[chunk] = fold_tree(sums.absolute, sums.blocks) if lasso else 0.0
+    job.partials[job.n_chunks + chunk] = fold_tree(sums.square, sums.blocks) if ridge else 0.0
 
 
 # ----------------------------------------------------------------------------------------------------------------- work
@@ -707,8 +749,7 @@ cdef void work(Job* job, int me) noexcept nogil:
     Each begins in the region of its own number, which is the same memory at the next call and so may still be in its cache,
     and then helps in the others'.
     """
-    cdef float[BLOCK] float_buffer
-    cdef double[BLOCK] double_buffer
+    cdef double[BLOCK] buffer
     cdef Py_ssize_t chunk, stop, low, high, middle
     cdef Region* region
     cdef int i
@@ -732,9 +773,9 @@ cdef void work(Job* job, int me) noexcept nogil:
                 while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
                     low += 1
                 if job.items[low].is_double:
-                    process_chunk(job, &job.items[low], chunk, double_buffer)
+                    process_chunk(job, &job.items[low], chunk, buffer)
                 else:
-                    process_chunk(job, &job.items[low], chunk, float_buffer)
+                    process_chunk(job, &job.items[low], chunk, <float*>buffer)
                 chunk += 1
     if job.stream:
         fr_stream_end()

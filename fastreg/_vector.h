@@ -1,7 +1,8 @@
 /* The few vector operations from which _kernels.pyx forms its sums, and stores that go around the caches.
 
-   GCC vectorizes the plain loop, but widens float32 by unpacking halves of a wider load: half the speed of a conversion
-   straight from memory, measured on Zen 4 (38 against 55 GB/s a core; the conversion unit's own limit is 59). Hence these.
+   GCC vectorizes the plain loop, but widens float32 by unpacking halves of a wider load. Measured on Zen 4, sums of squares run
+   at 38 GB/s a core so, at 57 with conversions of 8 straight from memory, and at 97 with conversions of 4. Hence these, and
+   hence vectors of 4 for float32 even where there are longer ones.
 
    The vector length differs between instruction sets, the lane of an element does not, so the bits are the same.
    fr_plus_exact_square may fuse: the square of a float32 is exact in float64, so nothing is rounded twice or once less.
@@ -12,35 +13,22 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
-#define FR_VECTOR 8
+#define FR_VECTOR 4
+#ifdef __AVX512VL__
 #define FR_REGISTER "v"
 #define FR_PASS_ONE 32  /* lanes summed at a time, of one kind of sum, */
 #define FR_PASS_BOTH 32 /* or of two: few enough that the compiler unrolls over them and keeps them in registers */
-typedef __m512d fr_vector;
-#define fr_zero() _mm512_setzero_pd()
-#define fr_widen(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
-#define fr_widen_magnitude(p) _mm512_cvtps_pd(_mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_loadu_ps(p)))
-#define fr_fetch(p) _mm512_loadu_pd(p)
-#define fr_keep(p, x) _mm512_storeu_pd(p, x)
-#define fr_magnitude(x) _mm512_abs_pd(x)
-#define fr_plus(a, x) _mm512_add_pd(a, x)
-#define fr_square(x) _mm512_mul_pd(x, x)
-#define fr_plus_exact_square(a, x) _mm512_fmadd_pd(x, x, a)
-#define fr_ones() _mm512_set1_pd(fr_one)
-#define fr_plus_float(a, x, ones) _mm512_fmadd_pd(x, ones, a)
-
-#elif defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
-#define FR_VECTOR 4
+#else
 #define FR_REGISTER "x"
 #define FR_PASS_ONE 16
 #define FR_PASS_BOTH 16
+#endif
 typedef __m256d fr_vector;
 #define fr_zero() _mm256_setzero_pd()
 #define fr_widen(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define fr_widen_magnitude(p) _mm256_cvtps_pd(_mm_andnot_ps(_mm_set1_ps(-0.0f), _mm_loadu_ps(p)))
+#define fr_widen_magnitude(p) fr_magnitude(fr_widen(p))
 #define fr_fetch(p) _mm256_loadu_pd(p)
 #define fr_keep(p, x) _mm256_storeu_pd(p, x)
 #define fr_magnitude(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
@@ -87,12 +75,33 @@ typedef double fr_vector;
 #define fr_plus_float(a, x, ones) fr_plus(a, x)
 #endif
 
+/* Rows of float64 take vectors as long as there are: half the instructions, which counts where two threads share a core. */
+#if defined(__AVX512F__)
+#define FR_WIDE 8
+typedef __m512d fr_wide;
+#define fr_wide_zero() _mm512_setzero_pd()
+#define fr_wide_fetch(p) _mm512_loadu_pd(p)
+#define fr_wide_keep(p, x) _mm512_storeu_pd(p, x)
+#define fr_wide_magnitude(x) _mm512_abs_pd(x)
+#define fr_wide_plus(a, x) _mm512_add_pd(a, x)
+#define fr_wide_square(x) _mm512_mul_pd(x, x)
+#else
+#define FR_WIDE FR_VECTOR
+typedef fr_vector fr_wide;
+#define fr_wide_zero() fr_zero()
+#define fr_wide_fetch(p) fr_fetch(p)
+#define fr_wide_keep(p, x) fr_keep(p, x)
+#define fr_wide_magnitude(x) fr_magnitude(x)
+#define fr_wide_plus(a, x) fr_plus(a, x)
+#define fr_wide_square(x) fr_square(x)
+#endif
+
 /* Fetch in the order of the program. GCC moves a load to where its value is used, and a sum over several rows then walks across
    them, which the prefetcher loses: sums of 160 MB of float64 ran at two thirds of their rate. */
 #if FR_VECTOR > 1 && defined(__GNUC__)
-#define fr_fetch_next(p) ({ fr_vector fr_x = fr_fetch(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
+#define fr_wide_fetch_next(p) ({ fr_wide fr_x = fr_wide_fetch(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
 #else
-#define fr_fetch_next(p) fr_fetch(p)
+#define fr_wide_fetch_next(p) fr_wide_fetch(p)
 #endif
 
 #if FR_VECTOR >= 4

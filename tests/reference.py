@@ -4,14 +4,11 @@ from fractions import Fraction
 
 import numpy as np
 
-LANES, BLOCK, CHUNK = 32, 512, 4096
+LANES, CHUNK, BLOCK_BYTES = 32, 4096, 4096
 
-# Sizes around every border: lanes, blocks, chunks, and odd ones that several threads share.
-SIZES = sorted(
-    {0, 1, 2, 3, 7, 16, 100_003}
-    | {border + step for border in (LANES, 2 * LANES, BLOCK, BLOCK + LANES, 2 * BLOCK, 3 * BLOCK) for step in (-1, 0, 1)}
-    | {k * CHUNK + step for k in (1, 2, 3, 5) for step in (-1, 0, 1)}
-)
+# Sizes around every border: lanes, blocks of either dtype, chunks, and odd ones that several threads share.
+BORDERS = [LANES, 2 * LANES, 512, 512 + LANES, 1024, 1024 + LANES, 1536, 2048, 3072, *(k * CHUNK for k in (1, 2, 3, 5))]
+SIZES = sorted({0, 1, 2, 3, 7, 16, 100_003} | {border + step for border in BORDERS for step in (-1, 0, 1)})
 
 
 # ---------------------------------------------------------------------------------------------------------------- inputs
@@ -60,7 +57,8 @@ def fold_terms(terms, fours):
         return 0.0
     rows = np.zeros(-(-terms.size // CHUNK) * CHUNK)
     rows[: terms.size] = terms
-    rows = rows.reshape(-1, CHUNK // BLOCK, BLOCK // LANES, LANES)  # chunk, block, row, lane
+    block = BLOCK_BYTES // (8 if fours else 4)
+    rows = rows.reshape(-1, CHUNK // block, block // LANES, LANES)  # chunk, block, row, lane
     if fours:
         rows = (rows[:, :, 0::4] + rows[:, :, 1::4]) + (rows[:, :, 2::4] + rows[:, :, 3::4])
     lanes = np.zeros_like(rows[:, :, 0])

@@ -185,6 +185,14 @@ def test_sum_of_equal_weights_is_exact(pair, dtype, size, constant):
     assert_exact(penalty(*pair), pair, np.full(size, constant, dtype))
 
 
+@pairs
+@pytest.mark.parametrize("constant", CONSTANTS)
+@pytest.mark.parametrize("size", [3, 1000, 2048, 4096, 100_003])
+def test_total_of_equal_float32_weights_is_exact_in_float64(pair, size, constant):
+    w = np.full(size, constant, np.float32)
+    assert ulps(evaluate([w], [penalty(*pair)], ["w"]), exact_value(w, *pair)) <= 2.0
+
+
 @dtypes
 @pairs
 @pytest.mark.parametrize("exponent", ["tiny", "small", "huge"])
