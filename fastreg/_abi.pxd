@@ -54,9 +54,10 @@ cdef struct Rule:
 cdef struct Region:
     Py_ssize_t next_chunk  # atomic
     Py_ssize_t stop
-    Py_ssize_t[6] padding  # to a cache line
+    Py_ssize_t[6] padding  # to the length of a cache line
 
 cdef struct Job:
+    Region[REGIONS] regions  # first: what is written while the job is done shares no cache line with what all threads read
     Item* items
     Py_ssize_t n_items
     Py_ssize_t n_chunks
@@ -66,9 +67,8 @@ cdef struct Job:
     bint measure           # also form the sums of the weights
     bint stream            # OUT is larger than the caches: store around them
     Rule rule
-    Py_ssize_t claim       # chunks a thread takes at a time
+    Py_ssize_t largest_claim  # chunks a thread takes at a time
     int n_regions
-    Region[REGIONS] regions
 
 cdef struct Kernel:
     void (*run)(Job* job, int threads) noexcept nogil

@@ -8,7 +8,7 @@ How it is laid out, from the inside out:
 
     elements   sign, slope, shrink
     rows       what becomes of 32 elements            put_row, update_row
-    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_tree, fold
+    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_blocks, fold
     blocks     element-wise loops over one block      penalty_gradient, prox
     chunks     choose among them                      process_chunk
     work       claims chunks until none is left       work
@@ -65,6 +65,7 @@ cdef extern from "_team.h":
     const bint FR_TEAM
     int omp_get_max_threads() noexcept nogil
     Py_ssize_t fr_add(Py_ssize_t* value, Py_ssize_t change) noexcept nogil
+    Py_ssize_t fr_peek(Py_ssize_t* value) noexcept nogil
     int fr_add_int(int* value, int change) noexcept nogil
     int fr_load(int* value) noexcept nogil
     void fr_store(int* value, int new) noexcept nogil
@@ -87,8 +88,8 @@ ctypedef fused real:
 cdef enum:
     LANES = 32
     BLOCK = 512                # float64 elements, or twice as many float32, whose sums the lanes form before they are folded
-    LEVELS = 5                 # of the tree over a chunk's 4 or 8 blocks, the block at hand the lowest
-    CLAIM_BYTES = 1 << 17      # what a thread takes at a time, so that a thread that is held up holds up little
+    BLOCKS = 8                 # at most, of a chunk
+    CLAIM_BYTES = 1 << 17      # what a thread takes at a time at most, so that a thread that is held up holds up little
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
@@ -106,9 +107,9 @@ cdef enum:
     UPDATE                 # add to the given gradient, and let the rule consume it
 
 cdef struct Sums:
-    int blocks                          # taken in so far
-    double[LEVELS * LANES] absolute     # lanes of |w|: of the block at hand, then of 1, 2, 4 and 8 that wait for as many
-    double[LEVELS * LANES] square       # lanes of w**2
+    int blocks                       # taken in so far
+    double[BLOCKS * LANES] absolute  # their lanes of |w|
+    double[BLOCKS * LANES] square    # and of w**2
 
 cdef struct Setting:
     double l1              # coefficients of the penalty
@@ -324,7 +325,8 @@ cdef inline void add_four(wide* sums, double* w, int width, int part) noexcept n
 
 
 cdef inline void pass_rows(
-    Sums* sums,            # OUT: lanes of the block at hand, from `first` on
+    double* absolute,      # OUT: sums of |w|, the lanes from `first` on
+    double* square,        # OUT: sums of w**2
     real* w,               # IN, groups of one row (float32) or four (float64) of LANES elements
     real* base,            # IN: what the gradient is added to
     real* out,             # OUT: the gradient; may be w or base
@@ -373,19 +375,20 @@ cdef inline void pass_rows(
     if real is float:
         for k in range(width // FR_VECTOR):
             if parts & LASSO:
-                fr_keep(sums.absolute + first + k * FR_VECTOR, a[k])
+                fr_keep(absolute + first + k * FR_VECTOR, a[k])
             if parts & RIDGE:
-                fr_keep(sums.square + first + k * FR_VECTOR, s[k])
+                fr_keep(square + first + k * FR_VECTOR, s[k])
     else:
         for k in range(width // FR_WIDE):
             if parts & LASSO:
-                fr_wide_keep(sums.absolute + first + k * FR_WIDE, wide_a[k])
+                fr_wide_keep(absolute + first + k * FR_WIDE, wide_a[k])
             if parts & RIDGE:
-                fr_wide_keep(sums.square + first + k * FR_WIDE, wide_s[k])
+                fr_wide_keep(square + first + k * FR_WIDE, wide_s[k])
 
 
 cdef void pass_tail(
-    Sums* sums,
+    double* absolute,
+    double* square,
     real* w,
     real* base,
     real* out,
@@ -408,17 +411,17 @@ cdef void pass_tail(
         a = padded[j]
         if real is float:
             if parts & LASSO:
-                sums.absolute[j] = sums.absolute[j] + fabs(a)
+                absolute[j] = absolute[j] + fabs(a)
             if parts & RIDGE:
-                sums.square[j] = sums.square[j] + a * a
+                square[j] = square[j] + a * a
         else:
             b = padded[LANES + j]
             c = padded[2 * LANES + j]
             d = padded[3 * LANES + j]
             if parts & LASSO:
-                sums.absolute[j] = sums.absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
+                absolute[j] = absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
             if parts & RIDGE:
-                sums.square[j] = sums.square[j] + ((a * a + b * b) + (c * c + d * d))
+                square[j] = square[j] + ((a * a + b * b) + (c * c + d * d))
     for j in range((n + LANES - 1) // LANES):
         at = j * LANES
         put_row(
@@ -426,40 +429,26 @@ cdef void pass_tail(
         )
 
 
-cdef inline void climb(double* tree, int block) noexcept nogil:
-    """Add a block's lanes to its neighbour's, theirs to the next neighbours', as far as those have come; leave the sum there."""
-    cdef vector[LANES] x
-    cdef int k
-    for k in range(LANES // FR_VECTOR):
-        x[k] = fr_fetch(tree + k * FR_VECTOR)
-    tree += LANES
-    while block & 1:
-        for k in range(LANES // FR_VECTOR):
-            x[k] = fr_plus(fr_fetch(tree + k * FR_VECTOR), x[k])
-        tree += LANES
-        block >>= 1
-    for k in range(LANES // FR_VECTOR):
-        fr_keep(tree + k * FR_VECTOR, x[k])
+cdef inline vector add_two_blocks(double* lanes) noexcept nogil:
+    return fr_plus(fr_fetch(lanes), fr_fetch(lanes + LANES))
 
 
-cdef double fold_tree(double* tree, int blocks) noexcept nogil:
-    """Add up what waits in the tree, the latest first; then fold the lanes in halves."""
+cdef inline vector add_four_blocks(double* lanes) noexcept nogil:
+    return fr_plus(add_two_blocks(lanes), add_two_blocks(lanes + 2 * LANES))
+
+
+cdef inline double fold_lanes(double* lanes, int blocks) noexcept nogil:
+    """Fold 1, 4 or 8 blocks, lane by lane, in a tree of neighbours; then the lanes in halves."""
     cdef vector[LANES] x
     cdef double[4] rest
     cdef int k
-    tree += LANES
-    while not blocks & 1:
-        tree += LANES
-        blocks >>= 1
     for k in range(LANES // FR_VECTOR):
-        x[k] = fr_fetch(tree + k * FR_VECTOR)
-    blocks >>= 1
-    while blocks:
-        tree += LANES
-        if blocks & 1:
-            for k in range(LANES // FR_VECTOR):
-                x[k] = fr_plus(fr_fetch(tree + k * FR_VECTOR), x[k])
-        blocks >>= 1
+        if blocks == 1:
+            x[k] = fr_fetch(lanes + k * FR_VECTOR)
+        else:
+            x[k] = add_four_blocks(lanes + k * FR_VECTOR)
+        if blocks == 8:
+            x[k] = fr_plus(x[k], add_four_blocks(lanes + 4 * LANES + k * FR_VECTOR))
     for k in range(16 // FR_VECTOR):
         x[k] = fr_plus(x[k], x[k + 16 // FR_VECTOR])
     for k in range(8 // FR_VECTOR):
@@ -467,6 +456,14 @@ cdef double fold_tree(double* tree, int blocks) noexcept nogil:
     for k in range(4 // FR_VECTOR):
         fr_keep(rest + k * FR_VECTOR, fr_plus(x[k], x[k + 4 // FR_VECTOR]))
     return (rest[0] + rest[2]) + (rest[1] + rest[3])
+
+
+cdef double fold_blocks(double* lanes, int blocks) noexcept nogil:
+    """The sum of a chunk. A block that is missing counts as zeros, which change no sum."""
+    if blocks == 1:
+        return fold_lanes(lanes, 1)
+    memset(lanes + blocks * LANES, 0, (-blocks & 3) * LANES * sizeof(double))
+    return fold_lanes(lanes, 4) if blocks <= 4 else fold_lanes(lanes, 8)
 
 
 cdef inline void pass_chunk(
@@ -491,27 +488,28 @@ cdef inline void pass_chunk(
     cdef int width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
     cdef int block, j, m, full, put = WRITE if action == STREAM else action
     cdef Py_ssize_t i
+    cdef double* absolute
+    cdef double* square
     cdef real* target
     for block in range(<int>((n + size - 1) // size)):
         i = block * size
         m = <int>min(n - i, <Py_ssize_t>size)
         full = m & -group
+        absolute = sums.absolute + sums.blocks * LANES
+        square = sums.square + sums.blocks * LANES
+        sums.blocks += 1
         target = buffer if action == STREAM else out + i
         for j in range(LANES // width):
             pass_rows(
-                sums, w + i, base + i, target, s0 + i, s1 + i, s2 + i, full // group, &setting, j * width, width, parts, put,
-                operation,
+                absolute, square, w + i, base + i, target, s0 + i, s1 + i, s2 + i, full // group, &setting, j * width, width,
+                parts, put, operation,
             )
         if full < m:
             i += full
             pass_tail(
-                sums, w + i, base + i, target + full, s0 + i, s1 + i, s2 + i, m - full, &setting, parts, put, operation
+                absolute, square, w + i, base + i, target + full, s0 + i, s1 + i, s2 + i, m - full, &setting, parts, put,
+                operation,
             )
-        if parts & LASSO:
-            climb(sums.absolute, sums.blocks)
-        if parts & RIDGE:
-            climb(sums.square, sums.blocks)
-        sums.blocks += 1
         if action == STREAM:
             fr_stream(<char*>(out + block * size), <char*>buffer, m * sizeof(real))
 
@@ -700,10 +698,17 @@ cdef void put_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t
         fr_stream(<char*>target, <char*>buffer, n * sizeof(real))
 
 
+cdef inline bint wants_absolute(Job* job, Item* item) noexcept nogil:
+    return job.measure and item.l1 != 0
+
+
+cdef inline bint wants_square(Job* job, Item* item) noexcept nogil:
+    return job.measure and item.l2 != 0 or job.operation == TOTAL_NORM
+
+
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
     """Measure and operate; leave the chunk's two sums in the job's partials."""
     cdef Sums sums
-    cdef bint lasso = job.measure and item.l1 != 0, ridge = job.measure and item.l2 != 0 or job.operation == TOTAL_NORM
     cdef Py_ssize_t start = (chunk - item.first_chunk) * CHUNK, n = min(item.size - start, <Py_ssize_t>CHUNK), i, m
     cdef int block, action = NOTHING
     cdef int size = 2 * BLOCK if real is float else BLOCK
@@ -738,8 +743,10 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
                 measure_chunk(&sums, buffer, buffer, m, &setting, buffer, NOTHING)
             else:
                 put_block(job, item, buffer, start + i, m)
-    job.partials[chunk] = fold_tree(sums.absolute, sums.blocks) if lasso else 0.0
-    job.partials[job.n_chunks + chunk] = fold_tree(sums.square, sums.blocks) if ridge else 0.0
+    if wants_absolute(job, item):
+        job.partials[chunk] = fold_blocks(sums.absolute, sums.blocks)
+    if wants_square(job, item):
+        job.partials[job.n_chunks + chunk] = fold_blocks(sums.square, sums.blocks)
 
 
 # ----------------------------------------------------------------------------------------------------------------- work
@@ -750,17 +757,21 @@ cdef void work(Job* job, int me) noexcept nogil:
     and then helps in the others'.
     """
     cdef double[BLOCK] buffer
-    cdef Py_ssize_t chunk, stop, low, high, middle
+    cdef Py_ssize_t claim, chunk, stop, low, high, middle
     cdef Region* region
     cdef int i
     for i in range(job.n_regions):
         region = &job.regions[(me + i) % job.n_regions]
         low = 0
         while True:
-            chunk = fr_add(&region.next_chunk, job.claim)
+            # Half of what is left, so that few claims are made and the last ones are small.
+            claim = min(job.largest_claim, (region.stop - fr_peek(&region.next_chunk) + 1) // 2)
+            if claim <= 0:
+                break
+            chunk = fr_add(&region.next_chunk, claim)
             if chunk >= region.stop:
                 break
-            stop = min(chunk + job.claim, region.stop)
+            stop = min(chunk + claim, region.stop)
             # The last item whose first chunk is not behind this one. A region's claims only grow: search from the last find.
             high = job.n_items
             while high - low > 1:
@@ -784,12 +795,11 @@ cdef void work(Job* job, int me) noexcept nogil:
 cdef void divide(Job* job, int threads) noexcept nogil:
     """Cut the chunks into a region for each thread, and decide how many a thread claims at a time."""
     cdef int i
-    cdef Py_ssize_t claim = CLAIM_BYTES * job.n_chunks // (job.n_bytes + 1)
     job.n_regions = min(threads, <int>REGIONS)
     for i in range(job.n_regions):
         job.regions[i].next_chunk = job.n_chunks * i // job.n_regions
         job.regions[i].stop = job.n_chunks * (i + 1) // job.n_regions
-    job.claim = job.n_chunks if threads == 1 else max(<Py_ssize_t>1, min(claim, job.n_chunks // (8 * threads)))
+    job.largest_claim = job.n_chunks if threads == 1 else CLAIM_BYTES * job.n_chunks // (job.n_bytes + 1) + 1
 
 
 # -------------------------------------------------------------------------------------------------------------- threads
@@ -797,23 +807,27 @@ cdef void divide(Job* job, int threads) noexcept nogil:
 # caller starts at once and shares the chunks with whoever comes; at the end it waits only for helpers that are inside a
 # chunk, never for one that is still waking up. So a late helper costs nothing, and no barrier makes everyone wait for it.
 #
-# A helper enters `active` before it asks whether its number has a seat, and the caller takes the seats away before it looks at
-# `active`; with sequentially consistent operations either the helper finds no seat or the caller sees the helper. Only then
-# may the job go.
+# A helper says that it sits down before it asks whether there is a seat for its number, and the caller takes the seats away
+# before it looks who sits; with sequentially consistent operations either the helper finds no seat or the caller sees the
+# helper. Only then may the job go.
+cdef struct Seat:
+    int taken              # helpers between sitting down and leaving
+    int[15] padding        # to a cache line, as below
+
 cdef struct Team:
-    int announced          # futex: changes with every job
-    int[15] pad0           # each on a cache line of its own
+    int announced          # futex: changes with every job. What a helper needs to know next lies beside it
     int seats              # helpers up to this number may join; 0 when there is no job
-    int[15] pad1
-    int active             # helpers between entering and leaving
-    int[15] pad2
+    int cpu                # the processor that the caller runs on
+    int[1] pad0
+    Job* job
+    int[10] pad1
     int sleepers
-    int[15] pad3
+    int[15] pad2
     int busy               # a caller has the team
-    int cpu                # the processor that it runs on
     int helpers
     int dismissed
-    Job* job
+    int[13] pad3
+    Seat[REGIONS] places   # a helper's is that of its number, modulo their number
 
 cdef Team team
 
@@ -826,26 +840,29 @@ cdef enum:
 
 
 cdef void help() noexcept nogil:
-    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, _i
+    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, spins = 0
     cdef int avoided = -1
+    cdef int* taken = &team.places[me % REGIONS].taken
     cdef cpu_set_t home
     cdef long long deadline
     fr_home(&home)
     while not fr_load(&team.dismissed):
         deadline = fr_nanoseconds() + LOOKOUT
-        while fr_load(&team.announced) == seen and fr_nanoseconds() < deadline:
-            for _i in range(32):
-                fr_pause()
+        while fr_load(&team.announced) == seen:
+            fr_pause()
+            spins += 1
+            if spins % 32 == 0 and fr_nanoseconds() > deadline:
+                break
         if fr_load(&team.announced) == seen:
             fr_add_int(&team.sleepers, 1)
             while fr_load(&team.announced) == seen:
                 fr_sleep(&team.announced, seen)
             fr_add_int(&team.sleepers, -1)
         seen = fr_load(&team.announced)
-        fr_add_int(&team.active, 1)
+        fr_add_int(taken, 1)
         if me <= fr_load(&team.seats):
             work(team.job, me)
-        fr_add_int(&team.active, -1)
+        fr_add_int(taken, -1)
         # Where BLAS's threads spin on every other processor, Linux wakes a helper on the caller's, and the caller waits.
         if avoided != team.cpu:
             avoided = team.cpu
@@ -886,6 +903,7 @@ cdef void run(Job* job, int allowed) noexcept nogil:
     """Do the job with up to `allowed` threads, and leave each item's two sums in it."""
     cdef int threads = 1, spins = 0, i
     cdef Py_ssize_t k, first, count
+    cdef Item* item
     if allowed > 1 and job.n_chunks > 1:
         threads = hands(job, allowed)
     if threads > 1 and FR_TEAM and fr_swap(&team.busy, 1):
@@ -902,20 +920,22 @@ cdef void run(Job* job, int allowed) noexcept nogil:
             fr_wake(&team.announced, 1 << 30)
         work(job, 0)
         fr_store(&team.seats, 0)
-        while fr_load(&team.active) > 0:
-            fr_pause()
-            spins += 1
-            if spins % 1024 == 0:
-                fr_yield()
+        for i in range(min(threads, <int>REGIONS)):
+            while fr_load(&team.places[i].taken) > 0:
+                fr_pause()
+                spins += 1
+                if spins % 1024 == 0:
+                    fr_yield()
         fr_store(&team.busy, 0)
     else:
         for i in prange(threads, num_threads=threads, schedule="static", chunksize=1):
             work(job, i)
     for k in range(job.n_items):
-        first = job.items[k].first_chunk
-        count = (job.items[k].size + CHUNK - 1) // CHUNK
-        job.items[k].absolute_sum = fold(&job.partials[first], count)
-        job.items[k].square_sum = fold(&job.partials[job.n_chunks + first], count)
+        item = &job.items[k]
+        first = item.first_chunk
+        count = (item.size + CHUNK - 1) // CHUNK
+        item.absolute_sum = fold(&job.partials[first], count) if wants_absolute(job, item) else 0.0
+        item.square_sum = fold(&job.partials[job.n_chunks + first], count) if wants_square(job, item) else 0.0
 
 
 cdef int max_threads() noexcept nogil:

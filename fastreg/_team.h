@@ -1,5 +1,5 @@
 /* What the team in _kernels.pyx stands on: atomics, and on Linux a futex to sleep on. Elsewhere a job opens an OpenMP
-   region of its own, and of all this only fr_add is used. */
+   region of its own, and of all this only fr_add and fr_peek are used. */
 #ifndef FASTREG_TEAM_H
 #define FASTREG_TEAM_H
 
@@ -14,9 +14,11 @@
 #if defined(_MSC_VER)
 #include <intrin.h>
 #define fr_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
+#define fr_peek(p) (*(volatile __int64*)(p))
 #define fr_add_int(p, v) _InterlockedExchangeAdd((volatile long*)(p), (v))
 #else
 #define fr_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define fr_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define fr_add_int(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #endif
 
