@@ -7,7 +7,8 @@ result: a wrong kernel must not win.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,16 +20,34 @@ from rules import RULES
 
 Array = NDArray[Any]
 LINE = 64
+HUGE_PAGE = 1 << 21
 PROX_STEP = 10.0
 CHUNK = 1 << 20
 
 
+def allocate(shapes: Iterable[tuple[int, ...]], dtype: str) -> list[Array]:
+    """Return uninitialized arrays in one piece of memory, each from a cache line on, so that luck favours nobody.
+
+    The memory is of huge pages where the system has them: which small pages share the sets of a cache is decided anew by
+    each allocation, and moved the read limit of 4 MB on 4 cores, as much as their L2 holds, from 12 to 21 us.
+    """
+    shapes = list(shapes)
+    sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape in shapes]
+    memory = mmap.mmap(-1, sum(size + LINE for size in sizes) + HUGE_PAGE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    raw = np.frombuffer(memory, np.uint8)
+    start = -raw.ctypes.data % HUGE_PAGE
+    arrays = []
+    for shape, size in zip(shapes, sizes, strict=True):
+        arrays.append(raw[start : start + size].view(dtype).reshape(shape))
+        start += size + -size % LINE
+    return arrays
+
+
 def aligned(shape: tuple[int, ...], dtype: str) -> Array:
-    """Return an uninitialized array that starts on a cache line, so that luck with alignment favours nobody."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    raw = np.empty(size + LINE, np.uint8)
-    start = -raw.ctypes.data % LINE
-    return raw[start : start + size].view(dtype).reshape(shape)
+    """Return one such array."""
+    return allocate([shape], dtype)[0]
 
 
 class Problem:
@@ -54,10 +73,10 @@ class Problem:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         shapes = cell.shapes.values()
-        self.weights = [aligned(shape, cell.dtype) for shape in shapes]
+        self.weights = allocate(shapes, cell.dtype)
         self.gradients: list[Array] = []
         if cell.operation not in ("value", "error"):
-            self.gradients = [aligned(shape, cell.dtype) for shape in shapes]
+            self.gradients = allocate(shapes, cell.dtype)
         self.penalized = [cell.operation != "step" or name.endswith("kernel") for name in cell.shapes]
         self.network: Network | None = None
         self._slots: list[dict[str, Array]] = []
@@ -72,7 +91,8 @@ class Problem:
         assert self.cell.rule is not None
         names = RULES[self.cell.rule].slots
         if not self._slots:
-            self._slots = [{name: aligned(w.shape, self.cell.dtype) for name in names} for w in self.weights]
+            arrays = {name: allocate([w.shape for w in self.weights], self.cell.dtype) for name in names}
+            self._slots = [{name: arrays[name][index] for name in names} for index in range(len(self.weights))]
             self._fill_slots()
         return self._slots
 
