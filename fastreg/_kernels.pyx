@@ -46,12 +46,14 @@ cdef extern from "_vector.h":
     vector fr_widen_magnitude(float* p) noexcept nogil
     vector fr_fetch(double* p) noexcept nogil
     void fr_keep(double* p, vector x) noexcept nogil
+    vector fr_magnitude(vector x) noexcept nogil
     vector fr_plus(vector a, vector x) noexcept nogil
     vector fr_plus_float(vector a, vector x, vector ones) noexcept nogil
     vector fr_plus_exact_square(vector a, vector x) noexcept nogil
     const int FR_WIDE                                  # the same for rows of float64
     ctypedef double wide "fr_wide"
     wide fr_wide_zero() noexcept nogil
+    wide fr_wide_fetch(double* p) noexcept nogil
     wide fr_wide_fetch_next(double* p) noexcept nogil
     void fr_wide_keep(double* p, wide x) noexcept nogil
     wide fr_wide_magnitude(wide x) noexcept nogil
@@ -119,14 +121,19 @@ cdef struct Setting:
     Rule rule
 
 
-cdef inline real signed(real size, real w) noexcept nogil:
-    """size * numpy.sign(w) for a size of at least 0: 0 at 0, NaN at NaN. Half the instructions of three comparisons."""
+cdef inline real with_sign(real size, real w) noexcept nogil:
+    """size at the sign of w, 0 at 0. Half the instructions of comparisons with 0 on both sides."""
     cdef real x
     if real is float:
         x = copysignf(size, w)
     else:
         x = copysign(size, w)
-    x = x if w != 0 else 0
+    return x if w != 0 else 0
+
+
+cdef inline real signed(real size, real w) noexcept nogil:
+    """size * numpy.sign(w) for a size of at least 0: 0 at 0, NaN at NaN."""
+    cdef real x = with_sign(size, w)
     return x if w == w else w
 
 
@@ -149,7 +156,7 @@ cdef inline real slope(real w, real l1, real l2, int parts) noexcept nogil:
         return signed(l1, w)
     if parts == RIDGE:
         return l2 * w
-    return signed(l1, w) + l2 * w
+    return with_sign(l1, w) + l2 * w  # NaN by its second term
 
 
 cdef inline real shrink(real w, real threshold) noexcept nogil:
@@ -303,25 +310,35 @@ cdef inline void put_row(
 
 
 # ---------------------------------------------------------------------------------------------------------------- lanes
-cdef inline wide summand(double* w, int part) noexcept nogil:
-    cdef wide x = fr_wide_fetch_next(w)
-    return fr_wide_magnitude(x) if part == LASSO else fr_wide_square(x)
-
-
-cdef inline void add_four(wide* sums, double* w, int width, int part) noexcept nogil:
-    """Add (a + b) + (c + d) of four rows to the sums, row after row: the prefetcher loses a walk across the rows."""
-    cdef wide[LANES] ab, cd
+cdef inline void add_pair(wide* a, wide* s, double* w, int width, int parts) noexcept nogil:
+    """The sums of two rows, row after row: the prefetcher loses a walk across the rows."""
+    cdef wide x
     cdef int k
     for k in range(width // FR_WIDE):
-        ab[k] = summand(w + k * FR_WIDE, part)
+        x = fr_wide_fetch_next(w + k * FR_WIDE)
+        if parts & LASSO:
+            a[k] = fr_wide_magnitude(x)
+        if parts & RIDGE:
+            s[k] = fr_wide_square(x)
     for k in range(width // FR_WIDE):
-        ab[k] = fr_wide_plus(ab[k], summand(w + LANES + k * FR_WIDE, part))
+        x = fr_wide_fetch_next(w + LANES + k * FR_WIDE)
+        if parts & LASSO:
+            a[k] = fr_wide_plus(a[k], fr_wide_magnitude(x))
+        if parts & RIDGE:
+            s[k] = fr_wide_plus(s[k], fr_wide_square(x))
+
+
+cdef inline void add_four(wide* a, wide* s, double* w, int width, int parts) noexcept nogil:
+    """Add (a + b) + (c + d) of four rows to the sums."""
+    cdef wide[LANES] a_ab, a_cd, s_ab, s_cd
+    cdef int k
+    add_pair(a_ab, s_ab, w, width, parts)
+    add_pair(a_cd, s_cd, w + 2 * LANES, width, parts)
     for k in range(width // FR_WIDE):
-        cd[k] = summand(w + 2 * LANES + k * FR_WIDE, part)
-    for k in range(width // FR_WIDE):
-        cd[k] = fr_wide_plus(cd[k], summand(w + 3 * LANES + k * FR_WIDE, part))
-    for k in range(width // FR_WIDE):
-        sums[k] = fr_wide_plus(sums[k], fr_wide_plus(ab[k], cd[k]))
+        if parts & LASSO:
+            a[k] = fr_wide_plus(a[k], fr_wide_plus(a_ab[k], a_cd[k]))
+        if parts & RIDGE:
+            s[k] = fr_wide_plus(s[k], fr_wide_plus(s_ab[k], s_cd[k]))
 
 
 cdef inline void pass_rows(
@@ -365,10 +382,8 @@ cdef inline void pass_rows(
             put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
         else:
             at = 4 * i * LANES + first
-            if parts & LASSO:
-                add_four(wide_a, w + at, width, LASSO)
-            if parts & RIDGE:
-                add_four(wide_s, w + at, width, RIDGE)
+            if parts:
+                add_four(wide_a, wide_s, w + at, width, parts)
             for _row in range(4):
                 put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)
                 at += LANES
@@ -403,25 +418,27 @@ cdef void pass_tail(
 ) noexcept nogil:
     """The rest that makes no group, as a group filled up with zeros, which change no sum. One function for all: it is short."""
     cdef real[4 * LANES] padded
-    cdef double a, b, c, d
-    cdef int j, at
-    memset(padded, 0, sizeof(padded))
+    cdef vector x
+    cdef wide[LANES] a, s
+    cdef int j, k, at
+    memset(padded, 0, (LANES if real is float else 4 * LANES) * sizeof(real))
     memcpy(padded, w, n * sizeof(real))
-    for j in range(LANES):
-        a = padded[j]
-        if real is float:
+    if real is float:
+        for k in range(LANES // FR_VECTOR):
+            at = k * FR_VECTOR
+            x = fr_widen(padded + at)
             if parts & LASSO:
-                absolute[j] = absolute[j] + fabs(a)
+                fr_keep(absolute + at, fr_plus(fr_fetch(absolute + at), fr_magnitude(x)))
             if parts & RIDGE:
-                square[j] = square[j] + a * a
-        else:
-            b = padded[LANES + j]
-            c = padded[2 * LANES + j]
-            d = padded[3 * LANES + j]
-            if parts & LASSO:
-                absolute[j] = absolute[j] + ((fabs(a) + fabs(b)) + (fabs(c) + fabs(d)))
-            if parts & RIDGE:
-                square[j] = square[j] + ((a * a + b * b) + (c * c + d * d))
+                fr_keep(square + at, fr_plus_exact_square(fr_fetch(square + at), x))
+    else:
+        for k in range(LANES // FR_WIDE):
+            a[k] = fr_wide_fetch(absolute + k * FR_WIDE)
+            s[k] = fr_wide_fetch(square + k * FR_WIDE)
+        add_four(a, s, padded, LANES, parts)
+        for k in range(LANES // FR_WIDE):
+            fr_wide_keep(absolute + k * FR_WIDE, a[k])
+            fr_wide_keep(square + k * FR_WIDE, s[k])
     for j in range((n + LANES - 1) // LANES):
         at = j * LANES
         put_row(
@@ -438,17 +455,21 @@ cdef inline vector add_four_blocks(double* lanes) noexcept nogil:
 
 
 cdef inline double fold_lanes(double* lanes, int blocks) noexcept nogil:
-    """Fold 1, 4 or 8 blocks, lane by lane, in a tree of neighbours; then the lanes in halves."""
+    """Fold 1, 2, 4 or 8 blocks, lane by lane, in a tree of neighbours; then the lanes in halves."""
     cdef vector[LANES] x
     cdef double[4] rest
+    cdef double* at
     cdef int k
     for k in range(LANES // FR_VECTOR):
+        at = lanes + k * FR_VECTOR
         if blocks == 1:
-            x[k] = fr_fetch(lanes + k * FR_VECTOR)
+            x[k] = fr_fetch(at)
+        elif blocks == 2:
+            x[k] = add_two_blocks(at)
+        elif blocks == 4:
+            x[k] = add_four_blocks(at)
         else:
-            x[k] = add_four_blocks(lanes + k * FR_VECTOR)
-        if blocks == 8:
-            x[k] = fr_plus(x[k], add_four_blocks(lanes + 4 * LANES + k * FR_VECTOR))
+            x[k] = fr_plus(add_four_blocks(at), add_four_blocks(at + 4 * LANES))
     for k in range(16 // FR_VECTOR):
         x[k] = fr_plus(x[k], x[k + 16 // FR_VECTOR])
     for k in range(8 // FR_VECTOR):
@@ -462,6 +483,8 @@ cdef double fold_blocks(double* lanes, int blocks) noexcept nogil:
     """The sum of a chunk. A block that is missing counts as zeros, which change no sum."""
     if blocks == 1:
         return fold_lanes(lanes, 1)
+    if blocks == 2:
+        return fold_lanes(lanes, 2)
     memset(lanes + blocks * LANES, 0, (-blocks & 3) * LANES * sizeof(double))
     return fold_lanes(lanes, 4) if blocks <= 4 else fold_lanes(lanes, 8)
 
