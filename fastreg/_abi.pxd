@@ -57,7 +57,6 @@ cdef struct Region:
     Py_ssize_t[6] padding  # to the length of a cache line
 
 cdef struct Job:
-    Region[REGIONS] regions  # first: what is written while the job is done shares no cache line with what all threads read
     Item* items
     Py_ssize_t n_items
     Py_ssize_t n_chunks
@@ -69,6 +68,7 @@ cdef struct Job:
     Rule rule
     Py_ssize_t largest_claim  # chunks a thread takes at a time
     int n_regions
+    Region* regions
 
 cdef struct Kernel:
     void (*run)(Job* job, int threads) noexcept nogil

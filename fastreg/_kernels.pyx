@@ -924,6 +924,7 @@ cdef int hands(Job* job, int allowed) noexcept nogil:
 
 cdef void run(Job* job, int allowed) noexcept nogil:
     """Do the job with up to `allowed` threads, and leave each item's two sums in it."""
+    cdef Region[REGIONS] regions  # apart from the job: what is written meanwhile shares no cache line with what all threads read
     cdef int threads = 1, spins = 0, i
     cdef Py_ssize_t k, first, count
     cdef Item* item
@@ -931,6 +932,7 @@ cdef void run(Job* job, int allowed) noexcept nogil:
         threads = hands(job, allowed)
     if threads > 1 and FR_TEAM and fr_swap(&team.busy, 1):
         threads = 1
+    job.regions = regions
     divide(job, threads)
     if threads == 1:
         work(job, 0)
