@@ -863,7 +863,7 @@ cdef enum:
 
 
 cdef void help() noexcept nogil:
-    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, spins = 0
+    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, spins
     cdef int avoided = -1
     cdef int* taken = &team.places[me % REGIONS].taken
     cdef cpu_set_t home
@@ -871,6 +871,7 @@ cdef void help() noexcept nogil:
     fr_home(&home)
     while not fr_load(&team.dismissed):
         deadline = fr_nanoseconds() + LOOKOUT
+        spins = 0
         while fr_load(&team.announced) == seen:
             fr_pause()
             spins += 1
