@@ -420,9 +420,9 @@ cdef void pass_tail(
     cdef real[4 * LANES] padded
     cdef vector x
     cdef wide[LANES] a, s
-    cdef int j, k, at
-    memset(padded, 0, (LANES if real is float else 4 * LANES) * sizeof(real))
+    cdef int j, k, at, group = LANES if real is float else 2 * LANES if n <= 2 * LANES else 4 * LANES
     memcpy(padded, w, n * sizeof(real))
+    memset(padded + n, 0, (group - n) * sizeof(real))
     if real is float:
         for k in range(LANES // FR_VECTOR):
             at = k * FR_VECTOR
@@ -432,13 +432,18 @@ cdef void pass_tail(
             if parts & RIDGE:
                 fr_keep(square + at, fr_plus_exact_square(fr_fetch(square + at), x))
     else:
+        if group == 2 * LANES:
+            add_pair(a, s, padded, LANES, parts)
+        else:
+            for k in range(LANES // FR_WIDE):
+                a[k] = s[k] = fr_wide_zero()
+            add_four(a, s, padded, LANES, parts)
         for k in range(LANES // FR_WIDE):
-            a[k] = fr_wide_fetch(absolute + k * FR_WIDE)
-            s[k] = fr_wide_fetch(square + k * FR_WIDE)
-        add_four(a, s, padded, LANES, parts)
-        for k in range(LANES // FR_WIDE):
-            fr_wide_keep(absolute + k * FR_WIDE, a[k])
-            fr_wide_keep(square + k * FR_WIDE, s[k])
+            at = k * FR_WIDE
+            if parts & LASSO:
+                fr_wide_keep(absolute + at, fr_wide_plus(fr_wide_fetch(absolute + at), a[k]))
+            if parts & RIDGE:
+                fr_wide_keep(square + at, fr_wide_plus(fr_wide_fetch(square + at), s[k]))
     for j in range((n + LANES - 1) // LANES):
         at = j * LANES
         put_row(
