@@ -39,6 +39,8 @@ cdef extern from "_vector.h":
     const int FR_VECTOR                                # float64 elements of a vector
     const int FR_PASS_ONE
     const int FR_PASS_BOTH
+    const int FR_WIDE_PASS_ONE
+    const int FR_WIDE_PASS_BOTH
     ctypedef double vector "fr_vector"                 # opaque
     vector fr_zero() noexcept nogil
     vector fr_ones() noexcept nogil
@@ -513,7 +515,9 @@ cdef inline void pass_chunk(
     cdef Setting setting = given[0]
     cdef int size = 2 * BLOCK if real is float else BLOCK
     cdef int group = LANES if real is float else 4 * LANES
-    cdef int width = FR_PASS_BOTH if parts == LASSO + RIDGE else FR_PASS_ONE
+    cdef int one = FR_PASS_ONE if real is float else FR_WIDE_PASS_ONE
+    cdef int both = FR_PASS_BOTH if real is float else FR_WIDE_PASS_BOTH
+    cdef int width = LANES if action == UPDATE else both if parts == LASSO + RIDGE else one
     cdef int block, j, m, full, put = WRITE if action == STREAM else action
     cdef Py_ssize_t i
     cdef double* absolute

@@ -18,12 +18,16 @@
 #define FR_VECTOR 4
 #ifdef __AVX512VL__
 #define FR_REGISTER "v"
-#define FR_PASS_ONE 32  /* lanes summed at a time, of one kind of sum, */
-#define FR_PASS_BOTH 32 /* or of two: few enough that the compiler unrolls over them and keeps them in registers */
+#define FR_PASS_ONE 32       /* lanes of float32 summed at a time, of one kind of sum, */
+#define FR_PASS_BOTH 32      /* or of two: as many as the compiler unrolls over and keeps in registers; */
+#define FR_WIDE_PASS_ONE 32  /* of float64 also the sums of four rows are there */
+#define FR_WIDE_PASS_BOTH 32
 #else
 #define FR_REGISTER "x"
-#define FR_PASS_ONE 16
+#define FR_PASS_ONE 32
 #define FR_PASS_BOTH 16
+#define FR_WIDE_PASS_ONE 16
+#define FR_WIDE_PASS_BOTH 8
 #endif
 typedef __m256d fr_vector;
 #define fr_zero() _mm256_setzero_pd()
@@ -42,8 +46,10 @@ typedef __m256d fr_vector;
 #include <emmintrin.h>
 #define FR_VECTOR 2
 #define FR_REGISTER "x"
-#define FR_PASS_ONE 8
+#define FR_PASS_ONE 16
 #define FR_PASS_BOTH 8
+#define FR_WIDE_PASS_ONE 8
+#define FR_WIDE_PASS_BOTH 4
 typedef __m128d fr_vector;
 #define fr_zero() _mm_setzero_pd()
 #define fr_widen(p) _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)(p))))
@@ -61,6 +67,8 @@ typedef __m128d fr_vector;
 #define FR_VECTOR 1
 #define FR_PASS_ONE 32
 #define FR_PASS_BOTH 16
+#define FR_WIDE_PASS_ONE 32
+#define FR_WIDE_PASS_BOTH 16
 typedef double fr_vector;
 #define fr_zero() 0.0
 #define fr_widen(p) ((double)*(p))
