@@ -517,6 +517,7 @@ cdef inline void pass_chunk(
     cdef int group = LANES if real is float else 4 * LANES
     cdef int one = FR_PASS_ONE if real is float else FR_WIDE_PASS_ONE
     cdef int both = FR_PASS_BOTH if real is float else FR_WIDE_PASS_BOTH
+    # Of a part of a row GCC makes scalar code where the rule is long.
     cdef int width = LANES if action == UPDATE else both if parts == LASSO + RIDGE else one
     cdef int block, j, m, full, put = WRITE if action == STREAM else action
     cdef Py_ssize_t i
