@@ -66,9 +66,9 @@ cdef struct Job:
     bint measure           # also form the sums of the weights
     bint stream            # OUT is larger than the caches: store around them
     Rule rule
-    Py_ssize_t largest_claim  # chunks a thread takes at a time
+    Py_ssize_t largest_claim  # chunks a thread takes at a time, at most
     int n_regions
-    Region* regions
+    Region* regions        # of the run under way, on its stack
 
 cdef struct Kernel:
     void (*run)(Job* job, int threads) noexcept nogil

@@ -45,7 +45,6 @@ cdef extern from "_vector.h":
     vector fr_zero() noexcept nogil
     vector fr_ones() noexcept nogil
     vector fr_widen(float* p) noexcept nogil
-    vector fr_widen_magnitude(float* p) noexcept nogil
     vector fr_fetch(double* p) noexcept nogil
     void fr_keep(double* p, vector x) noexcept nogil
     vector fr_magnitude(vector x) noexcept nogil
@@ -374,11 +373,11 @@ cdef inline void pass_rows(
         if real is float:
             at = i * LANES + first
             for k in range(width // FR_VECTOR):
-                if parts & LASSO:
-                    x = fr_widen_magnitude(w + at + k * FR_VECTOR)
-                    a[k] = fr_plus_float(a[k], x, ones)
-                elif parts:
+                if parts:
                     x = fr_widen(w + at + k * FR_VECTOR)
+                if parts & LASSO:
+                    x = fr_magnitude(x)
+                    a[k] = fr_plus_float(a[k], x, ones)
                 if parts & RIDGE:
                     s[k] = fr_plus_exact_square(s[k], x)
             put_row(w + at, base + at, out + at, s0 + at, s1 + at, s2 + at, width, setting, parts, action, operation)

@@ -32,7 +32,6 @@
 typedef __m256d fr_vector;
 #define fr_zero() _mm256_setzero_pd()
 #define fr_widen(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define fr_widen_magnitude(p) fr_magnitude(fr_widen(p))
 #define fr_fetch(p) _mm256_loadu_pd(p)
 #define fr_keep(p, x) _mm256_storeu_pd(p, x)
 #define fr_magnitude(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
@@ -53,7 +52,6 @@ typedef __m256d fr_vector;
 typedef __m128d fr_vector;
 #define fr_zero() _mm_setzero_pd()
 #define fr_widen(p) _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)(p))))
-#define fr_widen_magnitude(p) fr_magnitude(fr_widen(p))
 #define fr_fetch(p) _mm_loadu_pd(p)
 #define fr_keep(p, x) _mm_storeu_pd(p, x)
 #define fr_magnitude(x) _mm_andnot_pd(_mm_set1_pd(-0.0), x)
@@ -72,7 +70,6 @@ typedef __m128d fr_vector;
 typedef double fr_vector;
 #define fr_zero() 0.0
 #define fr_widen(p) ((double)*(p))
-#define fr_widen_magnitude(p) fabs((double)*(p))
 #define fr_fetch(p) (*(p))
 #define fr_keep(p, x) (*(p) = (x))
 #define fr_magnitude(x) fabs(x)

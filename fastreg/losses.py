@@ -301,7 +301,7 @@ class Total:
 
 def _sum(terms: Sequence[RegularizationLoss]) -> float:
     penalties: list[Any] = [t._penalty for t in terms]
-    if not all(penalties):
+    if None in penalties:
         family = [t for t in terms if t._penalty is not None]
         total = _sum(family) if family else 0.0
         return total + sum([t._own_value() for t in terms if t._penalty is None])
@@ -402,11 +402,11 @@ def value_and_gradients(
         penalties: list[Any] = [t._penalty for t in terms]  # type: ignore[union-attr]
     except (AttributeError, TypeError):
         return value_and_gradients(flatten_terms(terms), out, accumulate)
-    if not all(penalties):
+    if None in penalties:
         terms = [t for t in terms if t.regularizer is not None]  # type: ignore[union-attr]
         # What a user's own code gives is worked out first, and a penalty of nothing stands in: the border checks its arrays too.
         own = [(i, t._own_value(), t._own_gradient()) for i, t in enumerate(terms) if t._penalty is None]
-        penalties = [t._penalty or _NOTHING for t in terms]
+        penalties = [_NOTHING if t._penalty is None else t._penalty for t in terms]
     names = [t._owner for t in terms]  # type: ignore[union-attr]
     arrays = [t._cell[t._key] for t in terms]  # type: ignore[union-attr]
     if out is None:
