@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import fastreg as fr
+from fastreg.kernels import Penalty
 
 L1, L2 = fr.l1_regularizer(0.25), fr.l2_regularizer(0.5)
 
@@ -410,3 +411,16 @@ def test_mixed_dtypes_sum_in_float64():
     loss, grads = fr.value_and_gradients(fr.regularize(params, [("*", L2)]))
     assert loss == 0.25 * (3 * float(np.float32(0.1)) ** 2) + 0.25 * 3 * 0.1**2 or loss == pytest.approx(0.015, rel=1e-7)
     assert grads["a"].dtype == np.float32 and grads["b"].dtype == np.float64
+
+
+def test_a_regularizer_with_a_false_truth_value_still_counts():
+    class Quiet(Penalty):
+        def __bool__(self):
+            return False
+
+    quiet = Quiet()
+    quiet._set(0.0, 0.5)
+    terms = fr.regularize({"w": np.array([3.0, -4.0])}, [("*", quiet)])
+    assert float(fr.add_n(terms)) == 6.25
+    total, grads = fr.value_and_gradients(terms)
+    assert (total, grads["w"].tolist()) == (6.25, [1.5, -2.0])
