@@ -1,4 +1,4 @@
-"""Compile the loops once for each instruction set, and the border once.
+"""Compile the loops once for each instruction set, and the rest once.
 
 Everything else about the package stands in pyproject.toml. The environment variable FASTREG_BUILD_ISAS (a comma-separated
 list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds without OpenMP.
@@ -57,13 +57,13 @@ class BuildKernels(build_ext):
     """`build_ext` that asks the compiler at hand what it can do."""
 
     def build_extensions(self) -> None:
-        """Probe for OpenMP, then build; without it the extensions are serial and say so."""
+        """Probe for OpenMP, then build; without it the build is serial and says so."""
         self.parallel = self.parallel or os.cpu_count()
         openmp = self.openmp_flags()
         if openmp is None:
-            print("fastreg: no OpenMP found, building serial kernels", file=sys.stderr)
+            print("fastreg: no OpenMP found, building without threads", file=sys.stderr)
         for extension in self.extensions:
-            if extension.name.startswith("fastreg._kernels") and openmp is not None:
+            if extension.name == "fastreg._threads" and openmp is not None:
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
         super().build_extensions()
@@ -93,7 +93,7 @@ class BuildKernels(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """Cythonize one kernel module per ISA, each into its own folder, and the border."""
+    """Cythonize one kernel module per ISA, each into its own folder, and the modules that depend on no ISA."""
     msvc = sys.platform == "win32"
     directives = {"language_level": 3}
     built: list[Extension] = []
@@ -102,18 +102,26 @@ def extensions() -> list[Extension]:
             f"fastreg._kernels_{isa.replace('-', '_')}",
             ["fastreg/_kernels.pyx"],
             include_dirs=["fastreg"],
-            depends=["fastreg/_vector.h", "fastreg/_team.h"],
+            depends=["fastreg/_vector.h"],
             extra_compile_args=list(flags),
         )
         built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)
+    plain = ["/O2"] if msvc else ["-O3", "-ffp-contract=off"]
+    threads = Extension(
+        "fastreg._threads",
+        ["fastreg/_threads.pyx"],
+        include_dirs=["fastreg"],
+        depends=["fastreg/_team.h"],
+        extra_compile_args=list(plain),
+    )
     border = Extension(
         "fastreg._border",
         ["fastreg/_border.pyx"],
         include_dirs=[numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["/O2"] if msvc else ["-O3", "-ffp-contract=off"],
+        extra_compile_args=list(plain),
     )
-    return built + cythonize([border], build_dir="build/border", compiler_directives=directives)
+    return built + cythonize([threads, border], build_dir="build/common", compiler_directives=directives)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})

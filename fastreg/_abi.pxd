@@ -5,7 +5,6 @@ Plain C data. A kernel knows pointers, lengths and coefficients; arrays, names a
 
 cdef enum:
     CHUNK = 4096           # elements that are processed in one go and leave one sum
-    REGIONS = 64           # at most, of a job's chunks; each is where one thread begins
 
 cdef enum Operation:
     MEASURE                # sums alone
@@ -51,11 +50,6 @@ cdef struct Rule:
     bint centered
     bint proximal          # the l1 of the penalties goes to the proximal step, not to the gradient
 
-cdef struct Region:
-    Py_ssize_t next_chunk  # atomic
-    Py_ssize_t stop
-    Py_ssize_t[6] padding  # to the length of a cache line
-
 cdef struct Job:
     Item* items
     Py_ssize_t n_items
@@ -66,14 +60,14 @@ cdef struct Job:
     bint measure           # also form the sums of the weights
     bint stream            # OUT is larger than the caches: store around them
     Rule rule
-    Py_ssize_t largest_claim  # chunks a thread takes at a time, at most
-    int n_regions
-    Region* regions        # of the run under way, on its stack
 
 cdef struct Kernel:
-    void (*run)(Job* job, int threads) noexcept nogil
-    int (*max_threads)() noexcept nogil
-    void (*serve)(int helpers) noexcept nogil
-    void (*dismiss)() noexcept nogil
-    bint openmp
-    bint team
+    void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil  # the chunks start..stop-1 of a Job
+
+
+cdef inline bint wants_absolute(Job* job, Item* item) noexcept nogil:
+    return job.measure and item.l1 != 0
+
+
+cdef inline bint wants_square(Job* job, Item* item) noexcept nogil:
+    return job.measure and item.l2 != 0 or job.operation == TOTAL_NORM

@@ -11,8 +11,6 @@ simply read, or refused, as it is now.
     gradient  l1 * sign(w) + l2 * w
     prox      sign(w) * max(|w| - step*l1, 0) / (1 + step*l2)
 """
-import threading
-
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport INFINITY, isfinite, sqrt
 from libc.stdlib cimport free, malloc, qsort
@@ -24,6 +22,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._abi cimport *
+from fastreg._threads cimport share_out
 
 cnp.import_array()
 
@@ -66,7 +65,6 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object x)
 
 cdef enum:
-    NOGIL_BYTES = 1 << 16      # below, releasing the GIL costs more than it gives
     STREAM_BYTES = 1 << 25     # an output this large is stored around the caches
     STACK_CHUNKS = 16
 
@@ -80,101 +78,41 @@ def cpu_isas():
     return (*isas, "x86-64", "baseline")
 
 
-# -------------------------------------------------------------------------------------------------------------- threads
+# ------------------------------------------------------------------------------------------------------------------ jobs
 cdef Kernel* kernel = NULL
-cdef int requested = 0         # by set_num_threads or FASTREG_NUM_THREADS; 0: as many as OpenMP allows
-cdef int openmp_threads = 1    # what OpenMP allowed when the kernel was installed
-cdef int helpers = 0           # of the team, asked to serve so far
-cdef bint opened = False       # a parallel region has run in this process or its parent
-cdef bint forked = False       # this process is a child of one that had opened a region
-cdef object hosts = []
 
 
 def install(capsule):
     """Take the compiled kernel whose loops all later calls run."""
-    global kernel, openmp_threads
+    global kernel
     kernel = <Kernel*>PyCapsule_GetPointer(capsule, "fastreg.kernel")
-    openmp_threads = kernel.max_threads()
 
 
-def has_openmp():
-    """Tell whether the installed kernel was built with OpenMP."""
-    return kernel.openmp
-
-
-cdef int allowed_threads() noexcept:
-    """OpenMP's limit is asked for anew: threadpoolctl changes it, for the asking thread alone."""
-    cdef int limit
-    if forked or not kernel.openmp:
-        return 1
-    limit = kernel.max_threads()
-    if requested == 0:
-        return limit
-    return min(requested, limit) if limit < openmp_threads else requested
-
-
-def threads():
-    """Return how many threads the next large call may use."""
-    return allowed_threads()
-
-
-def request_threads(int n):
-    """Let calls use n threads; 0 returns to OpenMP's own number."""
-    global requested
-    requested = n
-
-
-def after_fork():
-    """In a child: its parent's OpenMP threads are gone, and a region would wait for them for ever."""
-    global forked
-    forked = opened
-
-
-def dismiss():
-    """Send the team home, at exit."""
-    if helpers:
-        kernel.dismiss()
-        for host in tuple(hosts):
-            host.join()
-
-
-def _host(int n):
-    with nogil:
-        kernel.serve(n)
-
-
-cdef int enlist(int wanted) except -1:
-    """Bring the team to this many helpers. They serve from the next jobs on, nobody waits for them."""
-    global helpers
-    cdef int count
-    wanted = min(wanted, <int>REGIONS - 1)
-    if wanted <= helpers:
-        return 0
-    # Before any Python code, which may let another caller in.
-    count = wanted - helpers
-    helpers = wanted
-    host = threading.Thread(target=_host, args=(count,), name="fastreg", daemon=True)
-    try:
-        host.start()
-    except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
-        return 0
-    hosts.append(host)
-    return 0
+cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
+    """Fold n sums in place in a tree of neighbours; an odd last one is carried up."""
+    cdef Py_ssize_t i
+    if n == 0:
+        return 0.0
+    while n > 1:
+        for i in range(n // 2):
+            sums[i] = sums[2 * i] + sums[2 * i + 1]
+        if n % 2:
+            sums[n // 2] = sums[n - 1]
+        n = (n + 1) // 2
+    return sums[0]
 
 
 cdef int execute(Job* job) except -1:
-    global opened
-    cdef int allowed = 1
-    if job.n_bytes < NOGIL_BYTES:
-        kernel.run(job, 1)
-        return 0
-    allowed = allowed_threads()
-    if allowed > 1:
-        opened = True
-        if kernel.team:
-            enlist(allowed - 1)
-    with nogil:
-        kernel.run(job, allowed)
+    """Do the job, and leave each item's two sums in it."""
+    cdef Py_ssize_t i, first, count
+    cdef Item* item
+    share_out(kernel.process, job, job.n_chunks, job.n_bytes)
+    for i in range(job.n_items):
+        item = &job.items[i]
+        first = item.first_chunk
+        count = (item.size + CHUNK - 1) // CHUNK
+        item.absolute_sum = fold(&job.partials[first], count) if wants_absolute(job, item) else 0.0
+        item.square_sum = fold(&job.partials[job.n_chunks + first], count) if wants_square(job, item) else 0.0
     return 0
 
 

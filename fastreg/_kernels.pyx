@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
-"""Loops over contiguous float32 and float64 buffers, and the threads that share them out.
+"""Loops over contiguous float32 and float64 buffers.
 
 Floor 0: pointers, lengths and coefficients; no arrays, no names, no errors. setup.py compiles this file once for each
 instruction set, under that set's module name. A module hands out one thing, the capsule `kernel` (`_abi.Kernel`).
@@ -8,11 +8,10 @@ How it is laid out, from the inside out:
 
     elements   sign, slope, shrink
     rows       what becomes of 32 elements            put_row, update_row
-    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_blocks, fold
+    lanes      sums by lane, rows put in the same pass, and the sums' folding    measure_chunk, update_chunk, fold_blocks
     blocks     element-wise loops over one block      penalty_gradient, prox
     chunks     choose among them                      process_chunk
-    work       claims chunks until none is left       work
-    threads    one region over all items of a job     run, and the team that helps it
+    work       finds the items of a range of chunks   process
 
 An operation is a composition, not a loop of its own: a row stays in registers while it is measured, its penalty's gradient is
 formed, and the rule consumes it. So every rule takes every penalty, and memory is passed over once, all arrays abreast.
@@ -29,7 +28,6 @@ rounding, 20 ulp for 128 of them. The square of a float32 has 48 bits, so 32 equ
 cost 0.7 ulp. Trees of equal terms cost nothing.
 """
 from cpython.pycapsule cimport PyCapsule_New
-from cython.parallel cimport prange
 from libc.math cimport copysign, copysignf, fabs, fabsf, pow, powf, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
@@ -63,27 +61,6 @@ cdef extern from "_vector.h":
     void fr_stream(char* to, char* source, size_t n_bytes) noexcept nogil
     void fr_stream_end() noexcept nogil
 
-cdef extern from "_team.h":
-    const bint FR_OPENMP
-    const bint FR_TEAM
-    int omp_get_max_threads() noexcept nogil
-    Py_ssize_t fr_add(Py_ssize_t* value, Py_ssize_t change) noexcept nogil
-    Py_ssize_t fr_peek(Py_ssize_t* value) noexcept nogil
-    int fr_add_int(int* value, int change) noexcept nogil
-    int fr_load(int* value) noexcept nogil
-    void fr_store(int* value, int new) noexcept nogil
-    int fr_swap(int* value, int new) noexcept nogil
-    void fr_sleep(int* value, int seen) noexcept nogil
-    void fr_wake(int* value, int sleepers) noexcept nogil
-    ctypedef struct cpu_set_t:
-        pass
-    void fr_yield() noexcept nogil
-    int fr_cpu() noexcept nogil
-    void fr_home(cpu_set_t* home) noexcept nogil
-    void fr_avoid(cpu_set_t* home, int cpu) noexcept nogil
-    long long fr_nanoseconds() noexcept nogil
-    void fr_pause() noexcept nogil
-
 ctypedef fused real:
     float
     double
@@ -92,7 +69,6 @@ cdef enum:
     LANES = 32
     BLOCK = 512                # float64 elements, or twice as many float32, whose sums the lanes form before they are folded
     BLOCKS = 8                 # at most, of a chunk
-    CLAIM_BYTES = 1 << 17      # what a thread takes at a time at most, so that a thread that is held up holds up little
 
 
 # ------------------------------------------------------------------------------------------------------------- elements
@@ -623,20 +599,6 @@ cdef void update_chunk(
         pass_parts(sums, w, g, w, s0, s1, s2, n, setting, w, UPDATE, FTRL)
 
 
-cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
-    """Fold n sums in place in a tree of neighbours; an odd last one is carried up."""
-    cdef Py_ssize_t i
-    if n == 0:
-        return 0.0
-    while n > 1:
-        for i in range(n // 2):
-            sums[i] = sums[2 * i] + sums[2 * i + 1]
-        if n % 2:
-            sums[n // 2] = sums[n - 1]
-        n = (n + 1) // 2
-    return sums[0]
-
-
 # --------------------------------------------------------------------------------------------------------------- blocks
 # Element-wise; an output may be one of the inputs, but overlaps none otherwise.
 cdef inline void slopes(
@@ -730,14 +692,6 @@ cdef void put_block(Job* job, Item* item, real* buffer, Py_ssize_t i, Py_ssize_t
         fr_stream(<char*>target, <char*>buffer, n * sizeof(real))
 
 
-cdef inline bint wants_absolute(Job* job, Item* item) noexcept nogil:
-    return job.measure and item.l1 != 0
-
-
-cdef inline bint wants_square(Job* job, Item* item) noexcept nogil:
-    return job.measure and item.l2 != 0 or job.operation == TOTAL_NORM
-
-
 cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
     """Measure and operate; leave the chunk's two sums in the job's partials."""
     cdef Sums sums
@@ -781,207 +735,29 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         job.partials[job.n_chunks + chunk] = fold_blocks(sums.square, sums.blocks)
 
 
-# ----------------------------------------------------------------------------------------------------------------- work
-cdef void work(Job* job, int me) noexcept nogil:
-    """Claim chunks and process them until none is left. Any number of threads may be at it, from any moment on.
-
-    Each begins in the region of its own number, which is the same memory at the next call and so may still be in its cache,
-    and then helps in the others'.
-    """
+cdef void process(void* task, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Process the chunks start..stop-1 of a job, which may belong to several items."""
+    cdef Job* job = <Job*>task
     cdef double[BLOCK] buffer
-    cdef Py_ssize_t claim, chunk, stop, low, high, middle
-    cdef Region* region
-    cdef int i
-    for i in range(job.n_regions):
-        region = &job.regions[(me + i) % job.n_regions]
-        low = 0
-        while True:
-            # Half of what is left, so that few claims are made and the last ones are small.
-            claim = min(job.largest_claim, (region.stop - fr_peek(&region.next_chunk) + 1) // 2)
-            if claim <= 0:
-                break
-            chunk = fr_add(&region.next_chunk, claim)
-            if chunk >= region.stop:
-                break
-            stop = min(chunk + claim, region.stop)
-            # The last item whose first chunk is not behind this one. A region's claims only grow: search from the last find.
-            high = job.n_items
-            while high - low > 1:
-                middle = (low + high) // 2
-                if job.items[middle].first_chunk <= chunk:
-                    low = middle
-                else:
-                    high = middle
-            while chunk < stop:
-                while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
-                    low += 1
-                if job.items[low].is_double:
-                    process_chunk(job, &job.items[low], chunk, buffer)
-                else:
-                    process_chunk(job, &job.items[low], chunk, <float*>buffer)
-                chunk += 1
+    cdef Py_ssize_t chunk, low = 0, high = job.n_items, middle
+    # The last item whose first chunk is not behind the first one here.
+    while high - low > 1:
+        middle = (low + high) // 2
+        if job.items[middle].first_chunk <= start:
+            low = middle
+        else:
+            high = middle
+    for chunk in range(start, stop):
+        while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
+            low += 1
+        if job.items[low].is_double:
+            process_chunk(job, &job.items[low], chunk, buffer)
+        else:
+            process_chunk(job, &job.items[low], chunk, <float*>buffer)
     if job.stream:
         fr_stream_end()
 
 
-cdef void divide(Job* job, int threads) noexcept nogil:
-    """Cut the chunks into a region for each thread, and decide how many a thread claims at a time."""
-    cdef int i
-    job.n_regions = min(threads, <int>REGIONS)
-    for i in range(job.n_regions):
-        job.regions[i].next_chunk = job.n_chunks * i // job.n_regions
-        job.regions[i].stop = job.n_chunks * (i + 1) // job.n_regions
-    job.largest_claim = job.n_chunks if threads == 1 else CLAIM_BYTES * job.n_chunks // (job.n_bytes + 1) + 1
-
-
-# -------------------------------------------------------------------------------------------------------------- threads
-# The team. `serve` keeps OpenMP's threads in one long region; each helper sleeps on a futex until a job is announced. The
-# caller starts at once and shares the chunks with whoever comes; at the end it waits only for helpers that are inside a
-# chunk, never for one that is still waking up. So a late helper costs nothing, and no barrier makes everyone wait for it.
-#
-# A helper says that it sits down before it asks whether there is a seat for its number, and the caller takes the seats away
-# before it looks who sits; with sequentially consistent operations either the helper finds no seat or the caller sees the
-# helper. Only then may the job go.
-cdef struct Seat:
-    int taken              # helpers between sitting down and leaving
-    int[15] padding        # to a cache line, as below
-
-cdef struct Team:
-    int announced          # futex: changes with every job. What a helper needs to know next lies beside it
-    int seats              # helpers up to this number may join; 0 when there is no job
-    int cpu                # the processor that the caller runs on
-    int[1] pad0
-    Job* job
-    int[10] pad1
-    int sleepers
-    int[15] pad2
-    int busy               # a caller has the team
-    int helpers
-    int dismissed
-    int[13] pad3
-    Seat[REGIONS] places   # a helper's is that of its number, modulo their number
-
-cdef Team team
-
-cdef enum:
-    # A helper that has just worked looks out for this long before it sleeps: a tight loop finds it awake, and BLAS, which
-    # comes next in a training step, gets the core back soon.
-    LOOKOUT = 50_000       # ns
-    AWAKE_GRAIN = 1 << 16  # bytes a thread, when helpers are awake
-    ASLEEP_GRAIN = 1 << 18  # bytes of a job for which waking them pays
-
-
-cdef void help() noexcept nogil:
-    cdef int me = fr_add_int(&team.helpers, 1) + 1, seen = 0, spins
-    cdef int avoided = -1
-    cdef int* taken = &team.places[me % REGIONS].taken
-    cdef cpu_set_t home
-    cdef long long deadline
-    fr_home(&home)
-    while not fr_load(&team.dismissed):
-        deadline = fr_nanoseconds() + LOOKOUT
-        spins = 0
-        while fr_load(&team.announced) == seen:
-            fr_pause()
-            spins += 1
-            if spins % 32 == 0 and fr_nanoseconds() > deadline:
-                break
-        if fr_load(&team.announced) == seen:
-            fr_add_int(&team.sleepers, 1)
-            while fr_load(&team.announced) == seen:
-                fr_sleep(&team.announced, seen)
-            fr_add_int(&team.sleepers, -1)
-        seen = fr_load(&team.announced)
-        fr_add_int(taken, 1)
-        if me <= fr_load(&team.seats):
-            work(team.job, me)
-        fr_add_int(taken, -1)
-        # Where BLAS's threads spin on every other processor, Linux wakes a helper on the caller's, and the caller waits.
-        if avoided != team.cpu:
-            avoided = team.cpu
-            fr_avoid(&home, avoided)
-    fr_add_int(&team.helpers, -1)
-
-
-cdef void serve(int helpers) noexcept nogil:
-    """Lend this thread's OpenMP region to the team until it is dismissed. Thread 0 keeps out of the way of the caller's core."""
-    cdef int i
-    for i in prange(helpers + 1, num_threads=helpers + 1, schedule="static", chunksize=1):
-        if i > 0:
-            help()
-        else:
-            while not fr_load(&team.dismissed):
-                fr_sleep(&team.dismissed, 0)
-
-
-cdef void dismiss() noexcept nogil:
-    fr_store(&team.dismissed, 1)
-    fr_add_int(&team.announced, 1)
-    fr_wake(&team.announced, 1 << 30)
-    fr_wake(&team.dismissed, 1 << 30)
-
-
-cdef int hands(Job* job, int allowed) noexcept nogil:
-    """How many threads this job is worth, the caller among them."""
-    cdef Py_ssize_t worth = (job.n_bytes + AWAKE_GRAIN - 1) // AWAKE_GRAIN
-    cdef int helpers = fr_load(&team.helpers)
-    if FR_TEAM:
-        if fr_load(&team.sleepers) >= helpers and job.n_bytes < ASLEEP_GRAIN:
-            return 1
-        allowed = min(allowed, helpers + 1)
-    return <int>min(<Py_ssize_t>allowed, worth)
-
-
-cdef void run(Job* job, int allowed) noexcept nogil:
-    """Do the job with up to `allowed` threads, and leave each item's two sums in it."""
-    cdef Region[REGIONS] regions  # apart from the job: what is written meanwhile shares no cache line with what all threads read
-    cdef int threads = 1, spins = 0, i
-    cdef Py_ssize_t k, first, count
-    cdef Item* item
-    if allowed > 1 and job.n_chunks > 1:
-        threads = hands(job, allowed)
-    if threads > 1 and FR_TEAM and fr_swap(&team.busy, 1):
-        threads = 1
-    job.regions = regions
-    divide(job, threads)
-    if threads == 1:
-        work(job, 0)
-    elif FR_TEAM:
-        team.job = job
-        team.cpu = fr_cpu()
-        fr_store(&team.seats, threads - 1)
-        fr_add_int(&team.announced, 1)
-        if fr_load(&team.sleepers) > 0:
-            fr_wake(&team.announced, 1 << 30)
-        work(job, 0)
-        fr_store(&team.seats, 0)
-        for i in range(min(threads, <int>REGIONS)):
-            while fr_load(&team.places[i].taken) > 0:
-                fr_pause()
-                spins += 1
-                if spins % 1024 == 0:
-                    fr_yield()
-        fr_store(&team.busy, 0)
-    else:
-        for i in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            work(job, i)
-    for k in range(job.n_items):
-        item = &job.items[k]
-        first = item.first_chunk
-        count = (item.size + CHUNK - 1) // CHUNK
-        item.absolute_sum = fold(&job.partials[first], count) if wants_absolute(job, item) else 0.0
-        item.square_sum = fold(&job.partials[job.n_chunks + first], count) if wants_square(job, item) else 0.0
-
-
-cdef int max_threads() noexcept nogil:
-    return omp_get_max_threads()
-
-
 cdef Kernel table
-table.run = run
-table.max_threads = max_threads
-table.serve = serve
-table.dismiss = dismiss
-table.openmp = FR_OPENMP
-table.team = FR_TEAM
+table.process = process
 kernel = PyCapsule_New(&table, "fastreg.kernel", NULL)

@@ -1,5 +1,5 @@
-/* What the team in _kernels.pyx stands on: atomics, and on Linux a futex to sleep on. Elsewhere a job opens an OpenMP
-   region of its own, and of all this only fr_add and fr_peek are used. */
+/* What the team in _threads.pyx stands on: atomics, and on Linux a futex to sleep on. Elsewhere a job opens an OpenMP
+   region of its own, and of all this only fr_fetch_add and fr_load_relaxed are used. */
 #ifndef FASTREG_TEAM_H
 #define FASTREG_TEAM_H
 
@@ -13,13 +13,13 @@
 
 #if defined(_MSC_VER)
 #include <intrin.h>
-#define fr_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
-#define fr_peek(p) (*(volatile __int64*)(p))
-#define fr_add_int(p, v) _InterlockedExchangeAdd((volatile long*)(p), (v))
+#define fr_fetch_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
+#define fr_load_relaxed(p) (*(volatile __int64*)(p))
+#define fr_fetch_add_int(p, v) _InterlockedExchangeAdd((volatile long*)(p), (v))
 #else
-#define fr_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-#define fr_peek(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define fr_add_int(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define fr_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define fr_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
+#define fr_fetch_add_int(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #endif
 
 #if FR_OPENMP && defined(__linux__)
@@ -31,14 +31,14 @@
 #include <unistd.h>
 #define fr_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
 #define fr_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
-#define fr_swap(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
-#define fr_sleep(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
-#define fr_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
-#define fr_yield() sched_yield()
-#define fr_cpu() sched_getcpu()
-#define fr_home(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
+#define fr_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define fr_futex_wait(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
+#define fr_futex_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
+#define fr_yield_cpu() sched_yield()
+#define fr_current_cpu() sched_getcpu()
+#define fr_get_affinity(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
 /* Keep this thread off one of the processors that `home` allows, if that leaves any. */
-static void fr_avoid(const cpu_set_t* home, int cpu) {
+static void fr_set_affinity_without(const cpu_set_t* home, int cpu) {
     cpu_set_t allowed = *home;
     if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &allowed);
     if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
@@ -59,14 +59,14 @@ static long long fr_nanoseconds(void) {
 #define FR_TEAM 0
 #define fr_load(p) (*(p))
 #define fr_store(p, v) (*(p) = (v))
-#define fr_swap(p, v) (*(p) = (v), 0)
-#define fr_sleep(p, seen) ((void)0)
-#define fr_wake(p, n) ((void)0)
-#define fr_yield() ((void)0)
+#define fr_exchange(p, v) (*(p) = (v), 0)
+#define fr_futex_wait(p, seen) ((void)0)
+#define fr_futex_wake(p, n) ((void)0)
+#define fr_yield_cpu() ((void)0)
 #define cpu_set_t int
-#define fr_cpu() 0
-#define fr_home(home) ((void)(home))
-#define fr_avoid(home, cpu) ((void)(home))
+#define fr_current_cpu() 0
+#define fr_get_affinity(home) ((void)(home))
+#define fr_set_affinity_without(home, cpu) ((void)(home))
 #define fr_nanoseconds() 0LL
 #define fr_pause() ((void)0)
 #endif

@@ -1,7 +1,7 @@
 """Floor 1: pick the compiled loops for this CPU, and say how they run.
 
-Everything that touches an array is in the compiled half, `_border`, and re-exported here. This module knows instruction
-sets, the environment and the process (fork, exit); it knows no regularizer.
+Everything that touches an array is in `_border`, which is compiled, and re-exported here. Threads are decided on in `_threads`.
+This module knows instruction sets, the environment and the process (fork, exit); it knows no regularizer.
 """
 
 import atexit
@@ -13,7 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 
 try:
-    from fastreg import _border
+    from fastreg import _border, _threads
 except ImportError as error:
     raise ImportError(
         "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
@@ -68,10 +68,10 @@ def _environment_threads() -> int:
 
 _isa, _compiled = _choose()
 _border.install(importlib.import_module(_module(_isa)).kernel)
-_border.request_threads(_environment_threads())
-atexit.register(_border.dismiss)
+_threads.request_threads(_environment_threads())
+atexit.register(_threads.stop)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_border.after_fork)
+    os.register_at_fork(after_in_child=_threads.after_fork)
 
 
 def set_num_threads(n: int) -> None:
@@ -107,9 +107,9 @@ def set_num_threads(n: int) -> None:
         raise TypeError(f"n must be a whole number of threads, got {n!r}")
     if not 1 <= n <= MOST_THREADS:
         raise ValueError(f"n must be a number of threads from 1 to {MOST_THREADS}, got {n}")
-    if n > 1 and not _border.has_openmp():
+    if n > 1 and not _threads.has_openmp():
         warnings.warn("this build of fastreg has no OpenMP; it works with one thread", RuntimeWarning, stacklevel=2)
-    _border.request_threads(int(n))
+    _threads.request_threads(int(n))
 
 
 def get_num_threads() -> int:
@@ -118,7 +118,7 @@ def get_num_threads() -> int:
     It follows, in this order: `set_num_threads`, FASTREG_NUM_THREADS, OMP_NUM_THREADS, the cores; a lower limit of
     threadpoolctl's; and 1 in a child process forked after threads were used.
     """
-    return int(_border.threads())
+    return int(_threads.threads())
 
 
 def get_config() -> dict[str, object]:
@@ -133,7 +133,7 @@ def get_config() -> dict[str, object]:
         "version": metadata.version("fastreg"),
         "isa": _isa,
         "isas": list(_compiled),
-        "openmp": _border.has_openmp(),
+        "openmp": _threads.has_openmp(),
         "threads": get_num_threads(),
     }
 

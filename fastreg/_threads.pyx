@@ -1,0 +1,311 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
+"""Decide how many threads work on a job, and share its chunks out among them.
+
+Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.
+
+The team. `lend_region` keeps OpenMP's threads in one long region; each worker sleeps on a futex until a job is announced. The
+caller starts at once and shares the chunks with whoever comes; at the end it waits only for workers that are inside a chunk,
+never for one that is still waking up. So a late worker costs nothing, and no barrier makes everyone wait for it.
+
+A worker says that it is inside before it asks whether there is a slot for its number, and the caller takes the slots away before
+it looks who is inside; with sequentially consistent operations either the worker finds no slot or the caller sees the worker.
+Only then may the job go.
+
+Where there is no futex, a job opens an OpenMP region of its own.
+"""
+import threading
+
+from cython.parallel cimport prange
+
+cdef extern from "_team.h":
+    const bint FR_OPENMP
+    const bint FR_TEAM
+    int omp_get_max_threads() noexcept nogil
+    Py_ssize_t fetch_add "fr_fetch_add" (Py_ssize_t* value, Py_ssize_t change) noexcept nogil
+    Py_ssize_t load_relaxed "fr_load_relaxed" (Py_ssize_t* value) noexcept nogil
+    int fetch_add_int "fr_fetch_add_int" (int* value, int change) noexcept nogil
+    int load "fr_load" (int* value) noexcept nogil
+    void store "fr_store" (int* value, int new) noexcept nogil
+    int exchange "fr_exchange" (int* value, int new) noexcept nogil
+    void futex_wait "fr_futex_wait" (int* value, int seen) noexcept nogil
+    void futex_wake "fr_futex_wake" (int* value, int sleepers) noexcept nogil
+    ctypedef struct cpu_set_t:
+        pass
+    void yield_cpu "fr_yield_cpu" () noexcept nogil
+    int current_cpu "fr_current_cpu" () noexcept nogil
+    void get_affinity "fr_get_affinity" (cpu_set_t* home) noexcept nogil
+    void set_affinity_without "fr_set_affinity_without" (cpu_set_t* home, int cpu) noexcept nogil
+    long long nanoseconds "fr_nanoseconds" () noexcept nogil
+    void pause "fr_pause" () noexcept nogil
+
+cdef enum:
+    NOGIL_BYTES = 1 << 16   # a smaller job keeps the GIL: releasing it costs more than it gives
+    CLAIM_BYTES = 1 << 17   # what a thread takes at a time at most, so that a thread that is held up holds up little
+    REGIONS = 64            # at most, of a job's chunks; each is where one thread begins
+    AWAKE_GRAIN = 1 << 16   # bytes a thread, when workers are awake
+    ASLEEP_GRAIN = 1 << 18  # bytes of a job for which waking them pays
+    # A worker that has just worked spins for this long before it sleeps: a tight loop finds it awake, and BLAS, which comes next
+    # in a training step, gets the core back soon.
+    SPIN_NS = 50_000
+
+cdef struct Region:
+    Py_ssize_t next_chunk   # atomic
+    Py_ssize_t stop
+    Py_ssize_t[6] padding   # to the length of a cache line
+
+cdef struct Work:
+    Task task
+    void* job
+    Py_ssize_t largest_claim  # chunks that a thread takes at a time, at most
+    int n_regions
+    char[64] padding        # what all threads read shares no cache line with what they write
+    Region[REGIONS] regions
+
+cdef struct Slot:
+    int inside              # workers between entering and leaving
+    int[15] padding         # to a cache line, as below
+
+cdef struct Team:
+    int announced           # futex: changes with every job. What a worker needs to know next lies beside it
+    int slots               # workers up to this number may join; 0 when there is no job
+    int cpu                 # the processor that the caller runs on
+    int[1] padding0
+    Work* work
+    int[10] padding1
+    int sleepers
+    int[15] padding2
+    int busy                # a caller has the team
+    int workers
+    int stopped
+    int[13] padding3
+    Slot[REGIONS] places    # a worker's is that of its number, modulo their number
+
+cdef Team team
+cdef int requested = 0      # by set_num_threads or FASTREG_NUM_THREADS; 0: as many as OpenMP allows
+cdef int openmp_threads = omp_get_max_threads()  # what OpenMP allows as this module is imported
+cdef int workers = 0        # of the team, asked for so far
+cdef bint opened = False    # a parallel region has run in this process or its parent
+cdef bint forked = False    # this process is a child of one that had opened a region
+cdef object owner_threads = []
+
+
+# ----------------------------------------------------------------------------------------------------------------- policy
+def has_openmp():
+    """Tell whether this build has OpenMP."""
+    return FR_OPENMP
+
+
+cdef int allowed_threads() noexcept:
+    """OpenMP's limit is asked for anew: threadpoolctl changes it, for the asking thread alone."""
+    cdef int limit
+    if forked or not FR_OPENMP:
+        return 1
+    limit = omp_get_max_threads()
+    if requested == 0:
+        return limit
+    return min(requested, limit) if limit < openmp_threads else requested
+
+
+def threads():
+    """Return how many threads the next large call may use."""
+    return allowed_threads()
+
+
+def request_threads(int n):
+    """Let calls use n threads; 0 returns to OpenMP's own number."""
+    global requested
+    requested = n
+
+
+cdef int n_threads_for(Py_ssize_t n_bytes, int allowed) noexcept nogil:
+    """How many threads a job of this size is worth, the caller among them."""
+    cdef Py_ssize_t worth = (n_bytes + AWAKE_GRAIN - 1) // AWAKE_GRAIN
+    cdef int present
+    if FR_TEAM:
+        present = load(&team.workers)
+        if load(&team.sleepers) >= present and n_bytes < ASLEEP_GRAIN:
+            return 1
+        allowed = min(allowed, present + 1)
+    return <int>min(<Py_ssize_t>allowed, worth)
+
+
+# ------------------------------------------------------------------------------------------------------------------- team
+def after_fork():
+    """In a child: its parent's OpenMP threads are gone, and a region would wait for them for ever."""
+    global forked
+    forked = opened
+
+
+def stop():
+    """Let the workers end, and wait for them."""
+    if workers:
+        store(&team.stopped, 1)
+        fetch_add_int(&team.announced, 1)
+        futex_wake(&team.announced, 1 << 30)
+        futex_wake(&team.stopped, 1 << 30)
+        for owner in tuple(owner_threads):
+            owner.join()
+
+
+cdef int grow(int wanted) except -1:
+    """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
+    global workers
+    cdef int count
+    wanted = min(wanted, <int>REGIONS - 1)
+    if wanted <= workers:
+        return 0
+    # Before any Python code, which may let another caller in.
+    count = wanted - workers
+    workers = wanted
+    owner = threading.Thread(target=_own_region, args=(count,), name="fastreg", daemon=True)
+    try:
+        owner.start()
+    except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
+        return 0
+    owner_threads.append(owner)
+    return 0
+
+
+def _own_region(int n_workers):
+    with nogil:
+        lend_region(n_workers)
+
+
+cdef void lend_region(int n_workers) noexcept nogil:
+    """Lend this thread's OpenMP region to the team until it is stopped. Thread 0 keeps out of the way of the caller's core."""
+    cdef int i
+    for i in prange(n_workers + 1, num_threads=n_workers + 1, schedule="static", chunksize=1):
+        if i > 0:
+            worker_loop()
+        else:
+            while not load(&team.stopped):
+                futex_wait(&team.stopped, 0)
+
+
+cdef void worker_loop() noexcept nogil:
+    cdef int me = fetch_add_int(&team.workers, 1) + 1, seen = 0, spins
+    cdef int avoided = -1
+    cdef int* inside = &team.places[me % REGIONS].inside
+    cdef cpu_set_t home
+    cdef long long deadline
+    get_affinity(&home)
+    while not load(&team.stopped):
+        deadline = nanoseconds() + SPIN_NS
+        spins = 0
+        while load(&team.announced) == seen:
+            pause()
+            spins += 1
+            if spins % 32 == 0 and nanoseconds() > deadline:
+                break
+        if load(&team.announced) == seen:
+            fetch_add_int(&team.sleepers, 1)
+            while load(&team.announced) == seen:
+                futex_wait(&team.announced, seen)
+            fetch_add_int(&team.sleepers, -1)
+        seen = load(&team.announced)
+        fetch_add_int(inside, 1)
+        if me <= load(&team.slots):
+            claim_chunks(team.work, me)
+        fetch_add_int(inside, -1)
+        # Where BLAS's threads spin on every other processor, Linux wakes a worker on the caller's, and the caller waits.
+        if avoided != team.cpu:
+            avoided = team.cpu
+            set_affinity_without(&home, avoided)
+    fetch_add_int(&team.workers, -1)
+
+
+# ------------------------------------------------------------------------------------------------------------- sharing out
+cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes) except -1:
+    """Process all chunks of a job by as many threads as it is worth. Called with the GIL; releases it for a large job.
+
+    The chunks' order and threads are not fixed, so a task gives the same bits only if its chunks do not depend on each other.
+
+    Parameters
+    ----------
+    task : Task
+    job : void*
+        What `task` is given.
+    n_chunks : int
+        The chunks of the job are 0..n_chunks-1.
+    n_bytes : int
+        The memory traffic of the job, which decides on its threads.
+    """
+    global opened
+    cdef int allowed
+    if n_bytes < NOGIL_BYTES:
+        task(job, 0, n_chunks)
+        return 0
+    allowed = allowed_threads()
+    if allowed > 1:
+        opened = True
+        if FR_TEAM:
+            grow(allowed - 1)
+    with nogil:
+        run(task, job, n_chunks, n_bytes, allowed)
+    return 0
+
+
+cdef void run(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int allowed) noexcept nogil:
+    cdef int n_threads = 1
+    if allowed > 1 and n_chunks > 1:
+        n_threads = n_threads_for(n_bytes, allowed)
+    if n_threads > 1 and FR_TEAM and exchange(&team.busy, 1):
+        n_threads = 1
+    if n_threads == 1:
+        task(job, 0, n_chunks)
+    else:
+        run_shared(task, job, n_chunks, n_bytes, n_threads)
+
+
+cdef void run_shared(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int n_threads) noexcept nogil:
+    """Cut the chunks into a region for each thread, and claim them together with the team, which the caller has."""
+    cdef Work work
+    cdef int spins = 0, i
+    work.task = task
+    work.job = job
+    work.largest_claim = CLAIM_BYTES * n_chunks // (n_bytes + 1) + 1
+    work.n_regions = min(n_threads, <int>REGIONS)
+    for i in range(work.n_regions):
+        work.regions[i].next_chunk = n_chunks * i // work.n_regions
+        work.regions[i].stop = n_chunks * (i + 1) // work.n_regions
+    if FR_TEAM:
+        team.work = &work
+        team.cpu = current_cpu()
+        store(&team.slots, n_threads - 1)
+        fetch_add_int(&team.announced, 1)
+        if load(&team.sleepers) > 0:
+            futex_wake(&team.announced, 1 << 30)
+        claim_chunks(&work, 0)
+        store(&team.slots, 0)
+        for i in range(work.n_regions):
+            while load(&team.places[i].inside) > 0:
+                pause()
+                spins += 1
+                if spins % 1024 == 0:
+                    yield_cpu()
+        store(&team.busy, 0)
+    else:
+        for i in prange(n_threads, num_threads=n_threads, schedule="static", chunksize=1):
+            claim_chunks(&work, i)
+
+
+cdef void claim_chunks(Work* work, int me) noexcept nogil:
+    """Claim chunks and process them until none is left. Thread-safe; threads may join at any time.
+
+    Each thread begins in the region of its own number, which is the same memory at the next call and so may still be in its
+    cache, and then helps in the others'.
+    """
+    cdef Py_ssize_t claim, start
+    cdef Region* region
+    cdef int i
+    for i in range(work.n_regions):
+        region = &work.regions[(me + i) % work.n_regions]
+        while True:
+            # Guided self-scheduling: take half of what is left, so that few claims are made and the last ones are small.
+            claim = min(work.largest_claim, (region.stop - load_relaxed(&region.next_chunk) + 1) // 2)
+            if claim <= 0:
+                break
+            start = fetch_add(&region.next_chunk, claim)
+            if start >= region.stop:
+                break
+            work.task(work.job, start, min(start + claim, region.stop))
