@@ -5,8 +5,8 @@
    hence vectors of 4 for float32 even where there are longer ones.
 
    The vector length differs between instruction sets, the lane of an element does not, so the bits are the same.
-   fr_plus_exact_square may fuse: the square of a float32 is exact in float64, so nothing is rounded twice or once less.
-   fr_plus_float is a + x; where there is an FMA unit beside the adder it goes there, since conversions load the adder. */
+   fr_fma_square may fuse: the square of a float32 is exact in float64, so nothing is rounded twice or once less.
+   fr_add_by_fma is a + x; where there is an FMA unit beside the adder it goes there, since conversions load the adder. */
 #ifndef FASTREG_VECTOR_H
 #define FASTREG_VECTOR_H
 
@@ -32,14 +32,14 @@
 typedef __m256d fr_vector;
 #define fr_zero() _mm256_setzero_pd()
 #define fr_widen(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
-#define fr_fetch(p) _mm256_loadu_pd(p)
-#define fr_keep(p, x) _mm256_storeu_pd(p, x)
-#define fr_magnitude(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
-#define fr_plus(a, x) _mm256_add_pd(a, x)
+#define fr_load(p) _mm256_loadu_pd(p)
+#define fr_store(p, x) _mm256_storeu_pd(p, x)
+#define fr_abs(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
+#define fr_add(a, x) _mm256_add_pd(a, x)
 #define fr_square(x) _mm256_mul_pd(x, x)
-#define fr_plus_exact_square(a, x) _mm256_fmadd_pd(x, x, a)
+#define fr_fma_square(a, x) _mm256_fmadd_pd(x, x, a)
 #define fr_ones() _mm256_set1_pd(fr_one)
-#define fr_plus_float(a, x, ones) _mm256_fmadd_pd(x, ones, a)
+#define fr_add_by_fma(a, x, ones) _mm256_fmadd_pd(x, ones, a)
 
 #elif defined(__SSE2__)
 #include <emmintrin.h>
@@ -52,14 +52,14 @@ typedef __m256d fr_vector;
 typedef __m128d fr_vector;
 #define fr_zero() _mm_setzero_pd()
 #define fr_widen(p) _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)(p))))
-#define fr_fetch(p) _mm_loadu_pd(p)
-#define fr_keep(p, x) _mm_storeu_pd(p, x)
-#define fr_magnitude(x) _mm_andnot_pd(_mm_set1_pd(-0.0), x)
-#define fr_plus(a, x) _mm_add_pd(a, x)
+#define fr_load(p) _mm_loadu_pd(p)
+#define fr_store(p, x) _mm_storeu_pd(p, x)
+#define fr_abs(x) _mm_andnot_pd(_mm_set1_pd(-0.0), x)
+#define fr_add(a, x) _mm_add_pd(a, x)
 #define fr_square(x) _mm_mul_pd(x, x)
-#define fr_plus_exact_square(a, x) fr_plus(a, fr_square(x))
+#define fr_fma_square(a, x) fr_add(a, fr_square(x))
 #define fr_ones() _mm_setzero_pd()
-#define fr_plus_float(a, x, ones) fr_plus(a, x)
+#define fr_add_by_fma(a, x, ones) fr_add(a, x)
 
 #else /* left to the compiler */
 #define FR_VECTOR 1
@@ -70,14 +70,14 @@ typedef __m128d fr_vector;
 typedef double fr_vector;
 #define fr_zero() 0.0
 #define fr_widen(p) ((double)*(p))
-#define fr_fetch(p) (*(p))
-#define fr_keep(p, x) (*(p) = (x))
-#define fr_magnitude(x) fabs(x)
-#define fr_plus(a, x) ((a) + (x))
+#define fr_load(p) (*(p))
+#define fr_store(p, x) (*(p) = (x))
+#define fr_abs(x) fabs(x)
+#define fr_add(a, x) ((a) + (x))
 #define fr_square(x) ((x) * (x))
-#define fr_plus_exact_square(a, x) ((a) + (x) * (x))
+#define fr_fma_square(a, x) ((a) + (x) * (x))
 #define fr_ones() 0.0
-#define fr_plus_float(a, x, ones) fr_plus(a, x)
+#define fr_add_by_fma(a, x, ones) fr_add(a, x)
 #endif
 
 /* Rows of float64 take vectors as long as there are: half the instructions, which counts where two threads share a core. */
@@ -85,28 +85,28 @@ typedef double fr_vector;
 #define FR_WIDE 8
 typedef __m512d fr_wide;
 #define fr_wide_zero() _mm512_setzero_pd()
-#define fr_wide_fetch(p) _mm512_loadu_pd(p)
-#define fr_wide_keep(p, x) _mm512_storeu_pd(p, x)
-#define fr_wide_magnitude(x) _mm512_abs_pd(x)
-#define fr_wide_plus(a, x) _mm512_add_pd(a, x)
+#define fr_wide_load(p) _mm512_loadu_pd(p)
+#define fr_wide_store(p, x) _mm512_storeu_pd(p, x)
+#define fr_wide_abs(x) _mm512_abs_pd(x)
+#define fr_wide_add(a, x) _mm512_add_pd(a, x)
 #define fr_wide_square(x) _mm512_mul_pd(x, x)
 #else
 #define FR_WIDE FR_VECTOR
 typedef fr_vector fr_wide;
 #define fr_wide_zero() fr_zero()
-#define fr_wide_fetch(p) fr_fetch(p)
-#define fr_wide_keep(p, x) fr_keep(p, x)
-#define fr_wide_magnitude(x) fr_magnitude(x)
-#define fr_wide_plus(a, x) fr_plus(a, x)
+#define fr_wide_load(p) fr_load(p)
+#define fr_wide_store(p, x) fr_store(p, x)
+#define fr_wide_abs(x) fr_abs(x)
+#define fr_wide_add(a, x) fr_add(a, x)
 #define fr_wide_square(x) fr_square(x)
 #endif
 
 /* Fetch in the order of the program. GCC moves a load to where its value is used, and a sum over several rows then walks across
    them, which the prefetcher loses: sums of 160 MB of float64 ran at two thirds of their rate. */
 #if FR_VECTOR > 1 && defined(__GNUC__)
-#define fr_wide_fetch_next(p) ({ fr_wide fr_x = fr_wide_fetch(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
+#define fr_wide_load_ordered(p) ({ fr_wide fr_x = fr_wide_load(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
 #else
-#define fr_wide_fetch_next(p) fr_wide_fetch(p)
+#define fr_wide_load_ordered(p) fr_wide_load(p)
 #endif
 
 #if FR_VECTOR >= 4
