@@ -1,4 +1,4 @@
-"""Compile the loops once for each instruction set, and the border once.
+"""Compile the loops once for each instruction set, and everything else once.
 
 Everything else about the package stands in pyproject.toml. The environment variable FASTREG_BUILD_ISAS (a comma-separated
 list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds without OpenMP.
@@ -93,7 +93,7 @@ class BuildKernels(build_ext):
 
 
 def extensions() -> list[Extension]:
-    """Cythonize one kernel module per ISA, each into its own folder, and the border."""
+    """Cythonize one kernel module per ISA, each into its own folder, and the modules that know no ISA."""
     msvc = sys.platform == "win32"
     directives = {"language_level": 3}
     built: list[Extension] = []
@@ -106,14 +106,16 @@ def extensions() -> list[Extension]:
             extra_compile_args=list(flags),
         )
         built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)
-    border = Extension(
-        "fastreg._border",
-        ["fastreg/_border.pyx"],
-        include_dirs=[numpy.get_include()],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["/O2"] if msvc else ["-O3", "-ffp-contract=off"],
-    )
-    return built + cythonize([border], build_dir="build/border", compiler_directives=directives)
+    for name in ("_border", "_rows"):
+        module = Extension(
+            f"fastreg.{name}",
+            [f"fastreg/{name}.pyx"],
+            include_dirs=[numpy.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            extra_compile_args=["/O2"] if msvc else ["-O3", "-ffp-contract=off"],
+        )
+        built += cythonize([module], build_dir="build/once", compiler_directives=directives)
+    return built
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})

@@ -1,7 +1,7 @@
 """Floor 1: pick the compiled loops for this CPU, and say how they run.
 
-Everything that touches an array is in the compiled half, `_border`, and re-exported here. This module knows instruction
-sets, the environment and the process (fork, exit); it knows no regularizer.
+Everything that touches an array is in the compiled half, `_border` and `_rows`, and re-exported here. This module knows
+instruction sets, the environment and the process (fork, exit); it knows no regularizer.
 """
 
 import atexit
@@ -20,6 +20,7 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._border import Penalty, check_array, evaluate, l2_loss, update
+from fastreg._rows import merge_rows
 
 __all__ = [
     "Penalty",
@@ -28,6 +29,7 @@ __all__ = [
     "get_config",
     "get_num_threads",
     "l2_loss",
+    "merge_rows",
     "set_num_threads",
     "show_config",
     "update",

@@ -35,7 +35,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg.kernels import check_array, update
+from fastreg.kernels import check_array, merge_rows, update
 from fastreg.losses import Parameter, RegularizationLoss, Total, flatten_terms, match_rules
 
 __all__ = [
@@ -437,27 +437,8 @@ def _unique_rows(gradient: tuple[Any, ...], array: Array, name: str) -> tuple[Ar
     """Return the rows of a gradient once each, rising; values of the same row are added in their order."""
     if len(gradient) != 2:
         raise ValueError(f"gradient of {name!r} must be an array or a pair (values, row indices), got {len(gradient)} things")
-    array = check_array(array, f"variable {name!r}")
-    values = check_array(gradient[0], f"gradient of {name!r}")
-    indices = np.asarray(gradient[1])
-    if indices.ndim != 1 or (indices.size and indices.dtype.kind not in "iu"):
-        raise TypeError(
-            f"row indices of {name!r} must be a vector of whole numbers, got shape {indices.shape} and dtype {indices.dtype}"
-        )
-    if array.ndim == 0 or values.shape != (indices.size, *array.shape[1:]):
-        raise ValueError(
-            f"gradient of {name!r} must have the shape {(indices.size, *array.shape[1:])}, a row for each index, "
-            f"got {values.shape}"
-        )
-    rows, first, place = np.unique(indices, return_index=True, return_inverse=True)
-    if rows.size and not (rows[0] >= 0 and rows[-1] < array.shape[0]):
-        raise ValueError(f"row indices of {name!r} must be from 0 to {array.shape[0] - 1}, got {rows[0]} to {rows[-1]}")
-    total = np.ascontiguousarray(values[first])
-    if rows.size < indices.size:
-        again = np.ones(indices.size, bool)
-        again[first] = False
-        np.add.at(total, place[again], values[again])
-    return total, rows.astype(np.int64)
+    rows, total = merge_rows(*gradient, array, name)
+    return total, rows
 
 
 def _add_own(term: RegularizationLoss, target: _Targets, i: int) -> float:
