@@ -69,8 +69,7 @@ class PenaltyLoss(Tensor, RegularizationLoss):  # type: ignore[misc]
 
     def of(self, variable: Variable, regularizer: Penalty) -> PenaltyLoss:
         """Say whose loss it is."""
-        self.variable, self._regularizer, self._penalty = variable, regularizer, regularizer
-        self._cell, self._key, self._owner, self.op_name = variable._cell, variable._key, variable.name, self.op.name
+        RegularizationLoss.__init__(self, variable, regularizer, self.op.name)
         return self
 
 
@@ -88,7 +87,7 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
 class Variable(core.Variable, Operand):
     """A variable: the core's, which holds a value once its initializer has run in a session."""
 
-    __slots__ = ("_initial", "_loss", "_read", "_regularizer", "constraint", "initializer", "op")
+    __slots__ = ("_initial", "_loss", "_read", "_regularizer", "cell", "constraint", "initializer", "op")
 
     def __init__(
         self, initial_value: Any = None, trainable: bool | None = None, collections: Any = None, validate_shape: bool = True,
@@ -105,10 +104,10 @@ class Variable(core.Variable, Operand):
             raise ValueError("The `constraint` argument must be a callable.")
         if trainable is None:
             trainable = synchronization is not VariableSynchronization.ON_READ
-        keys = self._keys(collections, trainable)
+        keys = self.collection_keys(collections, trainable)
         graph = get_default_graph()
         store_name = name or "Variable"
-        cell: list[Any] = [None]
+        self.cell: list[Any] = [None]  # its item is the array, in the session that runs
         with graph.control_dependencies(None):
             with graph.name_scope(store_name) as scope:
                 if callable(initial_value):
@@ -123,10 +122,10 @@ class Variable(core.Variable, Operand):
             with graph.name_scope(None):
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
-                self._enlist(cell, self.op.name, trainable, keys)
+                self.register(self.cell, self.op.name, trainable, keys)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
-        graph.cells.append(cell)
+        graph.cells.append(self.cell)
         self.constraint, self._loss, self._regularizer = constraint, None, None
         if regularizer is not None:
             with name_scope(store_name + "/Regularizer/"):
@@ -134,7 +133,8 @@ class Variable(core.Variable, Operand):
 
     def _file(self, regularizer: Any) -> None:
         """Put the loss of `regularizer` in the place of the one there was."""
-        loss, listed = None if regularizer is None else loss_of(regularizer, self), self._collection()
+        loss = None if regularizer is None else loss_of(regularizer, self)
+        listed = self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
         if self._loss is not None:
             listed[:] = [item for item in listed if item is not self._loss]
         if loss is not None:
@@ -152,7 +152,8 @@ class Variable(core.Variable, Operand):
             self._file(regularizer)
 
     @classmethod
-    def _initial_value(cls, name: str, initializer: Any, shape: Any, dtype: Any, info: Any) -> Any:
+    def bind_initializer(cls, name: str, initializer: Any, shape: Any, dtype: Any, info: Any) -> Any:
+        """Return what the constructor takes: a value or tensor, or a function without arguments that returns one."""
         kind = as_dtype(dtype)
         if initializer is None:
             initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()
@@ -172,7 +173,8 @@ class Variable(core.Variable, Operand):
         )
 
     @classmethod
-    def _of_whole(cls, shape: Any, dtype: Any) -> dict[str, Any]:
+    def partitioner_arguments(cls, shape: Any, dtype: Any) -> dict[str, Any]:
+        """Return the keyword arguments of a partitioner, as TensorFlow's types."""
         return {"shape": TensorShape(shape), "dtype": as_dtype(dtype)}
 
     def _as_tensor(self) -> Tensor:
@@ -220,7 +222,7 @@ class Variable(core.Variable, Operand):
 
     def initialized_value(self) -> Any:
         """Return the value, or the initial one as long as there is none."""
-        cell = self._cell
+        cell = self.cell
         pick = lambda a: a if cell[0] is None else cell[0]  # noqa: E731
         return make("InitializedValue", None, [self._initial], pick, self._initial.dtype, self._initial.shape)
 
@@ -255,18 +257,18 @@ class PartitionedVariable(core.PartitionedVariable, Operand):
     @property
     def graph(self) -> Graph:
         """Its graph."""
-        graph: Graph = self._parts[0].graph
+        graph: Graph = self.parts[0].graph
         return graph
 
     @property
     def shape(self) -> TensorShape:
         """The shape of the whole."""
-        return TensorShape(self._shape)
+        return TensorShape(super().shape)
 
     @property
     def dtype(self) -> DType:
         """The dtype."""
-        return as_dtype(self._parts[0].dtype.base_dtype)
+        return as_dtype(self.parts[0].dtype.base_dtype)
 
     def get_shape(self) -> TensorShape:
         """Return the shape of the whole."""
@@ -276,19 +278,19 @@ class PartitionedVariable(core.PartitionedVariable, Operand):
         """Return the whole as a tensor."""
         graph = self.graph
         with graph.as_default(), graph.name_scope(self.name + "/ConcatPartitions/"):
-            whole = ops.concat(self._parts, self._axis)
+            whole = ops.concat(self.parts, self.axis)
         with graph.as_default(), graph.name_scope(None):
             return ops.identity(whole, name=self.name)
 
     _as_tensor = _as_graph_element = as_tensor
 
 
-Variable.partitioned = PartitionedVariable
+Variable.partitioned_class = PartitionedVariable
 
 
 def read_cell(variable: Variable) -> Any:
     """Return a variable's array, or say that it has none yet."""
-    array, op = variable._cell[0], variable.op
+    array, op = variable.cell[0], variable.op
     if array is None:
         raise FailedPreconditionError(op, f"Attempting to use uninitialized value {op.name}\n\t [[{{{{node {op.name}/read}}}}]]")
     return array
@@ -300,7 +302,7 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
     ) -> Any:
         if not isinstance(ref, Variable):
             raise TypeError(f"{kind}: ref must be a variable, not {ref!r}")
-        target, cell = ref.op.outputs[0], ref._cell
+        target, cell = ref.op.outputs[0], ref.cell
         x = convert_to_tensor(value, target.dtype.base_dtype, name="value")
         if validate_shape is not False and (differ := ops.mismatch(target, x)):
             raise ValueError(
