@@ -1,6 +1,6 @@
 """The same bits on every instruction set, thread count and buffer offset, and on the next machine.
 
-`python tests/test_bits.py` prints this machine's digest, which must be GOLDEN.
+`PYTHONPATH=tests python tests/core/test_bits.py` prints this machine's digest, which must be GOLDEN.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Update rules: TensorFlow's numbers, a plain NumPy twin, the fold law, state, and steps that happen whole or not at all.
 
-`python tests/test_optim.py` prints this machine's digest, which must be GOLDEN.
+`PYTHONPATH=tests python tests/optim/test_optim.py` prints this machine's digest, which must be GOLDEN.
 """
 
 import hashlib
