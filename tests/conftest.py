@@ -10,9 +10,8 @@ import pytest
 
 import fastreg as fr
 
-# Other processes use the fastreg that is tested here, and `reference`.
-HERE = Path(__file__).parent
-PATHS = [str(Path(fr.__file__).parents[1]), *(str(HERE / floor) for floor in ("", "core", "optim"))]
+# Other processes use the fastreg that is tested here, and the modules that stand beside this one.
+PATHS = [str(Path(fr.__file__).parents[1]), str(Path(__file__).parent)]
 OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC")
 
 hypothesis.settings.register_profile("fastreg", deadline=None, database=None, derandomize=True, max_examples=60)
