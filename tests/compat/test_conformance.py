@@ -44,7 +44,7 @@ def test_program(program):
 def test_the_tutorials_script_runs_with_one_line_changed(tmp_path):
     """The example is the tutorial's program and one import, in place of TensorFlow's."""
     tutorial = PROGRAMS[0]
-    example = (Path(__file__).parents[1] / "examples" / "tutorial.py").read_text()
+    example = (Path(__file__).parents[2] / "examples" / "tutorial.py").read_text()
     without_import = ast.parse(example.replace("import fastreg.compat.v1 as tf\n", "", 1))
     assert ast.dump(without_import) == ast.dump(ast.parse(tutorial.read_text()))
     copy = tmp_path / "tutorial.py"

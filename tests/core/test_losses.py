@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pytest
+from kernel_calls import Penalty
 
 import fastreg as fr
-from fastreg.kernels import Penalty
 
 L1, L2 = fr.l1_regularizer(0.25), fr.l2_regularizer(0.5)
 

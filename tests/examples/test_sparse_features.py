@@ -10,7 +10,7 @@ from scipy.optimize import approx_fprime
 
 import fastreg as fr
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "sparse_features.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sparse_features.py"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from scipy.optimize import approx_fprime, check_grad
 
 import fastreg as fr
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "train_digits.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "train_digits.py"
 
 
 @pytest.fixture(scope="module")

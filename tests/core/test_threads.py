@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from reference import assert_same, gradient, value, value64, weights
+from kernel_calls import evaluate
+from twin.compare import assert_same
+from twin.inputs import weights
+from twin.penalties import Elastic
 
 import fastreg as fr
-from fastreg.kernels import evaluate
 
 needs_openmp = pytest.mark.skipif(not fr.get_config()["openmp"], reason="a build without OpenMP has one thread")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
@@ -136,15 +138,17 @@ def test_more_threads_than_there_can_be(run_python, limit):
         """
 import numpy as np
 import fastreg as fr
-from reference import assert_same, gradient, value, weights
+from twin.compare import assert_same
+from twin.inputs import weights
+from twin.penalties import Elastic
 w = weights(300_007, np.float32)
 l2 = fr.l2_regularizer(0.7)
 for n in (3, 64, 65, 100):
     fr.set_num_threads(n)
     for _ in range(5):
         total, slope = l2.value_and_gradient(w)
-        assert_same(total, value(w, 0.0, 0.7))
-        assert_same(slope, gradient(w, 0.0, 0.7))
+        assert_same(total, Elastic(0.0, 0.7).value(w))
+        assert_same(slope, Elastic(0.0, 0.7).gradient(w))
 print("right")
 """,
         **limit,
@@ -157,7 +161,7 @@ def test_many_python_threads_at_once(num_threads):
     sizes = (100, 5000, 70_001, 300_007, LARGE)
     cases = [(weights(n, dtype, seed=n), dtype) for n in sizes for dtype in (np.float32, np.float64)]
     l1, both = fr.l1_regularizer(0.3), fr.l1_l2_regularizer(0.3, 0.7)
-    twins = [(value(w, 0.3, 0.7), gradient(w, 0.3, 0.7), value64(w, 0.3, 0.0)) for w, _ in cases]
+    twins = [(Elastic(0.3, 0.7).value(w), Elastic(0.3, 0.7).gradient(w), Elastic(0.3, 0.0).value64(w)) for w, _ in cases]
     start = threading.Barrier(8)
 
     def work(thread):
@@ -178,7 +182,7 @@ def test_many_python_threads_at_once(num_threads):
 def test_threads_may_change_while_others_work(num_threads):
     w = weights(LARGE, np.float32)
     l2 = fr.l2_regularizer(0.7)
-    total = value(w, 0.0, 0.7)
+    total = Elastic(0.0, 0.7).value(w)
     stop = threading.Event()
 
     def change():
@@ -214,7 +218,7 @@ PARALLEL = f"""
 import os, sys, time
 import numpy as np
 import fastreg as fr
-from reference import weights
+from twin.inputs import weights
 w = weights({LARGE}, np.float32)
 l2 = fr.l2_regularizer(0.7)
 def call():
@@ -379,13 +383,14 @@ def test_where_no_thread_is_to_be_had_a_call_works_alone(run_python):
         PARALLEL
         + """
 import threading
-from reference import assert_same, gradient, value
+from twin.compare import assert_same
+from twin.penalties import Elastic
 def refuse(thread):
     raise RuntimeError("can't start new thread")
 threading.Thread.start = refuse
 for _ in range(2):
-    assert_same(l2(w), value(w, 0.0, 0.7))
-    assert_same(l2.gradient(w), gradient(w, 0.0, 0.7))
+    assert_same(l2(w), Elastic(0.0, 0.7).value(w))
+    assert_same(l2.gradient(w), Elastic(0.0, 0.7).gradient(w))
 print("right")
 """,
         FASTREG_NUM_THREADS="3",

@@ -1,7 +1,8 @@
-"""What TensorFlow 1.15 makes of a few steps of every update rule, for test_optim.py: python tests/tensorflow_steps.py, with it.
+"""What TensorFlow 1.15 makes of a few steps of every update rule, for the tests beside it.
 
-It reads the inputs and arguments from tensorflow_steps.json and writes the results there. All numbers are exact in float32, as
-TensorFlow's hyperparameters and powers of beta are. TensorFlow has no proximal rules in float64.
+Run `python tests/optim/tensorflow_steps.py` where TensorFlow 1.15 is installed. It reads the inputs and arguments from
+tensorflow_steps.json and writes the results there. All numbers are exact in float32, as TensorFlow's hyperparameters and powers
+of beta are. TensorFlow has no proximal rules in float64.
 """
 
 import json
