@@ -175,6 +175,21 @@ def test_control_dependencies_run_first():
         assert sess.run(after) == 2.0
 
 
+@pytest.mark.parametrize("wrong", [1, None, np.ones(2), [1]])
+def test_only_tensors_and_operations_can_be_waited_for(wrong):
+    with (
+        pytest.raises(TypeError, match=f"^Can not convert a {type(wrong).__name__} into a Tensor or Operation"),
+        tf.control_dependencies([wrong]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("wrong", [1, None, np.ones(2)])
+def test_only_tensors_and_operations_can_be_grouped(wrong):
+    with pytest.raises(TypeError, match=r"^Expected tf.group\(\) expected Tensor arguments not "):
+        tf.group(tf.no_op(), wrong)
+
+
 def test_a_penalty_waits_for_what_it_depends_on_in_a_sum_too():
     v = tf.get_variable("v", shape=[2], initializer=tf.zeros_initializer())
     with tf.control_dependencies([v.assign([3.0, 4.0])]):

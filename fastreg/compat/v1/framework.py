@@ -261,7 +261,7 @@ class Graph(registry.Graph):
     def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
         """Let what is made within run after `control_inputs`; None clears them."""
         outer = self.control_inputs
-        more = [c if isinstance(c, Operation) else convert_to_tensor(c).op for c in control_inputs or ()]
+        more = [operation_of(c) for c in control_inputs or ()]
         self._local.control_inputs = [] if control_inputs is None else outer + more
         try:
             yield
@@ -338,6 +338,15 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"<tf.Operation {self.name!r} type={self.type}>"
+
+
+def operation_of(item: Any) -> Operation:
+    """Return the operation that `item` is, or that computes the tensor that `item` is or stands for."""
+    element = item._as_graph_element() if hasattr(item, "_as_graph_element") else item
+    op = getattr(element, "op", element)
+    if not isinstance(op, Operation):
+        raise TypeError(f"Can not convert a {type(item).__name__} into a Tensor or Operation.")
+    return op
 
 
 class Operand:

@@ -26,6 +26,7 @@ from fastreg.compat.v1.framework import (
     make,
     make_operation,
     name_scope,
+    operation_of,
 )
 from fastreg.kernels import Penalty
 
@@ -828,20 +829,15 @@ def group(*inputs: Any, name: str | None = None) -> Operation:
     flat: list[Any] = []
     for item in inputs:
         flat += list(item) if isinstance(item, (list, tuple)) else [item]
-    if None in flat:
-        raise TypeError("tf.group() expected Tensor or Operation arguments not 'None' with type '<class 'NoneType'>'")
-    return make_operation("NoOp", name or "group_deps", [], lambda: None, [_operation(item) for item in flat])
+    for item in flat:
+        if not hasattr(item, "_as_graph_element") and not hasattr(item, "op") and not isinstance(item, Operation):
+            raise TypeError(f"Expected tf.group() expected Tensor arguments not '{item}' with type '{type(item)}'")
+    return make_operation("NoOp", name or "group_deps", [], lambda: None, [operation_of(item) for item in flat])
 
 
 def no_op(name: str | None = None) -> Operation:
     """Return an operation that does nothing."""
     return make_operation("NoOp", name, [], lambda: None, [])
-
-
-def _operation(item: Any) -> Operation:
-    element = item._as_graph_element() if hasattr(item, "_as_graph_element") else item
-    op: Operation = element if isinstance(element, Operation) else element.op
-    return op
 
 
 # gradients
@@ -862,7 +858,7 @@ def gradients(
     tops = [convert_to_tensor(y) for y in ys]
     sources = [x._as_graph_element() if hasattr(x, "_as_graph_element") else x for x in xs]
     given = list(grad_ys) if isinstance(grad_ys, (list, tuple)) else [grad_ys] * len(tops)
-    stops = {_operation(s) for s in stop_gradients or ()}
+    stops = {operation_of(s) for s in stop_gradients or ()}
     order = _upstream([y.op for y in tops])
     wanted = {x.op for x in sources}
     leads: set[Operation] = set()
