@@ -8,7 +8,7 @@ import pytest
 
 import fastreg as fr
 import fastreg.compat.v1 as tf
-from fastreg.compat.v1 import framework, ops
+from fastreg.compat.v1 import penalties
 from fastreg.compat.v1.variables import ACCEPTED
 
 
@@ -34,14 +34,14 @@ def collection(n=5, dtype=np.float32):
 def calls(monkeypatch):
     """Count the calls of the kernels for a collection, and forbid those for one tensor."""
     seen = []
-    evaluate = framework.evaluate
+    evaluate = penalties.evaluate
 
-    def counted(arrays, penalties, names):
+    def counted(arrays, pairs, names):
         seen.append(len(arrays))
-        return evaluate(arrays, penalties, names)
+        return evaluate(arrays, pairs, names)
 
-    monkeypatch.setattr(framework, "evaluate", counted)
-    monkeypatch.setattr(ops, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
+    monkeypatch.setattr(penalties, "evaluate", counted)
+    monkeypatch.setattr(penalties, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
     return seen
 
 
@@ -302,10 +302,26 @@ def test_unknown_arguments_are_refused():
             wrong()
 
 
+def test_a_file_imports_only_from_those_above_it_in_the_list():
+    table = [line.split("|")[1].strip() for line in tf.__doc__.splitlines() if line.startswith("| ")]
+    above = []
+    for name in ", ".join(table[1:]).split(", "):
+        tree = ast.parse((Path(tf.__file__).parent / f"{name}.py").read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert all(node in tree.body for node in imports), f"{name} imports inside a function"
+        for node in imports:
+            module = (getattr(node, "module", None) or node.names[0].name).split(".")
+            if module[:3] == ["fastreg", "compat", "v1"]:
+                taken = module[3:] or [alias.name for alias in node.names]
+                assert set(taken) <= set(above), f"{name} imports from {taken}"
+        above.append(name)
+    assert {*above, "__init__"} == {path.stem for path in Path(tf.__file__).parent.glob("*.py")}
+
+
 def test_the_arguments_that_are_not_looked_at_are_those_listed():
     """Read from the source: what a public function takes and never uses."""
     unused = set()
-    for path in Path(framework.__file__).parent.glob("*.py"):
+    for path in Path(tf.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}

@@ -15,19 +15,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastreg import optim
-from fastreg.compat.v1 import ops
-from fastreg.compat.v1.framework import (
-    IndexedSlices,
-    Operation,
-    Tensor,
-    constant,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    make_operation,
-    name_scope,
-)
-from fastreg.compat.v1.variables import Variable, assign, assign_add, get_variable, read_cell, variable_scope
+from fastreg.compat.v1.array_ops import zeros
+from fastreg.compat.v1.control_flow_ops import no_op
+from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
+from fastreg.compat.v1.gradients_impl import gradients
+from fastreg.compat.v1.graph import Operation, Tensor, control_dependencies, get_default_graph, make_operation, name_scope
+from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.state_ops import assign, assign_add, read_cell
+from fastreg.compat.v1.variables import Variable
 from fastreg.graph import GraphKeys
 from fastreg.variables import get_variable_scope, trainable_variables
 
@@ -83,7 +78,7 @@ class Optimizer:
         variables = list(variables) if isinstance(variables, (list, tuple)) else [variables]
         if not variables:
             raise ValueError("No variables to optimize.")
-        return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
+        return list(zip(gradients(loss, variables, grad_loss), variables, strict=True))
 
     def minimize(
         self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP,
@@ -136,7 +131,7 @@ class Optimizer:
                 with control_dependencies([step]):
                     ends = [assign(v, v.constraint(v.read_value())).op for v in after]
                 with control_dependencies([step, *ends]):
-                    step = ops.no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
+                    step = no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
         train = graph.get_collection_ref(GraphKeys.TRAIN_OP)
         if step not in train:
             train.append(step)
@@ -277,5 +272,5 @@ def get_or_create_global_step(graph: Any = None) -> Any:
     graph = graph or get_default_graph()
     with graph.as_default():
         return get_global_step() or get_variable(
-            "global_step", (), "i8", ops.zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
+            "global_step", (), "i8", zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
         )
