@@ -55,8 +55,8 @@ from fastreg.compat.v1 import variables as _variables
 
 _OPERATIONS: dict[_Any, str] = {
     _math_ops: "abs add cast ceil clip_by_value div divide equal exp floor floordiv floormod greater greater_equal identity less "
-    "less_equal log log1p logical_and logical_or maximum minimum multiply negative not_equal ones_like pow rsqrt sigmoid sign "
-    "sqrt square squared_difference stop_gradient subtract tanh to_float truediv where zeros_like",
+    "less_equal log log1p logical_and logical_or maximum minimum mod multiply negative not_equal ones_like pow rsqrt sigmoid "
+    "sign sqrt square squared_difference stop_gradient subtract tanh to_float truediv where zeros_like",
     _penalties: "add_n",
     _array_ops: "concat diag_part expand_dims eye fill gather ones placeholder placeholder_with_default rank reshape reverse "
     "shape size slice squeeze tile transpose zeros",

@@ -1,6 +1,7 @@
 """What is made into a tensor: numbers, arrays, lists, variables.
 
-Knows graphs, dtypes and shapes; of operations it makes Const and Pack alone.
+Knows graphs, dtypes and shapes; of operations it makes Const and Pack alone, and it knows
+which dtypes an operation takes only by what it is told.
 """
 
 from __future__ import annotations
@@ -68,6 +69,13 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
 
 def _has_operand(value: Any) -> bool:
     return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value))
+
+
+def check_dtype(x: Tensor, parameter: str, allowed: str) -> None:
+    """Refuse a tensor that an operation has no arithmetic for; `allowed` are the dtypes' names as TensorFlow lists them."""
+    if x.dtype.base_dtype.name not in allowed.split(", "):
+        kind = x.dtype.base_dtype.name
+        raise TypeError(f"Value passed to parameter {parameter!r} has DataType {kind} not in list of allowed values: {allowed}")
 
 
 def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Any:

@@ -7,22 +7,36 @@ Knows nothing of axes: array_ops.py moves elements, reduction_ops.py sums them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import broadcast
-from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
+from fastreg.compat.v1.errors import InvalidArgumentError
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, make, name_scope
 
+_FLOATS = "bfloat16, float16, float32, float64"
+_COMPLEX = "complex64, complex128"
+_NUMBERS = f"{_FLOATS}, int32, int64, {_COMPLEX}"
 
-def _unary(kind: str, compute: Callable[..., Any], gradient: Callable[..., Any] | None = None, op_name: str | None = None) -> Any:
-    """Make a function of one tensor; `gradient` is of (x, y, g), a tensor."""
+
+def _unary(
+    kind: str,
+    compute: Callable[..., Any],
+    gradient: Callable[..., Any] | None = None,
+    op_name: str | None = None,
+    allowed: str | None = None,
+) -> Any:
+    """Make a function of one tensor; `gradient` is of (x, y, g), a tensor; `allowed` are its dtypes, None for all."""
 
     def function(x: Any, name: str | None = None) -> Any:
         x = convert_to_tensor(x, name="x")
+        if allowed is not None:
+            check_dtype(x, "x", allowed)
         rule = None if gradient is None else (lambda op, g: [gradient(op.inputs[0], op.outputs[0], g)])
         kept = lambda a: np.asarray(compute(a)).astype(a.dtype, copy=False)  # noqa: E731
         return make(kind, name or op_name or kind, [x], kept, x.dtype.base_dtype, x.shape, rule)
@@ -35,23 +49,26 @@ def _sigmoid(a: Any) -> Any:
     return 0.5 * (np.tanh(0.5 * a) + 1)
 
 
-negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g)
+# Functions whose value of an integer is no integer.
+_inexact = functools.partial(_unary, allowed=f"{_FLOATS}, {_COMPLEX}")
+
+negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g, allowed=_NUMBERS)
 sign: Any  # these are made below
 multiply: Any
 zeros_like: Any
-abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x))
-sign = _unary("Sign", np.sign, lambda x, y, g: zeros_like(x))
-square = _unary("Square", np.square, lambda x, y, g: multiply(g, multiply(x, 2.0)))
-sqrt = _unary("Sqrt", np.sqrt, lambda x, y, g: make("SqrtGrad", None, [y, g], lambda a, b: b * 0.5 / a, g.dtype, x.shape))
-rsqrt = _unary("Rsqrt", lambda a: 1 / np.sqrt(a), lambda x, y, g: g * -0.5 * y / x)
-exp = _unary("Exp", np.exp, lambda x, y, g: g * y)
-log = _unary("Log", np.log, lambda x, y, g: g / x)
-log1p = _unary("Log1p", np.log1p, lambda x, y, g: g / (1.0 + x))
-tanh = _unary("Tanh", np.tanh)
-sigmoid = _unary("Sigmoid", _sigmoid)
+abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x), allowed=f"{_FLOATS}, int8, int16, int32, int64")
+sign = _unary("Sign", np.sign, lambda x, y, g: zeros_like(x), allowed=_NUMBERS)
+square = _unary("Square", np.square, lambda x, y, g: multiply(g, multiply(x, 2.0)), allowed=_NUMBERS)
+sqrt = _inexact("Sqrt", np.sqrt, lambda x, y, g: make("SqrtGrad", None, [y, g], lambda a, b: b * 0.5 / a, g.dtype, x.shape))
+rsqrt = _inexact("Rsqrt", lambda a: 1 / np.sqrt(a), lambda x, y, g: g * -0.5 * y / x)
+exp = _inexact("Exp", np.exp, lambda x, y, g: g * y)
+log = _inexact("Log", np.log, lambda x, y, g: g / x)
+log1p = _inexact("Log1p", np.log1p, lambda x, y, g: g / (1.0 + x))
+tanh = _inexact("Tanh", np.tanh)
+sigmoid = _inexact("Sigmoid", _sigmoid)
 relu = _unary("Relu", lambda a: np.maximum(a, 0))
-floor = _unary("Floor", np.floor)
-ceil = _unary("Ceil", np.ceil)
+floor = _unary("Floor", np.floor, allowed=_FLOATS)
+ceil = _unary("Ceil", np.ceil, allowed=_FLOATS)
 identity = _unary("Identity", lambda a: a, lambda x, y, g: g)
 stop_gradient = _unary("StopGradient", lambda a: a, lambda x, y, g: None)
 zeros_like = _unary("ZerosLike", np.zeros_like, lambda x, y, g: None, "zeros_like")
@@ -70,22 +87,35 @@ def _like(g: Tensor, x: Tensor) -> Tensor:
     return make("Reduce", None, [g, x], compute, g.dtype, x.shape)  # type: ignore[no-any-return]
 
 
+def _operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Return `x` and `y` as tensors: one that is not a tensor yet takes the other's dtype, if it can."""
+    if not isinstance(x, Operand) and isinstance(y, Operand):
+        y = convert_to_tensor(y)
+        x = convert_to_tensor(x, y.dtype.base_dtype, name="x")
+    x = convert_to_tensor(x, name="x")
+    try:
+        y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+    except (TypeError, ValueError):
+        y = convert_to_tensor(y, name="y")
+    return x, y
+
+
 def _binary(
-    kind: str, name: str, compute: Callable[..., Any], gradient: Callable[..., Any] | None = None, dtype: Any = None
+    kind: str,
+    name: str,
+    compute: Callable[..., Any],
+    gradient: Callable[..., Any] | None = None,
+    dtype: Any = None,
+    allowed: str | None = None,
 ) -> Any:
-    """Make a function of two tensors; `gradient` is of (x, y, z, g), a pair."""
+    """Make a function of two tensors; `gradient` is of (x, y, z, g), a pair; `allowed` are its dtypes, None for all."""
 
     def function(x: Any, y: Any, name: str | None = name) -> Any:
         x = convert_to_tensor(x) if isinstance(x, Operand) else x
         with name_scope(name, kind, [x, y]) as scope:
-            if not isinstance(x, Operand) and isinstance(y, Operand):
-                y = convert_to_tensor(y)
-                x = convert_to_tensor(x, y.dtype.base_dtype, name="x")
-            x = convert_to_tensor(x, name="x")
-            try:
-                y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
-            except (TypeError, ValueError):
-                y = convert_to_tensor(y, name="y")
+            x, y = _operands(x, y)
+            if allowed is not None:
+                check_dtype(x, "x", allowed)
             if y.dtype.base_dtype != x.dtype.base_dtype:
                 raise TypeError(
                     f"Input 'y' of '{kind}' Op has type {y.dtype.base_dtype.name} that does not match type "
@@ -97,8 +127,15 @@ def _binary(
                 return [_like(part, x) for part, x in zip(pair, op.inputs, strict=True)]
 
             known = broadcast(x, y, kind, scope[:-1])
-            kept = compute if dtype else lambda a, b: np.asarray(compute(a, b)).astype(a.dtype, copy=False)
-            return make(kind, scope, [x, y], kept, dtype or x.dtype.base_dtype, known, rule if gradient else None)
+
+            def checked(a: Any, b: Any) -> Any:
+                try:
+                    return np.asarray(compute(a, b)).astype(dtype or a.dtype, copy=False)
+                except ArithmeticError as error:
+                    raise InvalidArgumentError(out.op, str(error)) from None
+
+            out = make(kind, scope, [x, y], checked, dtype or x.dtype.base_dtype, known, rule if gradient else None)
+            return out
 
     function.__name__ = name
     return function
@@ -113,13 +150,36 @@ def _pow_gradient(x: Any, y: Any, z: Any, g: Any) -> tuple[Any, Any]:
     return g * y * pow(x, y - 1), g * z * safe
 
 
+def _of_integers(compute: Callable[..., Any], valid: Callable[[Any], Any], error: str) -> Callable[..., Any]:
+    """Let `compute` refuse integers whose second operand is not `valid`; NumPy warns and gives 0, or has another error."""
+
+    def checked(a: Any, b: Any) -> Any:
+        if b.dtype.kind in "iu" and not np.all(valid(b)):
+            raise ArithmeticError(error)
+        return compute(a, b)
+
+    return checked
+
+
 add = _binary("AddV2", "Add", np.add, lambda x, y, z, g: (g, g))
 subtract = _binary("Sub", "Sub", np.subtract, lambda x, y, z, g: (g, -g))
 multiply = _binary("Mul", "Mul", np.multiply, lambda x, y, z, g: (g * y, g * x))
-truediv = divide = div = _binary("RealDiv", "truediv", np.divide, lambda x, y, z, g: (g / y, -g * z / y))
-floordiv = _binary("FloorDiv", "floordiv", np.floor_divide)
-floormod = _binary("FloorMod", "FloorMod", np.mod)
-pow = _binary("Pow", "Pow", np.power, _pow_gradient)
+_real_div = _binary("RealDiv", "truediv", np.divide, lambda x, y, z, g: (g / y, -g * z / y))
+_BY_ZERO = (lambda b: b != 0, "Integer division by zero")
+floordiv = _binary(
+    "FloorDiv",
+    "floordiv",
+    _of_integers(np.floor_divide, *_BY_ZERO),
+    allowed=f"{_FLOATS}, uint8, int8, uint16, int16, int32, int64, {_COMPLEX}",
+)
+floormod = mod = _binary("FloorMod", "FloorMod", _of_integers(np.mod, *_BY_ZERO), allowed=f"int32, int64, {_FLOATS}")
+pow = _binary(
+    "Pow",
+    "Pow",
+    _of_integers(np.power, lambda b: b >= 0, "Integers to negative integer powers are not allowed"),
+    _pow_gradient,
+    allowed=f"bfloat16, float32, float16, float64, int32, int64, {_COMPLEX}",
+)
 maximum = _binary("Maximum", "Maximum", np.maximum, _chosen(lambda x, y: x >= y))
 minimum = _binary("Minimum", "Minimum", np.minimum, _chosen(lambda x, y: x <= y))
 squared_difference = _binary(
@@ -134,9 +194,45 @@ not_equal = _binary("NotEqual", "NotEqual", np.not_equal, dtype="?")
 logical_and = _binary("LogicalAnd", "LogicalAnd", np.logical_and, dtype="?")
 logical_or = _binary("LogicalOr", "LogicalOr", np.logical_or, dtype="?")
 
+# What the quotient of two integers is computed in.
+_QUOTIENTS = {"int8": "f4", "int16": "f4", "uint8": "f4", "uint16": "f4", "int32": "f8", "int64": "f8"}
+
+
+def truediv(x: Any, y: Any, name: str | None = "truediv") -> Any:
+    """Return x / y; of integers in floating point."""
+    with name_scope(name, "truediv", [x, y]) as scope:
+        x, y = convert_to_tensor(x, name="x"), convert_to_tensor(y, name="y")
+        kind = x.dtype.base_dtype
+        if y.dtype.base_dtype != kind:
+            raise TypeError(f"x and y must have the same dtype, got {kind!r} != {y.dtype.base_dtype!r}")
+        wanted = kind if kind.dtype.kind in "fc" else _QUOTIENTS.get(kind.name)
+        if wanted is None:
+            raise TypeError(f"Invalid dtype {kind!r} in __truediv__")
+        return _real_div(cast(x, wanted), cast(y, wanted), name=scope)
+
+
+def divide(x: Any, y: Any, name: str | None = None) -> Any:
+    """Return what Python's operator gives, x / y."""
+    return x / y if name is None else truediv(x, y, name)
+
+
+def div(x: Any, y: Any, name: str | None = None) -> Any:
+    """Return x / y; of integers x // y."""
+    with name_scope(name, "div", [x, y]) as scope:
+        x = convert_to_tensor(x, name="x")
+        y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
+        return (_real_div if x.dtype.base_dtype.dtype.kind in "fc" else floordiv)(x, y, name=scope)
+
+
+def _divided(x: Any, y: Any, name: str) -> Any:
+    """Return x / y as Python's operator gives it: a number takes the dtype of the tensor beside it."""
+    with name_scope(name, None, [x, y]) as scope:
+        return truediv(*_operands(x, y), name=scope)
+
+
 # An operator's operation is named after the operator: 2 * x is mul, tf.multiply(2, x) is Mul.
 _OPERATORS = {
-    "add": (add, "add"), "sub": (subtract, "sub"), "mul": (multiply, "mul"), "truediv": (truediv, "truediv"),
+    "add": (add, "add"), "sub": (subtract, "sub"), "mul": (multiply, "mul"), "truediv": (_divided, "truediv"),
     "floordiv": (floordiv, "floordiv"), "mod": (floormod, "mod"), "pow": (pow, "pow"),
 }  # fmt: skip
 for _key, (_f, _name) in _OPERATORS.items():
@@ -161,7 +257,11 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     x, wanted = convert_to_tensor(x), as_dtype(dtype).base_dtype
     if x.dtype.base_dtype == wanted:
         return x
-    return make("Cast", name, [x], lambda a: a.astype(wanted.dtype), wanted, x.shape, lambda op, g: [cast(g, op.inputs[0].dtype)])
+
+    def gradient(op: Operation, g: Tensor) -> list[Any]:
+        return [cast(g, x.dtype) if x.dtype.is_floating and wanted.is_floating else None]
+
+    return make("Cast", name, [x], lambda a: a.astype(wanted.dtype), wanted, x.shape, gradient)
 
 
 def to_float(x: Any, name: str = "ToFloat") -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import shown
-from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import make, name_scope
 from fastreg.compat.v1.math_ops import maximum, multiply, rsqrt, square
 from fastreg.compat.v1.reduction_ops import reduce_sum
@@ -29,6 +29,7 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | 
 def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
     """Return exp(x) / sum(exp(x)) along `axis`."""
     x = convert_to_tensor(logits)
+    check_dtype(x, "logits", "float16, bfloat16, float32, float64")
 
     def compute(a: Any) -> Any:
         e = np.exp(a - a.max(axis, keepdims=True))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import mismatch, shown
-from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Fused, Operation, Tensor, make
 from fastreg.compat.v1.math_ops import identity
 from fastreg.kernels import Penalty, evaluate
@@ -61,12 +61,10 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
     """Return the loss of a regularizer of the core's family for a tensor: a node that holds the regularizer itself."""
     weights = convert_to_tensor(weights)
     if not weights.dtype.is_floating:
-        kept = weights.dtype.base_dtype.name
         if regularizer is _L2_LOSS:
-            allowed = "float16, bfloat16, float32, float64"
-            raise TypeError(f"Value passed to parameter 't' has DataType {kept} not in list of allowed values: {allowed}")
+            check_dtype(weights, "t", "float16, bfloat16, float32, float64")
         scale = next((c for c in regularizer.coefficients if c), 0.0)
-        raise TypeError(f"Expected {kept}, got {scale} of type 'float' instead.")
+        raise TypeError(f"Expected {weights.dtype.base_dtype.name}, got {scale} of type 'float' instead.")
     kind = kind or type(regularizer).__name__
     loss = make(kind, name or kind, [weights], at_border(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
     slope = at_border(regularizer.gradient)

@@ -12,9 +12,14 @@ import numpy as np
 
 from fastreg.compat.v1.array_ops import size
 from fastreg.compat.v1.common_shapes import Shape
-from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Operation, Tensor, make
 from fastreg.compat.v1.math_ops import cast, maximum
+
+_NUMBERS = (
+    "float32, float64, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, complex128, "
+    "float16, uint32, uint64"
+)
 
 
 def _axes(axis: Any, rank: int | None) -> tuple[int, ...] | None:
@@ -43,6 +48,8 @@ def _reduction(kind: str, compute: Callable[..., Any], gradient: Callable[..., A
         keep_dims: bool | None = None,
     ) -> Any:  # fmt: skip
         x = convert_to_tensor(input_tensor, name="input")
+        if dtype is None:
+            check_dtype(x, "input", _NUMBERS)
         axis = reduction_indices if axis is None else axis
         keep = bool(keepdims or keep_dims)
         axes = _axes(axis, x.shape.ndims)
@@ -71,6 +78,15 @@ def _wide(f: Callable[..., Any]) -> Callable[..., Any]:
     return lambda a, **kwargs: f(a, dtype=np.float64 if a.dtype.kind == "f" else a.dtype, **kwargs)
 
 
+def _mean(a: Any, axis: Any, keepdims: bool) -> Any:
+    if a.dtype.kind == "f":
+        return np.mean(a, axis, np.float64, keepdims=keepdims)
+    total = np.sum(a, axis, a.dtype, keepdims=keepdims).astype("u8" if a.dtype.kind == "u" else "i8")  # it wraps in a's dtype
+    count = total.dtype.type(max(1, a.size // max(1, total.size)))
+    down = total // count
+    return down + ((total < 0) & (down * count != total))  # towards 0, as C divides
+
+
 def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
     count = cast(size(x), g.dtype) / maximum(cast(size(y), g.dtype), 1)
     return _sum_gradient(x, y, g, spread) / count
@@ -86,7 +102,7 @@ def _extreme_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> A
 
 
 reduce_sum = _reduction("Sum", _wide(np.sum), _sum_gradient)
-reduce_mean = _reduction("Mean", _wide(np.mean), _mean_gradient)
+reduce_mean = _reduction("Mean", _mean, _mean_gradient)
 reduce_max = _reduction("Max", np.max, _extreme_gradient)
 reduce_min = _reduction("Min", np.min, _extreme_gradient)
 reduce_prod = _reduction("Prod", np.prod, None)
