@@ -56,6 +56,14 @@ cdef class Term:
     cdef readonly Penalty penalty
     cdef readonly tuple custom
 
+    @staticmethod
+    def over(ndarray weights, Penalty penalty, str name):
+        """Return a term over a bare array."""
+        cdef Term term = Term()
+        term._set_variable(None, name, [weights], 0)
+        term._set_parts(penalty, ())
+        return term
+
     def _set_variable(self, variable, str name, cell, key):
         self.variable, self.variable_name, self.cell, self.key = variable, name, cell, key
 

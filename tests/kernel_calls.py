@@ -37,12 +37,7 @@ def set_pair(penalty, l1, l2, parts=()):
 
 def evaluate(arrays, penalties, names, outs=None, accumulate=False):
     """Evaluate terms over bare arrays; `outs` has one entry for each term."""
-    terms = []
-    for array, penalty, name in zip(arrays, penalties, names, strict=True):
-        term = Term()
-        term._set_variable(None, name, [array], 0)
-        term._set_parts(penalty, ())
-        terms.append(term)
+    terms = [Term.over(array, penalty, name) for array, penalty, name in zip(arrays, penalties, names, strict=True)]
     gradients = None if outs is None else dict(zip(names, outs, strict=True))
     return kernels.evaluate(terms, gradients, accumulate)
 

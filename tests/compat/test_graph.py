@@ -8,7 +8,7 @@ import pytest
 
 import fastreg as fr
 import fastreg.compat.v1 as tf
-from fastreg.compat.v1 import framework, ops
+from fastreg.compat.v1 import penalties
 from fastreg.compat.v1.variables import ACCEPTED
 
 
@@ -34,14 +34,14 @@ def collection(n=5, dtype=np.float32):
 def calls(monkeypatch):
     """Count the calls of the kernels for a collection, and forbid those for one tensor."""
     seen = []
-    evaluate = framework.evaluate
+    evaluate = penalties.evaluate
 
-    def counted(arrays, penalties, names):
+    def counted(arrays, pairs, names):
         seen.append(len(arrays))
-        return evaluate(arrays, penalties, names)
+        return evaluate(arrays, pairs, names)
 
-    monkeypatch.setattr(framework, "evaluate", counted)
-    monkeypatch.setattr(ops, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
+    monkeypatch.setattr(penalties, "evaluate", counted)
+    monkeypatch.setattr(penalties, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
     return seen
 
 
@@ -175,6 +175,21 @@ def test_control_dependencies_run_first():
         assert sess.run(after) == 2.0
 
 
+@pytest.mark.parametrize("wrong", [1, None, np.ones(2), [1]])
+def test_only_tensors_and_operations_can_be_waited_for(wrong):
+    with (
+        pytest.raises(TypeError, match=f"^Can not convert a {type(wrong).__name__} into a Tensor or Operation"),
+        tf.control_dependencies([wrong]),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("wrong", [1, None, np.ones(2)])
+def test_only_tensors_and_operations_can_be_grouped(wrong):
+    with pytest.raises(TypeError, match=r"^Expected tf.group\(\) expected Tensor arguments not "):
+        tf.group(tf.no_op(), wrong)
+
+
 def test_a_penalty_waits_for_what_it_depends_on_in_a_sum_too():
     v = tf.get_variable("v", shape=[2], initializer=tf.zeros_initializer())
     with tf.control_dependencies([v.assign([3.0, 4.0])]):
@@ -287,10 +302,26 @@ def test_unknown_arguments_are_refused():
             wrong()
 
 
+def test_a_file_imports_only_from_those_above_it_in_the_list():
+    table = [line.split("|")[1].strip() for line in tf.__doc__.splitlines() if line.startswith("| ")]
+    above = []
+    for name in ", ".join(table[1:]).split(", "):
+        tree = ast.parse((Path(tf.__file__).parent / f"{name}.py").read_text())
+        imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert all(node in tree.body for node in imports), f"{name} imports inside a function"
+        for node in imports:
+            module = (getattr(node, "module", None) or node.names[0].name).split(".")
+            if module[:3] == ["fastreg", "compat", "v1"]:
+                taken = module[3:] or [alias.name for alias in node.names]
+                assert set(taken) <= set(above), f"{name} imports from {taken}"
+        above.append(name)
+    assert {*above, "__init__"} == {path.stem for path in Path(tf.__file__).parent.glob("*.py")}
+
+
 def test_the_arguments_that_are_not_looked_at_are_those_listed():
     """Read from the source: what a public function takes and never uses."""
     unused = set()
-    for path in Path(framework.__file__).parent.glob("*.py"):
+    for path in Path(tf.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
