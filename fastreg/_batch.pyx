@@ -57,7 +57,7 @@ cdef class Term:
     cdef readonly tuple custom
 
     @staticmethod
-    def over(ndarray weights, Penalty penalty, str name):
+    def over(weights, Penalty penalty, str name):
         """Return a term over a bare array."""
         cdef Term term = Term()
         term._set_variable(None, name, [weights], 0)
@@ -536,7 +536,7 @@ cdef class Step:
         item.out = item.weights
         item.operation = ASSIGN
 
-    def commit(self, State state, dict placed, list values=()):
+    def commit(self, State state, dict placed, list values=None):
         """Do the step, and count it. No Python code runs from the first write to the count, so a signal finds it whole.
 
         Parameters

@@ -9,7 +9,18 @@ import numpy as np
 
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import check_array, check_like, evaluate
-from fastreg.terms import Array, Gradients, Parameter, RegularizationLoss, Regularizer, Total, add_custom, live_terms, loss_op, spellings
+from fastreg.terms import (
+    Array,
+    Gradients,
+    Parameter,
+    RegularizationLoss,
+    Regularizer,
+    Total,
+    add_custom,
+    live_terms,
+    loss_op,
+    spellings,
+)
 
 __all__ = [
     "add_loss",

@@ -76,5 +76,3 @@ def _rule(i: int, rule: Any) -> tuple[str, Regularizer | None]:
     if rule[1] is not None and not callable(rule[1]):
         raise TypeError(f"rules[{i}]: the regularizer must be a function of the weights or None, not {rule[1]!r}")
     return rule[0], rule[1]
-
-

@@ -18,7 +18,17 @@ from fastreg.kernels import Penalty, Term, check_array, evaluate, take_terms
 from fastreg.regularizers import separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
 
-__all__ = ["Gradients", "Parameter", "RegularizationLoss", "Total", "add_custom", "live_terms", "loss_op", "plain_name", "spellings"]
+__all__ = [
+    "Gradients",
+    "Parameter",
+    "RegularizationLoss",
+    "Total",
+    "add_custom",
+    "live_terms",
+    "loss_op",
+    "plain_name",
+    "spellings",
+]
 
 Array: TypeAlias = NDArray[Any]
 Regularizer: TypeAlias = Callable[[Any], Any]
@@ -317,5 +327,9 @@ def add_custom(
             if skip_prox and has_prox(regularizer):
                 values.append(value_of(regularizer, term.weights))
             else:
-                values.append(add_value_and_gradient(regularizer, term.weights, total_of(term)))
+                values.append(
+                    add_value_and_gradient(
+                        regularizer, term.weights, total_of(term), f"the regularizer of {term.variable_name!r}"
+                    )
+                )
     return values

@@ -138,7 +138,8 @@ class Optimizer:
         step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
-                step.assign(i, apply_prox(entry.prox, step.preview(i), constants["rate"]))
+                new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
+                step.assign(i, new)
         return step.commit(state, placed, values)
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
@@ -149,10 +150,14 @@ class Optimizer:
         for term in terms:
             entry = entry_of[id(term)]
             if term.custom and entry.rows is not None:
-                raise ValueError(f"term {term.name!r} is a user's own and the gradient of {entry.name!r} is of rows; pass it whole")
+                raise ValueError(
+                    f"term {term.name!r} is a user's own and the gradient of {entry.name!r} is of rows; pass it whole"
+                )
             for regularizer in term.custom if proximal else ():
                 if has_prox(regularizer) and entry.prox is not None:
-                    raise ValueError(f"two regularizers of {entry.name!r} have a prox of their own, and their sum has no closed prox")
+                    raise ValueError(
+                        f"two regularizers of {entry.name!r} have a prox of their own, and their sum has no closed prox"
+                    )
                 if has_prox(regularizer):
                     entry.prox = regularizer
 
@@ -189,7 +194,9 @@ class Optimizer:
         if set(slots) != set(self.slot_names):
             raise ValueError(f"{type(self).__name__} has the slots {list(self.slot_names)}, got {list(slots)}")
         name = plain_name(variable if isinstance(variable, str) else variable.name)
-        self._state.slots[name] = tuple(check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names)
+        self._state.slots[name] = tuple(
+            check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names
+        )
 
     def get_slot(self, variable: Parameter | str, name: str) -> Array:
         """Return a slot's array, the one that the steps write to.

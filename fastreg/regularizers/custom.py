@@ -65,19 +65,24 @@ def value_of(regularizer: Callable[[Any], Any], weights: Array) -> float:
     return 0.0 if loss is None else float(loss)
 
 
-def add_value_and_gradient(regularizer: Any, weights: Array, total: Array) -> float:
-    """Add the gradient of a user's own regularizer to `total`, an array like the weights; return the value."""
+def add_value_and_gradient(regularizer: Any, weights: Array, total: Array, of: str) -> float:
+    """Add the gradient of a user's own regularizer to `total`, an array like the weights; return the value.
+
+    `of` says in messages whose regularizer it is.
+    """
     method = getattr(regularizer, "value_and_gradient", None)
     if callable(method) and _accepts(method, "out", "accumulate"):
         loss, gradient = method(weights, out=total, accumulate=True)
         if gradient is not None and gradient is not total:
-            raise TypeError(f"value_and_gradient of {regularizer!r} must put the gradient into out and return it, not another array")
+            raise TypeError(
+                f"value_and_gradient of {regularizer!r} must put the gradient into out and return it, not another array"
+            )
     elif callable(method):
         loss, gradient = method(weights)
-        _add(total, gradient, regularizer)
+        _add(total, gradient, of)
     else:
         loss, gradient = regularizer(weights), _gradient_of(regularizer)(weights)
-        _add(total, gradient, regularizer)
+        _add(total, gradient, of)
     loss = check_scalar(loss)
     return 0.0 if loss is None else float(loss)
 
@@ -87,26 +92,24 @@ def has_prox(regularizer: Any) -> bool:
     return callable(getattr(regularizer, "prox", None))
 
 
-def apply_prox(regularizer: Any, weights: Array, step: float) -> Array:
+def apply_prox(regularizer: Any, weights: Array, step: float, of: str) -> Array:
     """Return the prox of a user's own regularizer, as a new array like the weights."""
     out = np.empty_like(weights, subok=False)
     result = regularizer.prox(weights, step, out=out) if _accepts(regularizer.prox, "out") else regularizer.prox(weights, step)
     if result is not None and result is not out:
-        _check_shape(result, weights, regularizer, "prox")
+        _check_shape(result, weights, "prox", of)
         np.copyto(out, result, casting="same_kind")
     return out
 
 
-def _add(total: Array, gradient: Any, regularizer: Any) -> None:
-    _check_shape(gradient, total, regularizer, "gradient")
+def _add(total: Array, gradient: Any, of: str) -> None:
+    _check_shape(gradient, total, "gradient", of)
     total += np.asarray(gradient).astype(total.dtype, casting="same_kind", copy=False)
 
 
-def _check_shape(result: Any, weights: Array, regularizer: Any, what: str) -> None:
+def _check_shape(result: Any, weights: Array, what: str, of: str) -> None:
     if np.shape(result) != weights.shape:
-        raise ValueError(
-            f"the {what} of {regularizer!r} must have the shape of the weights, {weights.shape}, got shape {np.shape(result)}"
-        )
+        raise ValueError(f"{of} returned a {what} of shape {np.shape(result)} for weights of shape {weights.shape}")
 
 
 def _gradient_of(regularizer: Any) -> Callable[[Any], Any]:

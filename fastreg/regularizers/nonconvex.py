@@ -89,7 +89,7 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     >>> mcp = fr.mcp_regularizer(1.0, gamma=2.0)
     >>> w = np.array([-5.0, 0.5, 1.0])
     >>> mcp.gradient(w)
-    array([-0.  ,  0.75,  0.5 ])
+    array([0.  , 0.75, 0.5 ])
     >>> mcp.prox(w, step=0.5)
     array([-5.        ,  0.        ,  0.66666667])
     """

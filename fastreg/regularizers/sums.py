@@ -66,7 +66,7 @@ class CompositeSum:
         if out is not None or accumulate:
             _NOTHING.gradient(array, out=out, accumulate=True)  # refuses a bad out as every gradient does, and adds nothing
         total = out.copy(order="K") if out is not None and accumulate else np.zeros_like(array, subok=False)
-        value = sum(add_value_and_gradient(part, array, total) for part in self.custom)
+        value = sum(add_value_and_gradient(part, array, total, repr(part)) for part in self.custom)
         if self.compiled is not None:
             value += float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0])
         if out is None:
@@ -91,7 +91,7 @@ class CompositeSum:
         array = check_array(weights, "weights")
         if out is not None:
             _NOTHING.gradient(array, out=out, accumulate=True)
-        result = apply_prox(self.custom[0], array, step)
+        result = apply_prox(self.custom[0], array, step, repr(self.custom[0]))
         if out is None:
             return result
         np.copyto(out, result)

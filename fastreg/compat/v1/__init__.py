@@ -173,9 +173,9 @@ logging = _Namespace(
     _logging,
     names="DEBUG INFO ERROR FATAL",
     WARN=_logging.WARNING,
-    warn=_core_regularizers.logger.warning,
-    set_verbosity=_core_regularizers.logger.setLevel,
-    **{level: getattr(_core_regularizers.logger, level) for level in ("debug", "info", "error", "warning", "fatal")},
+    warn=_logging.getLogger("fastreg").warning,
+    set_verbosity=_logging.getLogger("fastreg").setLevel,
+    **{level: getattr(_logging.getLogger("fastreg"), level) for level in ("debug", "info", "error", "warning", "fatal")},
 )
 train = _Namespace(
     "train",

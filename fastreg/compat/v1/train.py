@@ -6,9 +6,7 @@ once. As in TensorFlow, its numbers pass through float32.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
