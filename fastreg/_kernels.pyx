@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """What a kernel does to a chunk of an item: measure its weights, form the gradient or the prox of its penalty, update it.
 
 Floor 0: pointers, lengths and coefficients; no arrays, no names, no errors, no threads. setup.py compiles this file once for each
