@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import Shape, dry_run, shown
-from fastreg.compat.v1.conversion import constant, convert_to_tensor
+from fastreg.compat.v1.conversion import constant, convert_list, convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.errors import InvalidArgumentError
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, make, name_scope
@@ -196,7 +196,7 @@ def embedding_lookup(params: Any, ids: Any, partition_strategy: str = "mod", nam
 
 def concat(values: Any, axis: int, name: str = "concat") -> Any:
     """Return tensors one after the other along `axis`."""
-    tensors = [convert_to_tensor(v) for v in values]
+    tensors = convert_list(values, "ConcatV2")
     join = lambda *arrays: np.concatenate(arrays, axis)  # noqa: E731
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:

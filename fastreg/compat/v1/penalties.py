@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import mismatch, shown
-from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, check_same_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Fused, Operation, Tensor, make
 from fastreg.compat.v1.math_ops import identity
 from fastreg.kernels import Penalty, evaluate
@@ -25,9 +25,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     if len(tensors) == 1:
         return identity(tensors[0], name=name) if name else tensors[0]
     first = tensors[0]
-    if any(t.dtype.base_dtype != first.dtype.base_dtype for t in tensors):
-        names = ", ".join(t.dtype.base_dtype.name for t in tensors)
-        raise TypeError(f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{names}] that don't all match.")
+    check_same_dtype(tensors, "inputs", "AddN")
     for t in tensors[1:]:
         if differ := mismatch(first, t):
             raise ValueError(

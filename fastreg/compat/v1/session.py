@@ -81,6 +81,12 @@ class Session:
                     f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed to "
                     f"the feed with key {tensor}."
                 )
+            if isinstance(value, int) and not _fits(value, tensor.dtype.dtype):
+                raise TypeError(
+                    f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
+                    f"{tensor.dtype.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type "
+                    "(e.g. int64)."
+                )
             array = np.asarray(value, tensor.dtype.dtype)
             if not tensor.shape.is_compatible_with(array.shape):
                 raise ValueError(
@@ -131,6 +137,13 @@ class InteractiveSession(Session):
         super().close()
         if self in default_sessions.stack:
             default_sessions.stack.remove(self)
+
+
+def _fits(value: int, dtype: np.dtype[Any]) -> bool:
+    try:
+        return bool(dtype.type(value).item() == value)
+    except OverflowError:
+        return False
 
 
 def _op(element: Any) -> Operation:
