@@ -128,7 +128,7 @@ class Operation:
     """A node: a NumPy function of its inputs' values."""
 
     def __init__(
-        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], changes: bool = False
+        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], writes: bool = False
     ) -> None:
         self.graph, self.type, self.name, self.compute = graph, kind, name, compute
         self.inputs, self.control_inputs = list(inputs), list(graph.control_inputs)
@@ -137,8 +137,8 @@ class Operation:
         self.gradient_scope = name + "_grad"  # what the gradient's own operations are named under
         self.penalty: Penalty | None = None
         self.fused: Fused | None = None
-        before = self.control_inputs + [t.op for t in self.inputs]
-        self.changes: bool = changes or any(op.changes for op in before)
+        self.writes = writes  # to variables
+        self.reads = False  # a variable: whatever uses it sees the value of that moment
         graph.elements[name] = self
 
     @property
@@ -258,12 +258,12 @@ def make(
     dtype: Any,
     shape: Any,
     gradient: Callable[..., Any] | None = None,
-    changes: bool = False,
+    writes: bool = False,
     tensor: type[Tensor] = Tensor,
 ) -> Any:
     """Make an operation and its tensor. A name that ends in a slash is a scope's own and is taken as it is."""
     graph = graph_of(inputs) or get_default_graph()
-    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, changes)
+    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, writes)
     op.gradient = gradient
     return tensor(op, as_dtype(dtype), shape)
 
@@ -273,11 +273,11 @@ def _op_name(graph: Graph, name: str) -> str:
 
 
 def make_operation(
-    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any]
+    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any], writes: bool = False
 ) -> Operation:
-    """Make an operation without a tensor that changes something, or only waits for others."""
+    """Make an operation without a tensor: one that writes to variables, or only waits for others."""
     graph = graph_of([*inputs, *after]) or get_default_graph()
-    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, True)
+    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, writes)
     op.control_inputs += after
     return op
 

@@ -125,7 +125,12 @@ class Optimizer:
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
-                f"Apply{self._core.__name__}", scope + "update/" if more else scope, [*tensors, *late.values()], compute, []
+                f"Apply{self._core.__name__}",
+                scope + "update/" if more else scope,
+                [*tensors, *late.values()],
+                compute,
+                [],
+                writes=True,
             )
             if more:
                 with control_dependencies([step]):
@@ -180,7 +185,7 @@ class Optimizer:
             weights = wide[0]
             g = np.asarray(next(arrays), weights.dtype, order="C")
             if not isinstance(gradient, IndexedSlices):
-                pairs[v.op.name] = (g.copy() if np.may_share_memory(g, weights) else g, weights)
+                pairs[v.op.name] = (g, weights)
             elif not powers:
                 pairs[v.op.name] = ((g, next(arrays)), weights)
             else:  # TensorFlow's Adam moves the slots of the other rows too, but decays only these

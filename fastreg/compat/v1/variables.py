@@ -113,6 +113,7 @@ class Variable(core.Variable, Operand):
                 self._enlist(cell, self.op.name, trainable, keys)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
+                self.op.reads = self._read.op.reads = True
         graph.cells.append(cell)
         self.constraint, self._loss, self._regularizer = constraint, None, None
         if regularizer is not None:
