@@ -41,7 +41,7 @@ def calls(monkeypatch):
         return evaluate(arrays, pairs, names)
 
     monkeypatch.setattr(penalties, "evaluate", counted)
-    monkeypatch.setattr(penalties, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
+    monkeypatch.setattr(penalties, "as_kernel_array", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
     return seen
 
 

@@ -1,6 +1,6 @@
-"""What is made into a tensor: numbers, arrays, lists, variables; and whether a tensor's dtype fits.
+"""How numbers, arrays, lists and variables become tensors, and whether a tensor's dtype fits an operation.
 
-Knows graphs, dtypes and shapes. Of operations it makes Const and Pack alone; which dtypes another operation takes it is told.
+Knows graphs, dtypes and shapes. The only operations it makes are Const and Pack; callers say which dtypes theirs take.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _array_of(value: Any, wanted: np.dtype[Any] | None) -> Any:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """Yield what stands in nested lists."""
+    """Yield the values in nested lists."""
     if isinstance(value, (list, tuple, np.ndarray)):
         for item in value.ravel() if isinstance(value, np.ndarray) else value:
             yield from _leaves(item)
@@ -108,7 +108,7 @@ def _has_operand(value: Any) -> bool:
 
 
 def check_dtype(x: Tensor, parameter: str, allowed: str) -> None:
-    """Refuse a tensor that an operation has no arithmetic for; `allowed` are the dtypes' names as TensorFlow lists them."""
+    """Refuse a tensor whose dtype is not in `allowed`, a list of names as TensorFlow's message has it."""
     if x.dtype.base_dtype.name not in allowed.split(", "):
         kind = x.dtype.base_dtype.name
         raise TypeError(f"Value passed to parameter {parameter!r} has DataType {kind} not in list of allowed values: {allowed}")
@@ -122,7 +122,7 @@ def check_same_dtype(tensors: Sequence[Tensor], parameter: str, kind: str) -> No
 
 
 def convert_list(values: Sequence[Any], kind: str, dtype: Any = None) -> list[Tensor]:
-    """Return tensors of one dtype: what is not a tensor yet takes that of the first that is."""
+    """Return tensors of one dtype. A value that is not a tensor yet gets the dtype of the first tensor among them."""
     wanted = next((as_dtype(v.dtype).base_dtype for v in values if isinstance(v, Operand)), dtype)  # type: ignore[attr-defined]
     tensors: list[Tensor] = []
     for value in values:
@@ -135,7 +135,7 @@ def convert_list(values: Sequence[Any], kind: str, dtype: Any = None) -> list[Te
 
 
 def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Any:
-    """Return the tensors in one more dimension."""
+    """Return the tensors joined along a new axis."""
     if axis == 0 and not any(_has_operand(v) for v in values):
         return constant(values, dtype, name=name)
     tensors = convert_list(values, "Pack", dtype)
@@ -149,7 +149,7 @@ def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) ->
 
 
 class IndexedSlices:
-    """A gradient that touches some rows only."""
+    """A gradient of some rows only."""
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self.values, self.indices, self.dense_shape = convert_to_tensor(values), convert_to_tensor(indices), dense_shape

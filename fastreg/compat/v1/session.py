@@ -55,7 +55,7 @@ class Session:
         self._closed = True
 
     def _bind(self) -> None:
-        """Put this session's values into the variables, and those of the session before aside."""
+        """Put this session's values into the variables' cells, and save those of the session before."""
         graph = self.graph
         if graph.bound is self:
             return
