@@ -1,5 +1,5 @@
-/* What the team in _threads.pyx stands on: atomics, and on Linux a futex to sleep on. Elsewhere a job opens an OpenMP
-   region of its own, and of all this only fr_fetch_add and fr_load_relaxed are used. */
+/* What the team in _threads.pyx stands on: atomics everywhere; on Linux also threads, a futex to sleep on, and affinity. Elsewhere
+   a job opens an OpenMP region of its own, and what only the team uses does nothing. */
 #ifndef FASTREG_TEAM_H
 #define FASTREG_TEAM_H
 
@@ -16,38 +16,40 @@
 #define fr_fetch_add(p, v) _InterlockedExchangeAdd64((volatile __int64*)(p), (v))
 #define fr_load_relaxed(p) (*(volatile __int64*)(p))
 #define fr_fetch_add_int(p, v) _InterlockedExchangeAdd((volatile long*)(p), (v))
+#define fr_exchange(p, v) _InterlockedExchange((volatile long*)(p), (v))
+#define fr_load(p) _InterlockedOr((volatile long*)(p), 0)
+#define fr_store(p, v) ((void)fr_exchange((p), (v)))
 #else
 #define fr_fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define fr_load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define fr_fetch_add_int(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define fr_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define fr_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define fr_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #endif
 
 #if FR_OPENMP && defined(__linux__)
 #define FR_TEAM 1
+#include <errno.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#define fr_load(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define fr_store(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
-#define fr_exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+
 #define fr_futex_wait(p, seen) syscall(SYS_futex, (p), FUTEX_WAIT_PRIVATE, (seen), NULL, NULL, 0)
 #define fr_futex_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
 #define fr_yield_cpu() sched_yield()
 #define fr_current_cpu() sched_getcpu()
-#define fr_get_affinity(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
-/* Keep this thread off one of the processors that `home` allows, if that leaves any. */
-static void fr_set_affinity_without(const cpu_set_t* home, int cpu) {
-    cpu_set_t allowed = *home;
-    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &allowed);
-    if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
-}
+
 static long long fr_nanoseconds(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
+
 #if defined(__x86_64__)
 #define fr_pause() __builtin_ia32_pause()
 #elif defined(__aarch64__)
@@ -55,20 +57,41 @@ static long long fr_nanoseconds(void) {
 #else
 #define fr_pause() ((void)0)
 #endif
+
+typedef pthread_t fr_thread;
+
+static int fr_start_thread(fr_thread* thread, void* (*start)(void*), void* argument) {
+    return pthread_create(thread, NULL, start, argument) == 0;
+}
+
+static void* fr_join_thread(fr_thread thread) {
+    void* result = NULL;
+    pthread_join(thread, &result);
+    return result;
+}
+
+#define fr_get_affinity(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
+/* Keep this thread off one of the processors that `home` allows, if that leaves any. */
+static void fr_set_affinity_without(const cpu_set_t* home, int cpu) {
+    cpu_set_t allowed = *home;
+    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &allowed);
+    if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
 #else
 #define FR_TEAM 0
-#define fr_load(p) (*(p))
-#define fr_store(p, v) (*(p) = (v))
-#define fr_exchange(p, v) (*(p) = (v), 0)
+typedef int fr_thread;
 #define fr_futex_wait(p, seen) ((void)0)
 #define fr_futex_wake(p, n) ((void)0)
 #define fr_yield_cpu() ((void)0)
-#define cpu_set_t int
 #define fr_current_cpu() 0
-#define fr_get_affinity(home) ((void)(home))
-#define fr_set_affinity_without(home, cpu) ((void)(home))
 #define fr_nanoseconds() 0LL
 #define fr_pause() ((void)0)
+#define fr_start_thread(thread, start, argument) ((void)(start), (void)(argument), 0)
+#define fr_join_thread(thread) NULL
+#define cpu_set_t int
+#define fr_get_affinity(home) ((void)(home))
+#define fr_set_affinity_without(home, cpu) ((void)(home))
 #endif
 
 #endif
