@@ -37,6 +37,8 @@ cdef extern from "_team.h":
     ctypedef unsigned long thread_t "fr_thread"
     bint start_thread "fr_start_thread" (thread_t* thread, void* (*start)(void*) noexcept nogil, void* argument) noexcept nogil
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
+    int thread_id "fr_thread_id" () noexcept nogil
+    bint is_counted "fr_is_counted" (int thread_id) noexcept nogil
     ctypedef struct cpu_set_t:
         pass
     void get_affinity "fr_get_affinity" (cpu_set_t* home) noexcept nogil
@@ -51,6 +53,7 @@ cdef enum:
     # A worker that has just worked spins for this long before it sleeps: a tight loop finds it awake, and BLAS, which comes next
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
+    PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
     ALL = 1 << 30
 
 cdef struct Region:
@@ -176,8 +179,35 @@ cdef void grow(int wanted) noexcept:
 
 
 cdef void* own_region(void* n_workers) noexcept nogil:
-    lend_region(<int><Py_ssize_t>n_workers)
+    if can_start(<int><Py_ssize_t>n_workers):
+        lend_region(<int><Py_ssize_t>n_workers)
     return NULL
+
+
+cdef bint can_start(int n_threads) noexcept nogil:
+    """Tell whether the system gives this many threads at once. OpenMP ends the process where it is refused one, so ask before."""
+    cdef thread_t[REGIONS] probes
+    cdef int gate = 0, started = 0, i, probe
+    cdef long long deadline
+    while started < n_threads and start_thread(&probes[started], wait_at, &gate):
+        started += 1
+    store(&gate, 1)
+    futex_wake(&gate, ALL)
+    for i in range(started):
+        probe = <int><Py_ssize_t>join_thread(probes[i])
+        deadline = nanoseconds() + PROBE_NS
+        while is_counted(probe):
+            if nanoseconds() > deadline:
+                return False
+            yield_cpu()
+    return started == n_threads
+
+
+cdef void* wait_at(void* gate) noexcept nogil:
+    """Exist until the gate opens, and return this thread's number."""
+    while not load(<int*>gate):
+        futex_wait(<int*>gate, 0)
+    return <void*><Py_ssize_t>thread_id()
 
 
 cdef void wait_for_stop() noexcept nogil:

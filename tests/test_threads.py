@@ -403,6 +403,33 @@ print(call() == call())
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True"], "")
 
 
+@needs_openmp
+@needs_tasks
+@pytest.mark.parametrize("room", range(8))
+def test_a_call_works_alone_where_the_system_gives_no_more_threads(run_python, room):
+    """OpenMP ends the process there. Root has no limit, and only root can become a user of whom nothing else runs."""
+    if os.geteuid() != 0 and room > 0:
+        pytest.skip("needs root, to become a user with no other process")
+    done = run_python(
+        PARALLEL
+        + f"""
+import resource
+before = l2(w)
+if os.geteuid() == 0:
+    os.setresuid(54_321, 54_321, 54_321)
+n = len(os.listdir("/proc/self/task"))
+resource.setrlimit(resource.RLIMIT_NPROC, (n + {room}, n + {room}))
+fr.set_num_threads(5)
+first = call()
+time.sleep(0.2)
+started = len(os.listdir("/proc/self/task")) - n
+print(call() == call() == first, started in (0, 5) and started <= {room})
+""",
+        FASTREG_NUM_THREADS="1",
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "True"], "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_ends_a_process_that_uses_threads(run_python):
     done = run_python(
