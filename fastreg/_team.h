@@ -35,6 +35,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,6 +83,18 @@ static int fr_is_counted(int id) {
     return syscall(SYS_tgkill, getpid(), id, 0) == 0;
 }
 
+/* Bytes of stack that are left to this thread. */
+static size_t fr_stack_left(void) {
+    pthread_attr_t attributes;
+    void* lowest = NULL;
+    size_t size;
+    char here;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return SIZE_MAX;
+    pthread_attr_getstack(&attributes, &lowest, &size);
+    pthread_attr_destroy(&attributes);
+    return (size_t)((uintptr_t)&here - (uintptr_t)lowest);
+}
+
 #define fr_get_affinity(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
 /* Keep this thread off one of the processors that `home` allows, if that leaves any. */
 static void fr_set_affinity_without(const cpu_set_t* home, int cpu) {
@@ -103,6 +116,7 @@ typedef int fr_thread;
 #define fr_join_thread(thread) NULL
 #define fr_thread_id() 0
 #define fr_is_counted(id) 0
+#define fr_stack_left() 0
 #define cpu_set_t int
 #define fr_get_affinity(home) ((void)(home))
 #define fr_set_affinity_without(home, cpu) ((void)(home))

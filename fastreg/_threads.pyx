@@ -39,6 +39,7 @@ cdef extern from "_team.h":
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
     int thread_id "fr_thread_id" () noexcept nogil
     bint is_counted "fr_is_counted" (int thread_id) noexcept nogil
+    size_t stack_left "fr_stack_left" () noexcept nogil
     ctypedef struct cpu_set_t:
         pass
     void get_affinity "fr_get_affinity" (cpu_set_t* home) noexcept nogil
@@ -54,6 +55,7 @@ cdef enum:
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
     PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
+    STACK_BYTES = 40_000    # that a worker needs: 22 KB for the loops, and 11 KB for a signal where registers are large
     ALL = 1 << 30
 
 cdef struct Region:
@@ -219,7 +221,7 @@ cdef void lend_region(int n_workers) noexcept nogil:
     """Lend this thread's OpenMP region to the team until it is stopped. Thread 0 keeps out of the way of the caller's core."""
     cdef int i
     for i in prange(n_workers + 1, num_threads=n_workers + 1, schedule="static", chunksize=1):
-        if i > 0:
+        if i > 0 and stack_left() >= STACK_BYTES:
             worker_loop()
         else:
             wait_for_stop()

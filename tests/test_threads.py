@@ -430,6 +430,31 @@ print(call() == call() == first, started in (0, 5) and started <= {room})
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "True"], "")
 
 
+@needs_openmp
+@pytest.mark.parametrize("size", ["16k", "20k", "48k"])
+@pytest.mark.parametrize("isa", fr.get_config()["isas"])
+def test_openmps_stack_may_be_small(run_python, isa, size):
+    done = run_python(
+        PARALLEL
+        + """
+def step():
+    v = fr.Variable(w.copy(), name="v")
+    terms = fr.regularize({"v": v.value}, [("*", fr.l1_l2_regularizer(0.3, 0.7))])
+    losses = [rule.apply_gradients([(w, v)], regularization=terms) for rule in (fr.optim.Adam(), fr.optim.Ftrl(0.1)) * 10]
+    return repr(losses), v.value.tobytes()
+fr.set_num_threads(1)
+alone = step(), call()
+fr.set_num_threads(3)
+print((step(), call()) == alone)
+""",
+        FASTREG_ISA=isa,
+        OMP_STACKSIZE=size,
+    )
+    if "this CPU lacks it" in done.stderr:
+        pytest.skip("this CPU lacks it")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True"], "")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_an_interrupt_ends_a_process_that_uses_threads(run_python):
     done = run_python(
