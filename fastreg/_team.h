@@ -95,11 +95,12 @@ static size_t fr_stack_left(void) {
     return (size_t)((uintptr_t)&here - (uintptr_t)lowest);
 }
 
-#define fr_get_affinity(home) sched_getaffinity(0, sizeof(cpu_set_t), (home))
-/* Keep this thread off one of the processors that `home` allows, if that leaves any. */
-static void fr_set_affinity_without(const cpu_set_t* home, int cpu) {
-    cpu_set_t allowed = *home;
-    if (cpu >= 0 && cpu < CPU_SETSIZE) CPU_CLR(cpu, &allowed);
+/* Let this thread run where another may, but not on one processor. It stays where it is where that leaves none, or where the
+   system does not say: more than 1024 processors, or a filter of system calls. */
+static void fr_run_beside(int thread_id, int cpu) {
+    cpu_set_t allowed;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(thread_id, sizeof allowed, &allowed) != 0) return;
+    CPU_CLR(cpu, &allowed);
     if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
@@ -117,9 +118,7 @@ typedef int fr_thread;
 #define fr_thread_id() 0
 #define fr_is_counted(id) 0
 #define fr_stack_left() 0
-#define cpu_set_t int
-#define fr_get_affinity(home) ((void)(home))
-#define fr_set_affinity_without(home, cpu) ((void)(home))
+#define fr_run_beside(id, cpu) ((void)0)
 #endif
 
 #endif

@@ -40,10 +40,7 @@ cdef extern from "_team.h":
     int thread_id "fr_thread_id" () noexcept nogil
     bint is_counted "fr_is_counted" (int thread_id) noexcept nogil
     size_t stack_left "fr_stack_left" () noexcept nogil
-    ctypedef struct cpu_set_t:
-        pass
-    void get_affinity "fr_get_affinity" (cpu_set_t* home) noexcept nogil
-    void set_affinity_without "fr_set_affinity_without" (cpu_set_t* home, int cpu) noexcept nogil
+    void run_beside "fr_run_beside" (int thread_id, int cpu) noexcept nogil
 
 cdef enum:
     NOGIL_BYTES = 1 << 16   # a smaller job keeps the GIL: releasing it costs more than it gives
@@ -78,8 +75,8 @@ cdef struct Slot:
 cdef struct Team:
     int announced           # futex: changes with every job. What a worker needs to know next lies beside it
     int slots               # workers up to this number may join; 0 when there is no job
-    int cpu                 # the processor that the caller runs on
-    int[1] padding0
+    int caller              # the caller's thread, and the processor that it runs on
+    int cpu
     Work* work
     int[10] padding1
     int sleepers
@@ -229,11 +226,9 @@ cdef void lend_region(int n_workers) noexcept nogil:
 
 cdef void worker_loop() noexcept nogil:
     cdef int me = fetch_add_int(&team.workers, 1) + 1, seen = 0, spins
-    cdef int avoided = -1
+    cdef int cpu = -1
     cdef int* inside = &team.places[me % REGIONS].inside
-    cdef cpu_set_t home
     cdef long long deadline
-    get_affinity(&home)
     while not load(&team.stopped):
         deadline = nanoseconds() + SPIN_NS
         spins = 0
@@ -253,9 +248,10 @@ cdef void worker_loop() noexcept nogil:
             claim_chunks(team.work, me)
         fetch_add_int(inside, -1)
         # Where BLAS's threads spin on every other processor, Linux wakes a worker on the caller's, and the caller waits.
-        if avoided != team.cpu:
-            avoided = team.cpu
-            set_affinity_without(&home, avoided)
+        # Its own affinity is not for a worker to remember: it may be changed from outside meanwhile, as `taskset -a -p` does.
+        if cpu != load(&team.cpu):
+            cpu = load(&team.cpu)
+            run_beside(load(&team.caller), cpu)
     fetch_add_int(&team.workers, -1)
 
 
@@ -314,7 +310,8 @@ cdef void run_shared(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_byt
         work.regions[i].stop = n_chunks * (i + 1) // work.n_regions
     if FR_TEAM:
         team.work = &work
-        team.cpu = current_cpu()
+        store(&team.caller, thread_id())
+        store(&team.cpu, current_cpu())
         store(&team.slots, n_threads - 1)
         fetch_add_int(&team.announced, 1)
         if load(&team.sleepers) > 0:

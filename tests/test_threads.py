@@ -1,6 +1,7 @@
 """How many threads may work, and what threads, forks and exits must not break."""
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -428,6 +429,91 @@ print(call() == call() == first, started in (0, 5) and started <= {room})
         FASTREG_NUM_THREADS="1",
     )
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "True"], "")
+
+
+needs_processors = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two processors, and Linux to pin threads",
+)
+
+
+@needs_openmp
+@needs_tasks
+@needs_processors
+def test_threads_stay_where_they_are_sent_from_outside(run_python):
+    """`taskset -a -p` sets the affinity of each thread."""
+    done = run_python(
+        PARALLEL
+        + """
+def send(processors):
+    for task in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(task), processors)
+def where():
+    return set().union(*(os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")))
+everywhere = os.sched_getaffinity(0)
+one, other = sorted(everywhere)[:2]
+call()
+time.sleep(0.3)  # until all have started
+for processors in ({one}, {other}, everywhere, {one}, {one, other}, {other}):
+    send(processors)
+    for _ in range(5):
+        call()
+        time.sleep(0.01)
+    print(where() <= processors)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["True"] * 6, done.stderr
+
+
+@needs_openmp
+@needs_tasks
+@needs_processors
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="a filter of this machine's system calls")
+def test_threads_stay_where_they_are_if_the_system_does_not_say_where(run_python):
+    """Where there are more than 1024 processors, or under a filter of system calls as here, it does not."""
+    done = run_python(
+        PARALLEL
+        + """
+import ctypes, struct
+def instruction(code, if_true, if_false, k):
+    return struct.pack("HBBI", code, if_true, if_false, k)
+program = b"".join([
+    instruction(0x20, 0, 0, 0),             # load the number of the system call
+    instruction(0x15, 0, 1, 204),           # sched_getaffinity?
+    instruction(0x06, 0, 0, 0x00050000 | 1),  # then EPERM
+    instruction(0x06, 0, 0, 0x7FFF0000),    # else allow
+])
+code = ctypes.create_string_buffer(program)
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(code)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+everywhere = os.sched_getaffinity(0)
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filter)), 0, 0):
+    print("no filter")
+    sys.exit()
+try:
+    os.sched_getaffinity(0)
+except OSError as error:
+    print(error.errno)
+def where():
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/status") as status:
+            yield next(line for line in status if line.startswith("Cpus_allowed_list:"))
+call()
+time.sleep(0.3)
+before = set(where())
+for processor in sorted(everywhere)[:2] * 3:
+    os.sched_setaffinity(0, {processor})
+    call()
+    time.sleep(0.01)
+    os.sched_setaffinity(0, everywhere)
+print(set(where()) == before)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    if "no filter" in done.stdout:
+        pytest.skip("filters of system calls are not allowed here")
+    assert done.stdout.split() == ["1", "True"], done.stderr
 
 
 @needs_openmp
