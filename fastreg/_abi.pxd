@@ -37,7 +37,7 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     Operation operation
     bint is_double
     void* weights              # IN, and OUT for an update
-    void* base                 # IN: what the penalty's gradient is added to; the given gradient of an update; the values to ASSIGN
+    void* base                 # IN: what the penalty's gradient is added to: in an update, the given gradient; or what to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
     void* slots[3]             # IN and OUT for an update
     Py_ssize_t size            # elements that are processed

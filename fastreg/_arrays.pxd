@@ -1,4 +1,4 @@
-"""What is inlined of the checks: an array that is as it should be costs some 10 ns, messages are made only for one that is not."""
+"""What is inlined of the checks: a good array costs some 10 ns, a message is made only for a bad one."""
 from libc.string cimport memset
 
 cimport numpy as cnp

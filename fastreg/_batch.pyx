@@ -1,7 +1,7 @@
 """Floor 1: many arrays in one parallel region. The terms of a collection are evaluated, or the variables of a step updated.
 
-A term says whose weights and which penalty; an entry of a step says which weights, gradient and slots. Both walk from the caller to
-the kernel's items as they are. Everything is checked before anything is written.
+A term says whose weights and which penalty; an entry of a step says which weights, gradient and slots. Both walk from the caller
+to the kernel's items as they are. Everything is checked before anything is written.
 """
 from collections import namedtuple
 

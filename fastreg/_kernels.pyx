@@ -36,7 +36,7 @@ cdef void pass_tail(Sums* sums, Streams* arrays, int n, real* c, int kinds, int 
 
 
 cdef inline void advance(Streams* moved, Streams* arrays, Py_ssize_t n, real* _) noexcept nogil:
-    """Let `moved` begin n elements behind `arrays`. Arithmetic on an array that is not there gives a pointer that nobody reads."""
+    """Let `moved` begin n elements behind `arrays`. Of an array that is not there this makes a pointer that nobody reads."""
     cdef int k
     moved.weights = <real*>arrays.weights + n
     moved.base = <real*>arrays.base + n
@@ -246,7 +246,7 @@ cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* 
 cdef void process_with_profiles(
     Job* job, Item* item, Py_ssize_t chunk, Sums* sums, Streams* arrays, Py_ssize_t n, real* buffer
 ) noexcept nogil:
-    """A chunk of an item whose penalty is not the pair alone, block by block: what a block needs stays in the first-level cache."""
+    """Process a chunk of an item with profiles, block by block, so that a block stays in the first-level cache."""
     cdef real[CONSTANTS] c
     cdef double[BLOCKS * LANES] lanes
     cdef Streams block
@@ -386,7 +386,9 @@ cdef inline bint reads_memory_alone(Job* job, Item* item) noexcept nogil:
     )
 
 
-cdef inline void process_chunks_of(Job* job, Item* item, Py_ssize_t start, Py_ssize_t stop, real* buffer, bint of_gradient) noexcept nogil:
+cdef inline void process_chunks_of(
+    Job* job, Item* item, Py_ssize_t start, Py_ssize_t stop, real* buffer, bint of_gradient
+) noexcept nogil:
     cdef Py_ssize_t chunk, half = 0
     if not of_gradient and reads_memory_alone(job, item):
         half = (stop - start) // 2

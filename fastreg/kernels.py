@@ -2,7 +2,8 @@
 
 What touches an array is compiled and re-exported here: checks (`_arrays`), one array (`_penalty`), many (`_batch`),
 gradients of rows (`_rows`). Threads are
-decided on in `_threads`. This module knows instruction sets, the environment and the process (fork, exit); it knows no regularizer.
+decided on in `_threads`. This module knows instruction sets, the environment and the process (fork, exit); it knows no
+regularizer.
 """
 
 import atexit

@@ -1,7 +1,7 @@
 """Loss terms, the parameters they are over, and their lazy sums (floor 3).
 
-A term is data: the weights of one variable and the regularizer that looks at them. It reads both when it is asked, so nothing here
-can be stale.
+A term is data: the weights of one variable and the regularizer that looks at them. It reads both when it is asked, so nothing
+here can be stale.
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def _sum(terms: Sequence[RegularizationLoss]) -> float:
 
 
 def live_terms(terms: Any) -> list[RegularizationLoss]:
-    """Return a list of the terms that have a regularizer, those of totals one by one: a snapshot of what may be a live collection."""
+    """Return the terms that have a regularizer, those of totals one by one: a new list, for a collection may change meanwhile."""
     live = take_terms(terms)
     if live is None:
         live = take_terms(_flatten(terms))
@@ -304,7 +304,7 @@ def _flatten(terms: Any) -> list[RegularizationLoss]:
 
 
 def add_custom(
-    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array | None], skip_prox: bool = False
+    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array], skip_prox: bool = False
 ) -> list[float]:
     """Ask the users' own regularizers for their values and gradients, in the terms' order, before anything is written.
 

@@ -5,9 +5,9 @@
     prox      argmin over z >= 0 of step * phi(z) + (z - m)**2 / 2, with the sign of w
 
 The elastic pair l1*m + l2/2*m**2 is fused with every update rule and works in the dtype of the weights; its sums are formed in
-lanes.pxd. Every other profile is three functions of a float64 magnitude, whose results are rounded once to the dtype of the weights.
-phi(0) must be 0. NaN must stay NaN, so a comparison sends it to the branch that computes. Only + - * / and sqrt keep the bits equal
-on all machines.
+lanes.pxd. Every other profile is three functions of a float64 magnitude, whose results are rounded once to the dtype of the
+weights. phi(0) must be 0. NaN must stay NaN, so a comparison sends it to the branch that computes. Only + - * / and sqrt keep the
+bits equal on all machines.
 
 To add one: docs/adding-a-penalty.md.
 """

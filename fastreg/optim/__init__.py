@@ -21,7 +21,8 @@ Folding does not change bits: a step with `regularization=terms` gives the same 
 
 - a proximal rule (ProximalGradientDescent, ProximalAdagrad, Ftrl) is given an L1 term: it takes it in the proximal step, where
   zeros become exact;
-- ProximalGradientDescent is given a regularizer with a prox of its own: its step ends in that prox, and the regularizer's gradient
+- ProximalGradientDescent is given a regularizer with a prox of its own: its step ends in that prox, and the regularizer's
+gradient
   is not used. ProximalAdagrad and Ftrl refuse such a regularizer, for in their metric its prox has no closed form;
 - a gradient is of rows.
 """

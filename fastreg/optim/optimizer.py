@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -41,14 +41,14 @@ class Optimizer:
 
     Notes
     -----
-    A subclass names its compiled update rule in `rule`, its slots in `slot_names`, and says by `step_constants` what the rule computes
-    with.
+    A subclass names its compiled update rule in `rule`, its slots in `slot_names`, and says by `step_constants` what the rule
+    computes with.
     """
 
-    rule: ClassVar[str]
-    slot_names: ClassVar[tuple[str, ...]] = ()
+    rule: str
+    slot_names: tuple[str, ...] = ()
     learning_rate = schedule()
-    clip_norm = Hyperparameter(_check_clip_norm)
+    clip_norm: Any = Hyperparameter(_check_clip_norm)
     check_finite = flag()
 
     def __init__(self, learning_rate: Schedule, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
@@ -143,7 +143,7 @@ class Optimizer:
         return step.commit(state, placed, values)
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
-        """Add the gradients of users' own regularizers to copies of the given ones, and note their proxes; return their values."""
+        """Add the gradients of users' own regularizers to copies of the given ones; return their values."""
         proximal = RULES[self.rule].takes_l1
         copied: set[str] = set()
         entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True)}

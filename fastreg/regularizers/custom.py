@@ -1,7 +1,7 @@
 """What a regularizer may offer, and the one door by which a user's own is asked for it.
 
-The built-in regularizers follow the same protocols, so a user's own works wherever they do: in collections, `value_and_gradients` and
-every update rule.
+The built-in regularizers follow the same protocols, so a user's own works wherever they do: in collections, `value_and_gradients`
+and every update rule.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SupportsGradient(Regularizer, Protocol):
 
 @runtime_checkable
 class SupportsValueAndGradient(Regularizer, Protocol):
-    """A regularizer that gives value and gradient in one go, without new memory; used in place of `gradient` where it is there."""
+    """A regularizer that gives value and gradient in one go, without new memory; it is preferred to `gradient`."""
 
     def value_and_gradient(self, weights: Array, /, out: Array, accumulate: bool) -> tuple[Any, Array]:
         """Return the penalty, and `out` with the gradient put into it, or added to it if `accumulate` is true."""

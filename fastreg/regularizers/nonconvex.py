@@ -53,16 +53,16 @@ def _check_gamma(gamma: object) -> float:
 def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer | DisabledRegularizer:
     """Return a function that computes the minimax concave penalty, which starts like L1 and ends constant.
 
-    With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights. The
-    scale is the slope at 0 and sets the threshold too: the penalty is not proportional to it.
+    With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.
+    The scale is the slope at 0 and sets the threshold too: the penalty is not proportional to it.
 
     Parameters
     ----------
     scale : float
         Slope at 0, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow's family.
     gamma : float, optional
-        Above 0; the larger, the closer to L1. A prox is that of a convex problem for steps below gamma; for larger ones it is a hard
-        threshold at scale * sqrt(gamma*step), where 0 wins a tie.
+        Above 0; the larger, the closer to L1. A prox is that of a convex problem for steps below gamma; for larger ones it is a
+        hard threshold at scale * sqrt(gamma*step), where 0 wins a tie.
     scope : str, optional
         Name of the loss; `mcp_regularizer` by default.
 
