@@ -32,24 +32,26 @@ cdef inline void store(void* array, real* row, Py_ssize_t at, int width) noexcep
 cdef inline void process_row(Streams* arrays, Py_ssize_t at, int width, real* c, int kinds, int operation) noexcept nogil:
     """Form the gradient of elements at..at+width-1 and store it, or update by it. `kinds` and `operation` are literals."""
     cdef real[LANES] x, g, s0, s1, s2
-    cdef int j, kinds_in_gradient = kinds & L2_KIND if takes_l1(operation) else kinds
+    cdef real* w = <real*>arrays.weights + at
+    cdef real* base = <real*>arrays.base + at
+    cdef real l1 = c[L1], l2 = c[L2]
+    cdef int j, kinds_in_gradient = kinds & L2_KIND if takes_l1(operation) else 0 if operation == ASSIGN else kinds
     if operation == MEASURE:
         return
-    load(x, arrays.weights, at, width)
-    if operation != GRADIENT:
-        load(g, arrays.base, at, width)
-    if operation == GRADIENT:
-        for j in range(width):
-            g[j] = elastic_gradient(x[j], c[L1], c[L2], kinds)
-    elif kinds_in_gradient and operation != ASSIGN:
-        for j in range(width):
-            g[j] = g[j] + elastic_gradient(x[j], c[L1], c[L2], kinds_in_gradient)
+    for j in range(width):
+        if operation == GRADIENT:
+            g[j] = elastic_gradient(w[j], l1, l2, kinds)
+        elif kinds_in_gradient:
+            g[j] = base[j] + elastic_gradient(w[j], l1, l2, kinds_in_gradient)
+        else:
+            g[j] = base[j]
     if not is_update(operation):
         store(arrays.out, g, at, width)
         return
     if c[CLIP] != 1:
         for j in range(width):
             g[j] = g[j] * c[CLIP]
+    load(x, arrays.weights, at, width)
     if c[DECAY] != 0:
         for j in range(width):
             x[j] = x[j] - c[DECAY] * x[j]
