@@ -111,13 +111,14 @@ def extensions() -> list[Extension]:
         "fastreg._threads",
         ["fastreg/_threads.pyx"],
         include_dirs=["fastreg"],
-        depends=["fastreg/_team.h"],
+        depends=["fastreg/_team.h", "fastreg/_float_environment.h"],
         extra_compile_args=list(plain),
     )
     border = Extension(
         "fastreg._border",
         ["fastreg/_border.pyx"],
-        include_dirs=[numpy.get_include()],
+        include_dirs=["fastreg", numpy.get_include()],
+        depends=["fastreg/_float_environment.h"],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=list(plain),
     )

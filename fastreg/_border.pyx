@@ -22,7 +22,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._abi cimport *
-from fastreg._threads cimport share_out
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 cnp.import_array()
 
@@ -262,16 +262,14 @@ cdef object scalar(ndarray like, double value):
     return fr_float64(value) if is_double(like) else fr_float32(value)
 
 
-cdef int single(
-    ndarray w, ndarray out, Operation operation, bint measure, double l1, double l2, double step, double* value
-) except -1:
-    """Run one operation over one array."""
+cdef object single(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
+    """Run one operation over one array; return the penalty's value if it is measured."""
     cdef Item item
     cdef Job job
     cdef double[2 * STACK_CHUNKS] few
+    cdef double l1 = 0, l2 = 0
+    cdef FloatEnvironment found
     fill(&item, w)
-    item.l1 = l1
-    item.l2 = l2
     item.out = NULL if out is None else cnp.PyArray_DATA(out)
     job.items = &item
     job.n_items = 1
@@ -283,19 +281,22 @@ cdef int single(
     job.rule.rate = step
     if operation == GRADIENT or operation == PROX:
         job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
-    if job.n_chunks <= STACK_CHUNKS:
-        job.partials = few
-        execute(&job)
-    else:
+    job.partials = few
+    if job.n_chunks > STACK_CHUNKS:
         job.partials = <double*>malloc(2 * job.n_chunks * sizeof(double))
         if job.partials == NULL:
             raise MemoryError()
-        try:
-            execute(&job)
-        finally:
+    found = enter_float_environment()
+    try:
+        penalty.add_to(&l1, &l2)
+        item.l1 = l1
+        item.l2 = l2
+        execute(&job)
+        return scalar(w, value_of(&item, l1, l2)) if measure else None
+    finally:
+        leave_float_environment(found)
+        if job.partials != few:
             free(job.partials)
-    value[0] = value_of(&item, l1, l2)
-    return 0
 
 
 cdef class Penalty:
@@ -347,10 +348,7 @@ cdef class Penalty:
             Of the weights' dtype: formed in float64, rounded once.
         """
         cdef ndarray w = take(weights, "weights")
-        cdef double l1 = 0, l2 = 0, value
-        self.add_to(&l1, &l2)
-        single(w, None, MEASURE, True, l1, l2, 0, &value)
-        return scalar(w, value)
+        return single(self, w, None, MEASURE, True, 0)
 
     def gradient(self, weights, out=None, bint accumulate=False):
         """Return the penalty's gradient l1*sign(w) + l2*w; at 0 the sign is 0.
@@ -369,11 +367,9 @@ cdef class Penalty:
             `out`, or a new array.
         """
         cdef ndarray w = take(weights, "weights"), target
-        cdef double l1 = 0, l2 = 0, value
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        self.add_to(&l1, &l2)
-        single(w, target, ACCUMULATE if accumulate else GRADIENT, False, l1, l2, 0, &value)
+        single(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0)
         return target if out is None else out
 
     def value_and_gradient(self, weights, out=None, bint accumulate=False):
@@ -382,12 +378,10 @@ cdef class Penalty:
         Parameters and results are those of a call and of `gradient`.
         """
         cdef ndarray w = take(weights, "weights"), target
-        cdef double l1 = 0, l2 = 0, value
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        self.add_to(&l1, &l2)
-        single(w, target, ACCUMULATE if accumulate else GRADIENT, True, l1, l2, 0, &value)
-        return scalar(w, value), (target if out is None else out)
+        value = single(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0)
+        return value, (target if out is None else out)
 
     def prox(self, weights, step, out=None):
         """Return argmin_z step*penalty(z) + |z - w|**2 / 2: sign(w)*max(|w| - step*l1, 0) / (1 + step*l2).
@@ -410,10 +404,9 @@ cdef class Penalty:
         N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
         cdef ndarray w = take(weights, "weights"), target
-        cdef double l1 = 0, l2 = 0, value, length = check_step(step)
+        cdef double length = check_step(step)
         target = take_out(out, w)
-        self.add_to(&l1, &l2)
-        single(w, target, PROX, False, l1, l2, length, &value)
+        single(self, w, target, PROX, False, length)
         return target if out is None else out
 
 
@@ -436,6 +429,10 @@ cdef double check_step(object step) except? -1:
     return length
 
 
+cdef Penalty half_of_squares = Penalty()
+half_of_squares.l2 = 1
+
+
 def l2_loss(weights):
     """Return sum(w**2) / 2, as TensorFlow's `tf.nn.l2_loss`.
 
@@ -454,10 +451,7 @@ def l2_loss(weights):
     >>> fr.l2_loss(np.array([3.0, 4.0]))
     np.float64(12.5)
     """
-    cdef ndarray w = take(weights, "weights")
-    cdef double value
-    single(w, None, MEASURE, True, 0, 1, 0, &value)
-    return scalar(w, value)
+    return single(half_of_squares, take(weights, "weights"), None, MEASURE, True, 0)
 
 
 # ----------------------------------------------------------------------------------------------------------- collections
@@ -606,6 +600,14 @@ def evaluate(list arrays, list penalties, list names, list outs=None, bint accum
     numpy.float64
         The sum of the terms' values, in their order.
     """
+    cdef FloatEnvironment found = enter_float_environment()
+    try:
+        return fr_float64(evaluated(arrays, penalties, names, outs, accumulate))
+    finally:
+        leave_float_environment(found)
+
+
+cdef double evaluated(list arrays, list penalties, list names, list outs, bint accumulate) except? -1:
     cdef Py_ssize_t n = len(arrays), i, j
     cdef Batch batch = Batch(n, 2 * n, n)
     cdef Item* item
@@ -662,7 +664,7 @@ def evaluate(list arrays, list penalties, list names, list outs=None, bint accum
     for i in range(n):
         owner = &batch.items[i if owners is None else <Py_ssize_t>owners[i]]
         total += value_of(owner, batch.pairs[i].l1, batch.pairs[i].l2)
-    return fr_float64(total)
+    return total
 
 
 cdef inline bint same_kind(ndarray x, ndarray w) noexcept:
@@ -779,6 +781,31 @@ def update(
     numpy.float64
         The terms' loss before the step; over the touched rows alone where a gradient is of rows.
     """
+    cdef FloatEnvironment found = enter_float_environment()
+    try:
+        return fr_float64(
+            updated(
+                operation, parameters, names, weights, gradients, rows, slots, decays, penalties, owners, clip_norm, check_finite
+            )
+        )
+    finally:
+        leave_float_environment(found)
+
+
+cdef double updated(
+    str operation,
+    dict parameters,
+    list names,
+    list weights,
+    list gradients,
+    list rows,
+    list slots,
+    list decays,
+    list penalties,
+    list owners,
+    clip_norm,
+    bint check_finite,
+) except? -1:
     cdef Py_ssize_t n = len(names), n_items = 0, i, j, k, width, first
     cdef Batch batch
     cdef Item* item
@@ -846,7 +873,7 @@ def update(
             sums.absolute_sum += batch.items[k].absolute_sum
             sums.square_sum += batch.items[k].square_sum
         total += value_of(&sums, batch.pairs[j].l1, batch.pairs[j].l2)
-    return fr_float64(total)
+    return total
 
 
 def refuse_gradients(list names, list gradients):

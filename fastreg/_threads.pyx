@@ -273,7 +273,7 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
     """
     cdef int allowed
     if n_bytes < NOGIL_BYTES:
-        task(job, 0, n_chunks)
+        process(task, job, 0, n_chunks)
         return 0
     allowed = allowed_threads()
     if allowed > 1:
@@ -285,6 +285,13 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
     return 0
 
 
+cdef inline void process(Task task, void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Process chunks in the floating-point environment that all threads share, whatever theirs is."""
+    cdef FloatEnvironment found = enter_float_environment()
+    task(job, start, stop)
+    leave_float_environment(found)
+
+
 cdef void run(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int allowed) noexcept nogil:
     cdef int n_threads = 1
     if allowed > 1 and n_chunks > 1:
@@ -292,7 +299,7 @@ cdef void run(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int
     if n_threads > 1 and FR_TEAM and exchange(&team.busy, 1):
         n_threads = 1
     if n_threads == 1:
-        task(job, 0, n_chunks)
+        process(task, job, 0, n_chunks)
     else:
         run_shared(task, job, n_chunks, n_bytes, n_threads)
 
@@ -349,4 +356,4 @@ cdef void claim_chunks(Work* work, int me) noexcept nogil:
             start = fetch_add(&region.next_chunk, claim)
             if start >= region.stop:
                 break
-            work.task(work.job, start, min(start + claim, region.stop))
+            process(work.task, work.job, start, min(start + claim, region.stop))
