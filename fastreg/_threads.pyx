@@ -34,6 +34,7 @@ cdef extern from "_team.h":
     int current_cpu "fr_current_cpu" () noexcept nogil
     long long nanoseconds "fr_nanoseconds" () noexcept nogil
     void pause "fr_pause" () noexcept nogil
+    int thread_limit "fr_thread_limit" () noexcept nogil
     ctypedef unsigned long thread_t "fr_thread"
     bint start_thread "fr_start_thread" (thread_t* thread, void* (*start)(void*) noexcept nogil, void* argument) noexcept nogil
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
@@ -167,7 +168,7 @@ def stop():
 cdef void grow(int wanted) noexcept:
     """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
     global n_owners
-    wanted = min(wanted, <int>REGIONS - 1)
+    wanted = min(wanted, <int>REGIONS - 1, thread_limit() - 1)  # OMP_THREAD_LIMIT: LLVM's OpenMP warns of a larger region
     if wanted <= load(&team.wanted) or exchange(&team.growing, True):
         return
     # Another caller may have brought it there meanwhile. Where no thread is to be had now, the caller works alone from now on.

@@ -513,6 +513,8 @@ print(set(where()) == before)
     )
     if "no filter" in done.stdout:
         pytest.skip("filters of system calls are not allowed here")
+    if "OMP: Error #100" in done.stderr:
+        pytest.skip("LLVM's OpenMP itself ends the process where it is refused that call")
     assert done.stdout.split() == ["1", "True"], done.stderr
 
 
