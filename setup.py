@@ -30,6 +30,16 @@ OPTIONAL = [
     "-fno-unswitch-loops",
 ]
 
+# C's arithmetic and indexing, in each .pxd too: with Python's division a loop checks each divisor and stays scalar.
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "freethreading_compatible": True,
+}
+
 # Name of the kernel -> its instruction set.
 X86_64 = {
     "x86-64": ["-march=x86-64"],
@@ -99,34 +109,30 @@ class BuildKernels(build_ext):
 def extensions() -> list[Extension]:
     """Cythonize one kernel module per ISA, each into its own folder, and the modules that depend on no ISA."""
     msvc = sys.platform == "win32"
-    directives = {"language_level": 3}
     built: list[Extension] = []
+    inlined = [str(path) for path in sorted(Path("fastreg").rglob("*.pxd")) + sorted(Path("fastreg/_loops").glob("*.h"))]
     for isa, flags in kernel_flags(msvc).items():
         module = Extension(
             f"fastreg._kernels_{isa.replace('-', '_')}",
             ["fastreg/_kernels.pyx"],
             include_dirs=["fastreg"],
-            depends=["fastreg/_vector.h"],
+            depends=inlined,
             extra_compile_args=list(flags),
         )
-        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)
+        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=DIRECTIVES)
     plain = ["/O2"] if msvc else ["-O3", "-ffp-contract=off"]
-    threads = Extension(
-        "fastreg._threads",
-        ["fastreg/_threads.pyx"],
-        include_dirs=["fastreg"],
-        depends=["fastreg/_team.h", "fastreg/_float_environment.h"],
-        extra_compile_args=list(plain),
-    )
-    border = Extension(
-        "fastreg._border",
-        ["fastreg/_border.pyx"],
-        include_dirs=["fastreg", numpy.get_include()],
-        depends=["fastreg/_float_environment.h"],
-        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=list(plain),
-    )
-    return built + cythonize([threads, border], build_dir="build/common", compiler_directives=directives)
+    once = [
+        Extension(
+            f"fastreg.{name}",
+            [f"fastreg/{name}.pyx"],
+            include_dirs=["fastreg", numpy.get_include()],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            depends=[*inlined, "fastreg/_team.h", "fastreg/_float_environment.h"],
+            extra_compile_args=list(plain),
+        )
+        for name in ("_threads", "_jobs", "_arrays", "_penalty", "_batch", "_rows")
+    ]
+    return built + cythonize(once, build_dir="build/common", compiler_directives=DIRECTIVES)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})

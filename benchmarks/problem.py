@@ -16,6 +16,7 @@ import numpy as np
 from cells import Cell
 from network import Network
 from numpy.typing import NDArray
+from reference import Elastic
 from rules import RULES
 
 Array = NDArray[Any]
@@ -147,27 +148,18 @@ class Problem:
 
     def _expected_value(self, w: Array) -> float:
         """One tensor's penalty."""
-        l1, l2 = self.cell.coefficients
-        return sum(l1 * float(np.abs(part).sum()) + l2 / 2 * float(np.square(part).sum()) for part in _chunks(w))
+        penalty = Elastic(*self.cell.coefficients)
+        return sum(float(penalty.value64(part)) for part in _chunks(w))
 
     def _expected(self, index: int, w: Array, g: Array) -> tuple[Array, Array]:
         """One tensor before and after."""
         cell = self.cell
-        l1, l2 = cell.coefficients if self.penalized[index] else (0.0, 0.0)
+        penalty = Elastic(*cell.coefficients) if self.penalized[index] else Elastic()
         if cell.operation == "prox":
-            return w, np.sign(w) * np.maximum(np.abs(w) - PROX_STEP * l1, 0) / (1 + PROX_STEP * l2)
-        penalty = l1 * np.sign(w) + l2 * w
+            return w, penalty.prox(w, PROX_STEP)
         if cell.rule is None:
-            return (np.zeros_like(w), penalty) if cell.operation == "written" else (g, g + penalty)
-        rule = RULES[cell.rule]
-        arguments = dict(rule.arguments)
-        if cell.rule.startswith("Proximal"):
-            arguments["l1_regularization_strength"] += l1
-            arguments["l2_regularization_strength"] += l2
-        else:
-            g = g + penalty
-        slots = {name: np.full_like(w, first) for name, first in rule.slots.items()}
-        return w, rule.step(w, g, slots, arguments)
+            return (np.zeros_like(w), penalty.gradient(w)) if cell.operation == "written" else (g, penalty.gradient(w, g))
+        return w, RULES[cell.rule].first_step(w, g, penalty)
 
 
 def _chunks(w: Array) -> Iterator[Array]:

@@ -19,10 +19,6 @@ from fastreg.graph import (
 )
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
 from fastreg.losses import (
-    Gradients,
-    Parameter,
-    RegularizationLoss,
-    Total,
     add_loss,
     add_n,
     apply_regularization,
@@ -30,11 +26,23 @@ from fastreg.losses import (
     get_regularization_loss,
     get_regularization_losses,
     get_total_loss,
-    regularize,
     value_and_gradients,
 )
+from fastreg.matching import regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
-from fastreg.regularizers import l1_l2_regularizer, l1_regularizer, l2_regularizer, no_regularizer, sum_regularizer
+from fastreg.regularizers import (
+    Regularizer,
+    SupportsGradient,
+    SupportsProx,
+    SupportsValueAndGradient,
+    l1_l2_regularizer,
+    l1_regularizer,
+    l2_regularizer,
+    mcp_regularizer,
+    no_regularizer,
+    sum_regularizer,
+)
+from fastreg.terms import Gradients, Parameter, RegularizationLoss, Total
 from fastreg.variables import (
     AUTO_REUSE,
     PartitionedVariable,
@@ -56,6 +64,10 @@ __all__ = [
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
+    "Regularizer",
+    "SupportsGradient",
+    "SupportsProx",
+    "SupportsValueAndGradient",
     "Total",
     "Variable",
     "VariableScope",
@@ -82,6 +94,7 @@ __all__ = [
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "mcp_regularizer",
     "min_max_variable_partitioner",
     "no_regularizer",
     "optim",

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Decide how many threads work on a job, and share its chunks out among them.
 
 Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.

@@ -1,7 +1,9 @@
 """Floor 1: pick the compiled loops for this CPU, and say how they run.
 
-Everything that touches an array is in `_border`, which is compiled, and re-exported here. Threads are decided on in `_threads`.
-This module knows instruction sets, the environment and the process (fork, exit); it knows no regularizer.
+What touches an array is compiled and re-exported here: checks (`_arrays`), one array (`_penalty`), many (`_batch`),
+gradients of rows (`_rows`). Threads are
+decided on in `_threads`. This module knows instruction sets, the environment and the process (fork, exit); it knows no
+regularizer.
 """
 
 import atexit
@@ -13,24 +15,37 @@ from importlib import metadata
 from importlib.util import find_spec
 
 try:
-    from fastreg import _border, _threads
+    from fastreg import _jobs, _threads
 except ImportError as error:
     raise ImportError(
         "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
         "build them in place with `pip install -e .`"
     ) from error
-from fastreg._border import Penalty, check_array, evaluate, l2_loss, update
+from fastreg._arrays import check_array, check_like
+from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, have_custom, owners_of, take_terms
+from fastreg._penalty import PROFILES, Penalty, l2_loss
+from fastreg._rows import merge_rows
 
 __all__ = [
+    "PROFILES",
+    "RULES",
+    "Entry",
     "Penalty",
+    "State",
+    "Step",
+    "Term",
     "check_array",
+    "check_like",
     "evaluate",
     "get_config",
     "get_num_threads",
+    "have_custom",
     "l2_loss",
+    "merge_rows",
+    "owners_of",
     "set_num_threads",
     "show_config",
-    "update",
+    "take_terms",
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")
@@ -44,14 +59,14 @@ def _module(isa: str) -> str:
 def _choose() -> tuple[str, list[str]]:
     """Return the instruction set to use and those compiled; FASTREG_ISA overrules the choice."""
     compiled = [isa for isa in ISAS if find_spec(_module(isa)) is not None]
-    usable = [isa for isa in compiled if isa in _border.cpu_isas()]
+    usable = [isa for isa in compiled if isa in _jobs.cpu_isas()]
     forced = os.environ.get("FASTREG_ISA", "")
     if not forced and usable:
         return usable[0], compiled
     if forced in usable:
         return forced, compiled
     if not forced:
-        raise ImportError(f"fastreg has no kernel for this CPU: compiled {compiled}, CPU supports {_border.cpu_isas()}")
+        raise ImportError(f"fastreg has no kernel for this CPU: compiled {compiled}, CPU supports {_jobs.cpu_isas()}")
     lacking = "this CPU lacks it" if forced in compiled else "this build does not contain it"
     raise ImportError(f"FASTREG_ISA={forced}: {lacking}; available are {', '.join(usable)}")
 
@@ -67,7 +82,7 @@ def _environment_threads() -> int:
 
 
 _isa, _compiled = _choose()
-_border.install(importlib.import_module(_module(_isa)).kernel)
+_jobs.install(importlib.import_module(_module(_isa)).kernel)
 _threads.request_threads(_environment_threads())
 atexit.register(_threads.stop)
 if hasattr(os, "register_at_fork"):

@@ -10,7 +10,7 @@ import pytest
 
 import fastreg as fr
 
-# Other processes use the fastreg that is tested here, and `reference`.
+# Other processes use the fastreg that is tested here, and the modules that stand beside this one.
 PATHS = [str(Path(fr.__file__).parents[1]), str(Path(__file__).parent)]
 OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_calls import COMPILED_DOCS
 
 import fastreg as fr
 
@@ -34,7 +35,7 @@ def test_docstrings(name):
 
 
 def test_docstrings_of_the_compiled_border_are_found():
-    found = doctest.DocTestFinder().find(importlib.import_module("fastreg._border"))
+    found = doctest.DocTestFinder().find(importlib.import_module(COMPILED_DOCS))
     assert sum(len(test.examples) for test in found) > 0
 
 

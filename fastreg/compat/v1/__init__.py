@@ -2,6 +2,22 @@
 
 A script builds its graph and runs it in a session as it did; the arrays are NumPy's, and penalties, collections and scopes are
 fastreg's own. docs/porting.md says what is here and what is not.
+
+The files have the names of TensorFlow's own where there is one, and each imports only from files above it in this list:
+
+| files | what stands there |
+|---|---|
+| dtypes, tensor_shape, errors | dtypes, shapes, errors |
+| graph | graphs, name scopes, operations, tensors |
+| conversion, common_shapes | what is made into a tensor; which shape a result has |
+| execution, session | the order in which a run computes; feeds and fetches |
+| math_ops | elementwise functions, operators |
+| penalties | regularizers as operations, add_n |
+| array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
+| nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
+| gradients_impl | tf.gradients |
+| state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
+| regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
 """
 
 from __future__ import annotations
@@ -10,33 +26,60 @@ import logging as _logging
 import sys as _sys
 from typing import Any as _Any
 
-from fastreg import graph as _graph
+from fastreg import graph as _core_graph
 from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
-from fastreg.compat.v1 import framework as _framework
+from fastreg.compat.v1 import array_ops as _array_ops
+from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
+from fastreg.compat.v1 import conversion as _conversion
+from fastreg.compat.v1 import dtypes as _dtypes
+from fastreg.compat.v1 import errors as _errors
+from fastreg.compat.v1 import gradients_impl as _gradients_impl
+from fastreg.compat.v1 import graph as _graph
+from fastreg.compat.v1 import init_ops as _init_ops
 from fastreg.compat.v1 import layers as _layers
-from fastreg.compat.v1 import ops as _ops
+from fastreg.compat.v1 import linalg_ops as _linalg_ops
+from fastreg.compat.v1 import math_ops as _math_ops
+from fastreg.compat.v1 import nn_ops as _nn_ops
+from fastreg.compat.v1 import penalties as _penalties
+from fastreg.compat.v1 import random_ops as _random_ops
+from fastreg.compat.v1 import reduction_ops as _reduction_ops
 from fastreg.compat.v1 import regularizers as _regularizers
+from fastreg.compat.v1 import scopes as _scopes
+from fastreg.compat.v1 import session as _session
+from fastreg.compat.v1 import state_ops as _state_ops
+from fastreg.compat.v1 import tensor_shape as _tensor_shape
 from fastreg.compat.v1 import train as _train
 from fastreg.compat.v1 import variables as _variables
 
-_SURFACE: dict[_Any, str] = {
-    _framework: "Dimension DType Graph IndexedSlices InteractiveSession Operation Session Tensor TensorShape as_dtype constant "
-    "control_dependencies convert_to_tensor get_default_graph get_default_session name_scope stack",
-    _ops: "abs add add_n cast ceil clip_by_value concat diag_part div divide equal exp expand_dims eye fill floor floordiv "
-    "floormod gather global_norm gradients greater greater_equal group identity less less_equal log log1p logical_and "
-    "logical_or matmul maximum minimum multiply negative no_op norm not_equal ones ones_like placeholder "
-    "placeholder_with_default pow random_normal random_uniform rank reduce_all reduce_any reduce_max reduce_mean reduce_min "
-    "reduce_prod reduce_sum reshape reverse rsqrt shape sigmoid sign size slice sqrt square squared_difference squeeze "
-    "stop_gradient subtract tanh tensordot tile to_float trace transpose truediv truncated_normal where zeros "
-    "zeros_like",
-    _variables: "Variable VariableAggregation VariableSynchronization assign assign_add assign_sub constant_initializer "
-    "get_local_variable get_variable get_variable_scope global_variables_initializer glorot_normal_initializer "
-    "glorot_uniform_initializer local_variables local_variables_initializer ones_initializer orthogonal_initializer "
-    "random_normal_initializer random_uniform_initializer truncated_normal_initializer variable_scope variables_initializer "
+_OPERATIONS: dict[_Any, str] = {
+    _math_ops: "abs add cast ceil clip_by_value div divide equal exp floor floordiv floormod greater greater_equal identity less "
+    "less_equal log log1p logical_and logical_or maximum minimum mod multiply negative not_equal ones_like pow rsqrt sigmoid "
+    "sign sqrt square squared_difference stop_gradient subtract tanh to_float truediv where zeros_like",
+    _penalties: "add_n",
+    _array_ops: "concat diag_part expand_dims eye fill gather ones placeholder placeholder_with_default rank reshape reverse "
+    "shape size slice squeeze tile transpose zeros",
+    _reduction_ops: "reduce_all reduce_any reduce_max reduce_mean reduce_min reduce_prod reduce_sum",
+    _linalg_ops: "global_norm matmul norm tensordot trace",
+    _random_ops: "random_normal random_uniform truncated_normal",
+    _control_flow_ops: "group no_op",
+    _gradients_impl: "gradients",
+}
+_SURFACE: dict[_Any, str] = _OPERATIONS | {
+    _dtypes: "DType as_dtype",
+    _tensor_shape: "Dimension TensorShape",
+    _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
+    _conversion: "IndexedSlices constant convert_to_tensor stack",
+    _session: "InteractiveSession Session",
+    _state_ops: "assign assign_add assign_sub",
+    _init_ops: "constant_initializer glorot_normal_initializer glorot_uniform_initializer ones_initializer "
+    "orthogonal_initializer random_normal_initializer random_uniform_initializer truncated_normal_initializer "
     "variance_scaling_initializer zeros_initializer",
-    _graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
+    _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
+    "local_variables_initializer variables_initializer",
+    _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
+    _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
     "set_random_seed",
     _core_variables: "AUTO_REUSE VariableScope global_variables trainable_variables",
     _partitions: "fixed_size_partitioner min_max_variable_partitioner variable_axis_size_partitioner",
@@ -59,7 +102,7 @@ _OUTSIDE = {
 
 for _module, _names in _SURFACE.items():
     globals().update({_name: getattr(_module, _name) for _name in _names.split()})
-globals().update({_name: _framework.as_dtype(_name) for _name in _DTYPES.split()})
+globals().update({_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()})
 
 
 def _missing(name: str, attribute: str) -> AttributeError:
@@ -91,32 +134,48 @@ def disable_eager_execution() -> None:
 disable_v2_behavior = disable_eager_execution
 initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 
-nn = _Namespace("nn", _ops, names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup")
-math = _Namespace("math", _ops, names=_SURFACE[_ops])
-linalg = _Namespace("linalg", _ops, names="matmul norm trace eye tensordot diag_part")
+nn = _Namespace(
+    "nn",
+    _penalties,
+    _math_ops,
+    _nn_ops,
+    _array_ops,
+    names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup",
+)
+math = _Namespace("math", *_OPERATIONS, names=" ".join(_OPERATIONS.values()))
+linalg = _Namespace("linalg", _linalg_ops, _array_ops, names="matmul norm trace eye tensordot diag_part")
 random = _Namespace(
-    "random", uniform=_ops.random_uniform, normal=_ops.random_normal, truncated_normal=_ops.truncated_normal,
-    set_random_seed=_graph.set_random_seed,
+    "random", uniform=_random_ops.random_uniform, normal=_random_ops.random_normal,
+    truncated_normal=_random_ops.truncated_normal,
+    set_random_seed=_core_graph.set_random_seed,
 )  # fmt: skip
+dtypes = _Namespace(
+    "dtypes", _dtypes, _math_ops, names="DType as_dtype cast", **{_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()}
+)
 layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
 initializers = _Namespace(
     "initializers",
-    **{name.removesuffix("_initializer"): getattr(_variables, name) for name in dir(_variables) if name.endswith("_initializer")},
+    **{
+        name.removesuffix("_initializer"): getattr(module, name)
+        for module in (_init_ops, _variables)
+        for name in _SURFACE[module].split()
+        if name.endswith("_initializer")
+    },
 )
 losses = _Namespace(
     "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
 )
 errors = _Namespace(
-    "errors", _framework, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
+    "errors", _errors, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
 )
 logging = _Namespace(
     "logging",
     _logging,
     names="DEBUG INFO ERROR FATAL",
     WARN=_logging.WARNING,
-    warn=_core_regularizers.logger.warning,
-    set_verbosity=_core_regularizers.logger.setLevel,
-    **{level: getattr(_core_regularizers.logger, level) for level in ("debug", "info", "error", "warning", "fatal")},
+    warn=_logging.getLogger("fastreg").warning,
+    set_verbosity=_logging.getLogger("fastreg").setLevel,
+    **{level: getattr(_logging.getLogger("fastreg"), level) for level in ("debug", "info", "error", "warning", "fatal")},
 )
 train = _Namespace(
     "train",
@@ -129,7 +188,7 @@ contrib = _Namespace(
     layers=_Namespace(
         "contrib.layers",
         _regularizers,
-        _variables,
+        _init_ops,
         names="l1_regularizer l2_regularizer l1_l2_regularizer sum_regularizer apply_regularization xavier_initializer",
     ),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),

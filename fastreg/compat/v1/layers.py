@@ -8,9 +8,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastreg import variables as core
-from fastreg.compat.v1 import ops
-from fastreg.compat.v1.framework import TensorShape, as_dtype, convert_to_tensor, get_default_graph, name_scope
-from fastreg.compat.v1.variables import PartitionedVariable, Variable, get_variable, loss_of, variable_scope, zeros_initializer
+from fastreg.compat.v1 import array_ops, linalg_ops, nn_ops
+from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.dtypes import as_dtype
+from fastreg.compat.v1.graph import get_default_graph, name_scope
+from fastreg.compat.v1.init_ops import zeros_initializer
+from fastreg.compat.v1.math_ops import cast
+from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.tensor_shape import TensorShape
+from fastreg.compat.v1.variables import PartitionedVariable, Variable, loss_of
 from fastreg.graph import GraphKeys
 
 
@@ -74,7 +80,7 @@ class _Layer:
                 y = self.activation(y)
             if self.activity_regularizer is not None:
                 with name_scope("ActivityRegularizer"):
-                    self._file(loss_of(self.activity_regularizer, y), ops.shape(y)[0])
+                    self._file(loss_of(self.activity_regularizer, y), array_ops.shape(y)[0])
         return y
 
     apply = __call__
@@ -86,7 +92,7 @@ class _Layer:
 
     def _file(self, loss: Any, batch: Any = None) -> None:
         if loss is not None:
-            loss = loss if batch is None else loss / ops.cast(batch, loss.dtype)
+            loss = loss if batch is None else loss / cast(batch, loss.dtype)
             self.losses.append(loss)
             get_default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
 
@@ -161,11 +167,11 @@ class Dense(_Layer):
 
     def _outputs(self, x: Any) -> Any:
         if x.shape.ndims > 2:
-            y = ops.tensordot(x, self.kernel, [[x.shape.ndims - 1], [0]])
+            y = linalg_ops.tensordot(x, self.kernel, [[x.shape.ndims - 1], [0]])
             y.set_shape([*x.shape.as_list()[:-1], self.units])
         else:
-            y = ops.matmul(x, self.kernel)
-        return ops.bias_add(y, self.bias) if self.use_bias else y
+            y = linalg_ops.matmul(x, self.kernel)
+        return nn_ops.bias_add(y, self.bias) if self.use_bias else y
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         """Return the outputs' shape for inputs of this one."""
@@ -217,8 +223,8 @@ class Conv2D(_Layer):
     def _outputs(self, x: Any) -> Any:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
-        y = ops.conv2d(x, self.kernel, self.strides, self.padding, data_format=self._format, dilations=self.dilation_rate)
-        return ops.bias_add(y, self.bias, self._format) if self.use_bias else y
+        y = nn_ops.conv2d(x, self.kernel, self.strides, self.padding, data_format=self._format, dilations=self.dilation_rate)
+        return nn_ops.bias_add(y, self.bias, self._format) if self.use_bias else y
 
 
 class Flatten:
@@ -233,9 +239,9 @@ class Flatten:
         x: Any = convert_to_tensor(inputs)
         with variable_scope(self._given, default_name="flatten") as scope, name_scope(scope.original_name_scope):
             if self.data_format == "channels_first" and (x.shape.ndims or 0) > 1:
-                x = ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
+                x = array_ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
             known = x.shape.as_list()
-            y = ops.reshape(x, [ops.shape(x)[0] if known[0] is None else known[0], -1])
+            y = array_ops.reshape(x, [array_ops.shape(x)[0] if known[0] is None else known[0], -1])
             rest = TensorShape(known[1:]).num_elements()
             y.set_shape([known[0], rest])
         return y

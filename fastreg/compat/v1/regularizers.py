@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from fastreg import regularizers as core
-from fastreg.compat.v1 import ops
-from fastreg.compat.v1.framework import constant, name_scope
+from fastreg.compat.v1.conversion import constant
+from fastreg.compat.v1.graph import name_scope
+from fastreg.compat.v1.penalties import add_n
 from fastreg.compat.v1.variables import loss_of
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import Penalty
@@ -23,7 +24,7 @@ __all__ = [
 
 
 def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Let what a factory of the core's returns be called with tensors, as with arrays; it stays what it is."""
+    """Let the regularizers of a factory of the core be called with tensors too; they stay the core's regularizers."""
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
@@ -51,13 +52,13 @@ l1_l2_regularizer = _over_tensors(core.l1_l2_regularizer)
 def sum_regularizer(regularizer_list: Sequence[Any], scope: str | None = None) -> Any:
     """Return a function for the sum of regularizers; None if none is left. One kernel call if all are of the family."""
     whole = _over_tensors(core.sum_regularizer)(regularizer_list, scope)
-    if not isinstance(whole, core.MixedSum):
+    if not isinstance(whole, core.CompositeSum):
         return whole
 
     def of_tensors(weights: Any) -> Any:
         with name_scope(scope, "sum_regularizer", [weights]) as name:
             losses = [loss for part in whole.parts if (loss := loss_of(part, weights)) is not None]
-            return ops.add_n(losses, name=name) if losses else None
+            return add_n(losses, name=name) if losses else None
 
     return of_tensors
 
@@ -72,7 +73,7 @@ def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = 
         for p in penalties:
             if p.shape.ndims != 0:
                 raise ValueError(f"regularizer must return a scalar Tensor instead of a Tensor with rank {p.shape.ndims}.")
-        total = ops.add_n(penalties, name=scope)
+        total = add_n(penalties, name=scope)
         get_default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
     return total
 
@@ -80,10 +81,10 @@ def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = 
 def get_regularization_loss(scope: str | None = None, name: str = "total_regularization_loss") -> Any:
     """Return the sum of the regularization losses, a float32 0.0 if there is none."""
     losses = get_regularization_losses(scope)
-    return ops.add_n(losses, name=name) if losses else constant(0.0)
+    return add_n(losses, name=name) if losses else constant(0.0)
 
 
 def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss", scope: str | None = None) -> Any:
     """Return the sum of the filed losses and, unless told otherwise, of the regularization losses."""
     losses = get_losses(scope) + (get_regularization_losses(scope) if add_regularization_losses else [])
-    return ops.add_n(losses, name=name)
+    return add_n(losses, name=name)

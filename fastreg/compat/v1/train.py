@@ -6,34 +6,27 @@ once. As in TensorFlow, its numbers pass through float32.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from fastreg import optim
-from fastreg.compat.v1 import ops
-from fastreg.compat.v1.framework import (
-    IndexedSlices,
-    Operation,
-    Tensor,
-    constant,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    make_operation,
-    name_scope,
-)
-from fastreg.compat.v1.variables import Variable, assign, assign_add, get_variable, read_cell, variable_scope
+from fastreg.compat.v1.array_ops import zeros
+from fastreg.compat.v1.control_flow_ops import no_op
+from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
+from fastreg.compat.v1.gradients_impl import gradients
+from fastreg.compat.v1.graph import Operation, Tensor, control_dependencies, get_default_graph, make_operation, name_scope
+from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.state_ops import assign, assign_add, read_cell
+from fastreg.compat.v1.variables import Variable
 from fastreg.graph import GraphKeys
 from fastreg.variables import get_variable_scope, trainable_variables
 
 
 class Optimizer:
-    """What the optimizers share; not to be made itself."""
+    """What all optimizers share; not to be instantiated."""
 
     GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
     _core: ClassVar[type[optim.Optimizer]]
@@ -83,7 +76,7 @@ class Optimizer:
         variables = list(variables) if isinstance(variables, (list, tuple)) else [variables]
         if not variables:
             raise ValueError("No variables to optimize.")
-        return list(zip(ops.gradients(loss, variables, grad_loss), variables, strict=True))
+        return list(zip(gradients(loss, variables, grad_loss), variables, strict=True))
 
     def minimize(
         self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP,
@@ -130,13 +123,18 @@ class Optimizer:
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
-                f"Apply{self._core.__name__}", scope + "update/" if more else scope, [*tensors, *late.values()], compute, []
+                f"Apply{self._core.__name__}",
+                scope + "update/" if more else scope,
+                [*tensors, *late.values()],
+                compute,
+                [],
+                writes=True,
             )
             if more:
                 with control_dependencies([step]):
                     ends = [assign(v, v.constraint(v.read_value())).op for v in after]
                 with control_dependencies([step, *ends]):
-                    step = ops.no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
+                    step = no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
         train = graph.get_collection_ref(GraphKeys.TRAIN_OP)
         if step not in train:
             train.append(step)
@@ -158,8 +156,8 @@ class Optimizer:
                     Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
                 )
         for v in variables:
-            starts = self._rule._initial_slots(np.zeros(()))
-            pairs = zip(self._rule._slot_names, starts, strict=True)
+            starts = self._rule.initial_slots(np.zeros(()))
+            pairs = zip(self._rule.slot_names, starts, strict=True)
             for slot, start in sorted(pairs, key=lambda pair: pair[0] == "momentum"):  # TensorFlow makes RMSProp's last
                 slots = self._slots.setdefault(slot, {})
                 if v not in slots:
@@ -175,20 +173,20 @@ class Optimizer:
             setattr(rule, key, number)
         powers = [read_cell(power) for power in self._powers.get(live[0][1].graph, ())]
         if powers:
-            rule._rule = functools.partial(_adams_rule, rule, *powers)  # type: ignore[method-assign]
+            rule.powers = float(powers[0]), float(powers[1])  # type: ignore[attr-defined]
         pairs: dict[str, tuple[Any, Any]] = {}
-        narrow: list[tuple[Any, Any]] = []  # float16 steps in float32
+        narrow: list[tuple[Any, Any]] = []  # float16 weights are stepped in float32
         for gradient, v in live:
-            held = [read_cell(v), *(read_cell(self._slots[slot][v]) for slot in rule._slot_names)]
+            held = [read_cell(v), *(read_cell(self._slots[slot][v]) for slot in rule.slot_names)]
             wide = [a.astype(np.float32) for a in held] if held[0].dtype == np.float16 else held
             narrow += [(a, b) for a, b in zip(held, wide, strict=True) if a is not b]
             weights = wide[0]
             g = np.asarray(next(arrays), weights.dtype, order="C")
             if not isinstance(gradient, IndexedSlices):
-                pairs[v.op.name] = (g.copy() if np.may_share_memory(g, weights) else g, weights)
+                pairs[v.op.name] = (g, weights)
             elif not powers:
                 pairs[v.op.name] = ((g, next(arrays)), weights)
-            else:  # TensorFlow's Adam moves the slots of the other rows too, but decays only these
+            else:  # TensorFlow's Adam steps all rows, but decays only those of the gradient
                 rows = next(arrays)
                 if decay is not None and v.op.name in decays:
                     np.subtract.at(weights, rows, weights[rows] * weights.dtype.type(decay))
@@ -196,7 +194,7 @@ class Optimizer:
                 whole = np.zeros_like(weights)
                 np.add.at(whole, rows, g)
                 pairs[v.op.name] = (whole, weights)
-            rule._slots[v.op.name] = tuple(wide[1:])
+            rule.set_slots(v.op.name, dict(zip(rule.slot_names, wide[1:], strict=True)))
         if decay is not None:
             rule.weight_decay = [(name, decay) for name in decays]  # type: ignore[attr-defined]
         rule.apply_gradients(pairs)
@@ -204,12 +202,6 @@ class Optimizer:
             array[...] = wider
         for power, beta in zip(powers, ("beta1", "beta2"), strict=False):
             np.multiply(power, np.float32(numbers[beta]), out=power)
-
-
-def _adams_rule(rule: Any, power1: Any, power2: Any) -> dict[str, float]:
-    """Return Adam's numbers with the powers of beta that the session holds, which an initializer can start anew."""
-    rate = rule.learning_rate * math.sqrt(1 - float(power2)) / (1 - float(power1))
-    return {"rate": rate, "beta1": rule.beta1, "beta2": rule.beta2, "epsilon": rule.epsilon}
 
 
 def _gradient(g: Any) -> Any:
@@ -224,16 +216,23 @@ def _gradient(g: Any) -> Any:
 def _optimizer(core: type[optim.Optimizer], order: str) -> type[Optimizer]:
     """Make the optimizer over a rule of the core's, with TensorFlow's arguments in TensorFlow's order."""
     defaults = {"use_locking": False, "name": core.__name__, "accum_name": None, "linear_name": None}
-    own = inspect.signature(core.__init__).parameters
+    signature = inspect.signature(core.__init__).parameters
     parameters = [
         inspect.Parameter(
-            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else own[key].default
+            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else signature[key].default
         )
         for key in order.split()
     ]
     name = core.__name__ + "Optimizer"
+    if issubclass(core, optim.Adam):
+        core = _with_powers(core)
     body = {"_core": core, "_parameters": inspect.Signature(parameters), "__doc__": core.__doc__, "__module__": __name__}
     return type(name, (Optimizer,), body)
+
+
+def _with_powers(adam: type[optim.Adam]) -> type[optim.Adam]:
+    """Let Adam take the powers of beta that the session holds, which an initializer can start anew."""
+    return type(adam.__name__, (adam,), {"powers": (0.0, 0.0), "beta_powers": lambda self: self.powers, "__doc__": adam.__doc__})
 
 
 _ADAM = "learning_rate beta1 beta2 epsilon use_locking name"
@@ -260,10 +259,10 @@ FtrlOptimizer = _optimizer(
 def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[Optimizer]:
     """Return the optimizer that takes its first argument, `weight_decay`, off the weights before `base_optimizer`'s step."""
     base = base_optimizer._core
-    core = type(base.__name__, (optim._Decoupled, base), {})
+    core = type(base.__name__, (optim.DecoupledWeightDecay, base), {})
     weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    own = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
-    return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": own})
+    signature = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
+    return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": signature})
 
 
 def get_global_step(graph: Any = None) -> Any:
@@ -277,5 +276,5 @@ def get_or_create_global_step(graph: Any = None) -> Any:
     graph = graph or get_default_graph()
     with graph.as_default():
         return get_global_step() or get_variable(
-            "global_step", (), "i8", ops.zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
+            "global_step", (), "i8", zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
         )

@@ -1,0 +1,73 @@
+"""What is inlined of the checks: a good array costs some 10 ns, a message is made only for a bad one."""
+from libc.string cimport memset
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from fastreg._abi cimport Item
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object x)
+
+cdef enum:
+    STREAM_BYTES = 1 << 25     # an output this large is stored around the caches
+
+cdef enum Role:                # of an array in a call, as ROLES spells them
+    WEIGHTS
+    GIVEN_GRADIENT
+    OUT
+    SLOT
+
+cdef ndarray as_array(object x, str name)
+cdef ndarray as_array_of(object x, str role, str name)
+cdef int check_match(ndarray x, str name, ndarray w, str of) except -1
+cdef int check_writeable(ndarray x, str name) except -1
+cdef ndarray take_out(object out, ndarray w)
+
+cdef class Memory:
+    """The memory that one call reads and writes, to find what is written to and stands in the call a second time."""
+    cdef void* spans
+    cdef Py_ssize_t n, capacity
+    cdef int note(self, ndarray x, bint written, int role, str name) except -1  # the caller keeps the name
+    cdef int check(self) except -1
+
+
+cdef inline bint is_plain(ndarray x) noexcept:
+    """Whether the loops can read x as it stands."""
+    return (
+        (cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE)
+        and cnp.PyArray_ISBEHAVED_RO(x)
+        and (cnp.PyArray_IS_C_CONTIGUOUS(x) or cnp.PyArray_IS_F_CONTIGUOUS(x))
+    )
+
+
+cdef inline bint is_double(ndarray x) noexcept:
+    return cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
+
+
+cdef inline bint matches(ndarray x, ndarray w) noexcept:
+    """Whether x pairs with w element by element, both in C order; `check_match` decides of the rest."""
+    return (
+        cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(w)
+        and cnp.PyArray_SAMESHAPE(x, w)
+        and cnp.PyArray_IS_C_CONTIGUOUS(x)
+        and cnp.PyArray_IS_C_CONTIGUOUS(w)
+    )
+
+
+cdef inline ndarray plain_array(object x, str role, str name):
+    """Return x, or the array of a Variable, if the loops can read it; else say what is wrong with the `role` of `name`."""
+    if PyArray_CheckExact(x) and is_plain(<ndarray>x):
+        return <ndarray>x
+    return as_array_of(x, role, name)
+
+
+cdef inline char* data_end(ndarray x) noexcept:
+    return <char*>cnp.PyArray_DATA(x) + cnp.PyArray_NBYTES(x)
+
+
+cdef inline void init_item(Item* item, ndarray w) noexcept:
+    memset(item, 0, sizeof(Item))
+    item.weights = cnp.PyArray_DATA(w)
+    item.size = cnp.PyArray_SIZE(w)
+    item.is_double = is_double(w)

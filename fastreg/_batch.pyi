@@ -1,0 +1,82 @@
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg._penalty import Penalty
+
+class Traits(NamedTuple):
+    operation: int
+    n_slots: int
+    takes_l1: bool
+    takes_prox: bool
+
+RULES: dict[str, Traits]
+
+class Term:
+    @property
+    def variable(self) -> Any: ...
+    @property
+    def variable_name(self) -> str: ...
+    @property
+    def penalty(self) -> Penalty | None: ...
+    @property
+    def custom(self) -> tuple[Any, ...]: ...
+    @property
+    def weights(self) -> Any: ...
+    @staticmethod
+    def over(weights: Any, penalty: Penalty, name: str) -> Term: ...
+    def _set_variable(self, variable: Any, name: str, cell: Any, key: Any) -> None: ...
+    def _set_parts(self, penalty: Penalty | None, custom: tuple[Any, ...]) -> None: ...
+
+def have_custom(terms: Sequence[Term]) -> bool: ...
+def take_terms(terms: object) -> list[Any] | None: ...
+def evaluate(
+    terms: Sequence[Term],
+    gradients: Mapping[str, NDArray[Any]] | None = None,
+    accumulate: bool = False,
+    fill: bool = False,
+    bases: dict[str, NDArray[Any]] | None = None,
+    find: Callable[[Any, str, Sequence[Term]], NDArray[Any]] | None = None,
+) -> np.float64: ...
+
+class Entry:
+    slots: tuple[NDArray[Any], ...]
+    decay: float
+    gradient: NDArray[Any]
+    prox: Any
+    def __init__(self, name: str, weights: Any, gradient: Any, rows: NDArray[np.int64] | None = None) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def weights(self) -> NDArray[Any]: ...
+    @property
+    def rows(self) -> NDArray[np.int64] | None: ...
+
+def owners_of(entries: list[Entry], terms: Sequence[Term]) -> list[int]: ...
+
+class State:
+    iterations: int
+    slots: dict[str, tuple[NDArray[Any], ...]]
+    placed: dict[str, NDArray[Any]]
+    def __init__(
+        self,
+        iterations: int = 0,
+        slots: dict[str, tuple[NDArray[Any], ...]] | None = None,
+        placed: dict[str, NDArray[Any]] | None = None,
+    ) -> None: ...
+
+class Step:
+    def __init__(
+        self,
+        rule: str,
+        constants: dict[str, float],
+        entries: list[Entry],
+        terms: Sequence[Term],
+        clip_norm: float | None = None,
+        check_finite: bool = False,
+    ) -> None: ...
+    def preview(self, i: int) -> NDArray[Any]: ...
+    def assign(self, i: int, values: NDArray[Any]) -> None: ...
+    def commit(self, state: State, placed: dict[str, NDArray[Any]], values: list[float] | None = None) -> np.float64: ...

@@ -1,0 +1,641 @@
+"""Floor 1: many arrays in one parallel region. The terms of a collection are evaluated, or the variables of a step updated.
+
+A term says whose weights and which penalty; an entry of a step says which weights, gradient and slots. Both walk from the caller
+to the kernel's items as they are. Everything is checked before anything is written.
+"""
+from collections import namedtuple
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
+
+from libc.math cimport isfinite, sqrt
+from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+import numpy
+
+from fastreg._abi cimport *
+from fastreg._arrays cimport *
+from fastreg._jobs cimport lay_out, measure_gradient, run
+from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
+from fastreg._penalty cimport Penalty, Reading, float64_scalar, value_of
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
+    ndarray PyArray_NewCopy(ndarray x, cnp.NPY_ORDER order)
+
+cdef extern from *:
+    """
+    #define fr_set_float64(scalar, value) PyArrayScalar_ASSIGN(scalar, Double, value)
+    #include <numpy/arrayscalars.h>
+    """
+    void set_float64 "fr_set_float64" (object scalar, double value)
+
+
+# --------------------------------------------------------------------------------------------------------------- terms
+cdef class Term:
+    """One regularizer's loss over one variable, as the kernels see it.
+
+    Attributes
+    ----------
+    variable : object
+        Whose weights they are.
+    variable_name : str
+    penalty : Penalty or None
+        What of the regularizer is compiled.
+    custom : tuple of callable
+        What of it is a user's own.
+    """
+
+    cdef readonly object variable
+    cdef readonly str variable_name
+    cdef object cell, key
+    cdef readonly Penalty penalty
+    cdef readonly tuple custom
+
+    @staticmethod
+    def over(weights, Penalty penalty, str name):
+        """Return a term over a bare array."""
+        cdef Term term = Term()
+        term._set_variable(None, name, [weights], 0)
+        term._set_parts(penalty, ())
+        return term
+
+    def _set_variable(self, variable, str name, cell, key):
+        self.variable, self.variable_name, self.cell, self.key = variable, name, cell, key
+
+    def _set_parts(self, Penalty penalty, tuple custom):
+        self.penalty, self.custom = penalty, custom
+
+    @property
+    def weights(self):
+        """The array, looked up anew: one that was put in its place is the one that is read."""
+        return self.cell[self.key]
+
+
+def have_custom(list terms):
+    """Tell whether a term has a part that is a user's own."""
+    for term in terms:
+        if (<Term>term).custom:
+            return True
+    return False
+
+
+def take_terms(terms):
+    """Return a list of the live terms in a list or tuple, or None if something else is among them.
+
+    The list is a snapshot: a collection may change while a step reads it. A term whose regularizer was taken off is left out.
+    """
+    cdef list live = []
+    if not isinstance(terms, (list, tuple)):
+        return None
+    for term in terms:
+        if not isinstance(term, Term):
+            return None
+        if (<Term>term).penalty is not None or (<Term>term).custom:
+            live.append(term)
+    return live
+
+
+cdef class Items:
+    """The memory of one job over many items and terms; it is freed with the object."""
+
+    cdef Job job
+    cdef Py_ssize_t n_terms
+    cdef Py_ssize_t* item_of   # of each term
+    cdef Reading* readings     # of each term
+    cdef Profile* profiles     # as read, term by term; behind them those of all items, item by item
+    cdef Py_ssize_t n_profiles
+
+    def __dealloc__(self):
+        free(self.job.items)   # and what lies behind them
+        free(self.job.absolute)
+
+    cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
+        """Make room for the items, and read the penalty of each term once."""
+        cdef Py_ssize_t i, n = len(terms), room = 0
+        cdef Penalty penalty
+        for term in terms:
+            penalty = (<Term?>term).penalty
+            if penalty is not None:
+                room += penalty.n_profiles
+        self.job.items = <Item*>calloc(
+            1, n_items * sizeof(Item) + 2 * room * sizeof(Profile) + n * (sizeof(Reading) + sizeof(Py_ssize_t)) + 1
+        )
+        if self.job.items == NULL:
+            raise MemoryError()
+        self.profiles = <Profile*>(self.job.items + n_items)
+        self.readings = <Reading*>(self.profiles + 2 * room)
+        self.item_of = <Py_ssize_t*>(self.readings + n)
+        self.job.n_items = n_items
+        self.job.rule.clip = 1.0
+        self.n_terms = n
+        for i in range(n):
+            penalty = (<Term>terms[i]).penalty
+            self.readings[i].profiles = self.profiles + self.n_profiles
+            if penalty is not None:
+                penalty.read(&self.readings[i])
+                self.n_profiles += self.readings[i].n_profiles
+        return 0
+
+    cdef void add_penalty(self, Py_ssize_t term, Py_ssize_t item) noexcept:
+        """Let an item pay the penalty of a term."""
+        self.item_of[term] = item
+        self.job.items[item].l1 += self.readings[term].l1
+        self.job.items[item].l2 += self.readings[term].l2
+        self.job.items[item].n_profiles += self.readings[term].n_profiles
+
+    cdef void place_profiles(self) noexcept:
+        """Lay the profiles of each item side by side, in the order of its terms."""
+        cdef Profile* place = self.profiles + self.n_profiles
+        cdef Reading* reading
+        cdef Item* item
+        cdef Py_ssize_t i
+        cdef int k
+        if self.n_profiles == 0:
+            return
+        for i in range(self.job.n_items):
+            item = &self.job.items[i]
+            item.profiles = place
+            place += item.n_profiles
+            item.n_profiles = 0
+        for i in range(self.n_terms):
+            reading = &self.readings[i]
+            item = &self.job.items[self.item_of[i]]
+            place = item.profiles + item.n_profiles
+            for k in range(reading.n_profiles):
+                place[k] = reading.profiles[k]
+            reading.profiles = place
+            item.n_profiles += reading.n_profiles
+
+    cdef double total(self) noexcept:
+        """Return the sum of the terms' values, in their order."""
+        cdef double total = 0.0
+        cdef Py_ssize_t i
+        for i in range(self.n_terms):
+            total += value_of(&self.readings[i], &self.job.items[self.item_of[i]], self.readings[i].profiles)
+        return total
+
+
+# ---------------------------------------------------------------------------------------------------------- evaluation
+def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False, dict bases=None, find=None):
+    """Evaluate the compiled penalties of a collection in one parallel region.
+
+    Parameters
+    ----------
+    terms : list of Term
+        float32 and float64 may mix. With gradients, the terms of one variable are evaluated together.
+    gradients : mapping of str to ndarray, optional
+        What receives each variable's gradient, by name.
+    accumulate : bool, optional
+        Add to what stands in `gradients`.
+    fill : bool, optional
+        `gradients` is a dict to be filled with new arrays.
+    bases : dict of str to ndarray, optional
+        What a variable's gradient is added to, where that is not `gradients`.
+    find : callable, optional
+        Called as ``find(gradients, name, terms)`` for a name that is not in a dict `gradients` as it stands.
+
+    Returns
+    -------
+    numpy.float64
+        The sum of the penalties' values, in the terms' order.
+    """
+    cdef FloatEnvironment found = enter_float_environment()
+    try:
+        return evaluated(terms, gradients, accumulate, fill, bases, find)
+    finally:
+        leave_float_environment(found)
+
+
+cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
+    cdef Py_ssize_t n = len(terms), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
+    cdef Items items = Items()
+    cdef Memory memory = None if gradients is None else Memory(2 * n)
+    cdef Job* job = &items.job
+    cdef Item* item
+    cdef Term term
+    cdef ndarray w, out
+    cdef dict first = {}
+    cdef list arrays = [], outs = []   # which keep them alive
+    cdef PyObject* known
+    cdef bint in_place = False
+    items.read_terms(n, terms)
+    for i in range(n):
+        term = <Term>terms[i]
+        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        arrays.append(w)
+        item = &job.items[i]
+        job.n_bytes += factor * cnp.PyArray_NBYTES(w)
+        if gradients is None:
+            init_item(item, w)
+            items.add_penalty(i, i)
+            continue
+        out = None
+        known = PyDict_GetItemWithError(first, term.variable_name)
+        j = i if known == NULL else <Py_ssize_t><object>known
+        if j == i:
+            first[term.variable_name] = i
+        if fill and j == i:
+            out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
+            gradients[term.variable_name] = out
+        else:
+            out = plain_array(look_up(gradients, term.variable_name, find, terms), "out of", term.variable_name)
+        outs.append(out)
+        if j != i:
+            if arrays[j] is not w or outs[j] is not out:
+                raise ValueError(f"two variables are named {term.variable_name!r}; their gradients could not be told apart")
+            items.add_penalty(i, j)
+            continue
+        if not (matches(out, w) and cnp.PyArray_ISWRITEABLE(out)):
+            check_match(out, f"out of {term.variable_name!r}", w, "its variable")
+            check_writeable(out, f"out of {term.variable_name!r}")
+        init_item(item, w)
+        items.add_penalty(i, i)
+        item.out = item.base = cnp.PyArray_DATA(out)
+        item.operation = ACCUMULATE if accumulate else GRADIENT
+        memory.note(out, True, OUT, term.variable_name)
+        if item.out == item.weights:
+            in_place = True
+        else:
+            memory.note(w, False, WEIGHTS, term.variable_name)
+        if bases is not None and term.variable_name in bases:
+            set_base(item, bases[term.variable_name], w, term.variable_name)
+    job.measure = True
+    if gradients is not None:
+        memory.check()
+        job.stream = not (accumulate or in_place) and job.n_bytes >= 2 * STREAM_BYTES
+    items.place_profiles()
+    lay_out(job)
+    result = float64_scalar(0.0)
+    run(job)
+    set_float64(result, items.total())
+    return result
+
+
+cdef inline object look_up(gradients, str name, find, list terms):
+    cdef PyObject* found
+    if type(gradients) is dict:
+        found = PyDict_GetItemWithError(gradients, name)
+        if found != NULL:
+            return <object>found
+    if find is None:
+        return gradients[name]
+    return find(gradients, name, terms)
+
+
+cdef int set_base(Item* item, ndarray base, ndarray w, str name) except -1:
+    """Let the gradient be added to `base`, an array of the caller's own, which must outlive the job."""
+    if not (is_plain(base) and matches(base, w)):
+        check_match(as_array(base, f"the base of {name!r}"), f"the base of {name!r}", w, "its variable")
+    item.base = cnp.PyArray_DATA(base)
+    item.operation = ACCUMULATE
+    return 0
+
+
+# --------------------------------------------------------------------------------------------------------------- steps
+Traits = namedtuple("Traits", "operation n_slots takes_l1 takes_prox")
+RULES = {
+    name: Traits(operation, n_slots(operation), takes_l1(operation), takes_prox(operation))
+    for name, operation in {
+        "gradient_descent": GRADIENT_DESCENT,
+        "momentum": MOMENTUM,
+        "adagrad": ADAGRAD,
+        "rmsprop": RMSPROP,
+        "centered_rmsprop": CENTERED_RMSPROP,
+        "adam": ADAM,
+        "proximal_gradient_descent": PROXIMAL_GRADIENT_DESCENT,
+        "proximal_adagrad": PROXIMAL_ADAGRAD,
+        "ftrl": FTRL,
+    }.items()
+}
+
+
+cdef int set_rule(Rule* rule, dict constants) except -1:
+    """Take a step's hyperparameters; those that an update rule does not use are 0."""
+    rule.rate = constants.get("rate", 0.0)
+    rule.momentum = constants.get("momentum", 0.0)
+    rule.beta1 = constants.get("beta1", 0.0)
+    rule.beta2 = constants.get("beta2", 0.0)
+    rule.epsilon = constants.get("epsilon", 0.0)
+    rule.l1 = constants.get("l1", 0.0)
+    rule.l2 = constants.get("l2", 0.0)
+    rule.shrinkage = constants.get("shrinkage", 0.0)
+    rule.power = constants.get("power", 0.0)
+    rule.nesterov = constants.get("nesterov", False)
+    return 0
+
+
+cdef class Entry:
+    """One variable of a step.
+
+    Parameters
+    ----------
+    name : str
+    weights : ndarray
+        Updated in place.
+    gradient : ndarray
+        Of the weights' shape, or of the rows that `rows` names. It is read, never written.
+    rows : ndarray of int64, optional
+        Which rows of the weights the gradient holds; unique and rising.
+
+    Attributes
+    ----------
+    slots : tuple of ndarray
+        The update rule's arrays beside the weights, of their shape.
+    decay : float
+        What is taken off the weights, as a fraction, before the rule.
+    prox : callable or None
+        A user's own prox, with which the step of this variable ends.
+    """
+
+    cdef readonly str name
+    cdef readonly ndarray weights
+    cdef public ndarray gradient
+    cdef readonly ndarray rows
+    cdef public tuple slots
+    cdef public double decay
+    cdef public object prox
+
+    def __init__(self, str name, weights, gradient, ndarray rows=None):
+        self.name = name
+        self.weights = plain_array(weights, "variable", name)
+        self.gradient = plain_array(gradient, "gradient of", name)
+        self.rows = rows
+        self.slots = ()
+
+
+cdef inline object memory_of(ndarray x):
+    """Return what tells one array's memory from another's; an empty array has none, and is told by itself."""
+    return <size_t>cnp.PyArray_DATA(x) if cnp.PyArray_SIZE(x) else (id(x),)
+
+
+def owners_of(list entries, list terms):
+    """Return for each term the index of the entry over whose weights it is."""
+    cdef dict places = {memory_of((<Entry?>entries[i]).weights): i for i in range(len(entries))}
+    cdef list owners = []
+    cdef Term term
+    cdef ndarray w
+    for item in terms:
+        term = <Term?>item
+        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        place = places.get(memory_of(w))
+        if place is None or not cnp.PyArray_SAMESHAPE(w, (<Entry>entries[place]).weights):
+            names = [entry.name for entry in entries]
+            raise ValueError(f"term {item.name!r} is over an array that is not updated here: {names}")
+        owners.append(place)
+    return owners
+
+
+cdef class State:
+    """What an optimizer carries from step to step.
+
+    Attributes
+    ----------
+    iterations : int
+        Steps done.
+    slots : dict of str to tuple of ndarray
+    placed : dict of str to ndarray
+        Arrays that came without a name, by the name that they were given.
+    """
+
+    cdef public long long iterations
+    cdef public dict slots
+    cdef public dict placed
+
+    def __init__(self, long long iterations=0, dict slots=None, dict placed=None):
+        self.iterations = iterations
+        self.slots = {} if slots is None else slots
+        self.placed = {} if placed is None else placed
+
+    def __reduce__(self):
+        return State, (self.iterations, self.slots, self.placed)
+
+
+cdef class Step:
+    """One step of an update rule over several variables, their penalties included: prepared, looked at, committed.
+
+    Parameters
+    ----------
+    rule : str
+        One of RULES.
+    constants : dict of str to float
+        Fields of `_abi.Rule`.
+    entries : list of Entry
+    terms : list of Term
+        Each over the weights of an entry.
+    clip_norm : float, optional
+        Scale the total gradient of all variables down to this norm; a pass of its own.
+    check_finite : bool, optional
+        Raise if the total gradient is not finite; the same pass.
+    """
+
+    cdef Items items
+    cdef list entries, terms
+    cdef list kept             # arrays that the items point to
+
+    def __init__(self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False):
+        cdef FloatEnvironment found = enter_float_environment()
+        try:
+            self.prepare(rule, constants, entries, terms, clip_norm, check_finite)
+        finally:
+            leave_float_environment(found)
+
+    cdef int prepare(self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite) except -1:
+        cdef Py_ssize_t n = len(entries), i
+        cdef Operation operation = RULES[rule].operation
+        cdef Memory memory = Memory(5 * n)
+        cdef Job* job
+        cdef Entry entry
+        cdef double squares = 0.0, norm
+        self.entries, self.terms, self.kept = list(entries), list(terms), []
+        self.items = Items()
+        job = &self.items.job
+        self.items.read_terms(n, self.terms)
+        set_rule(&job.rule, constants)
+        for i in range(n):
+            entry = <Entry?>self.entries[i]
+            job.items[i].operation = operation
+            self.init_entry(&job.items[i], entry, memory)
+            job.n_bytes += cnp.PyArray_NBYTES(entry.gradient) * (3 + 2 * <Py_ssize_t>len(entry.slots))
+        memory.check()
+        for i, place in enumerate(owners_of(self.entries, self.terms)):
+            self.items.add_penalty(i, place)
+        self.check_prox(rule)
+        self.items.place_profiles()
+        lay_out(job)
+        if clip_norm is not None or check_finite:
+            measure_gradient(job, &squares)
+            if check_finite and not isfinite(squares):
+                refuse_gradients(self.entries)
+            if clip_norm is not None:
+                norm = sqrt(squares)
+                job.rule.clip = clip_norm / max(norm, <double>clip_norm)
+        job.measure = len(self.terms) > 0
+        return 0
+
+    cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
+        """Check what the update of one variable reads and writes."""
+        cdef ndarray w = entry.weights, g = entry.gradient, slot
+        cdef str name = entry.name
+        cdef Operation operation = item.operation
+        cdef Py_ssize_t k
+        if len(entry.slots) != n_slots(operation):
+            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {len(entry.slots)}")
+        if not cnp.PyArray_ISWRITEABLE(w):
+            check_writeable(w, f"variable {name!r}")
+        memory.note(w, True, WEIGHTS, name)
+        memory.note(g, False, GIVEN_GRADIENT, name)
+        init_item(item, w)
+        item.operation = operation
+        item.decay = entry.decay
+        item.base = cnp.PyArray_DATA(g)
+        for k in range(len(entry.slots)):
+            slot = entry.slots[k]
+            if not (is_plain(slot) and matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
+                check_match(as_array(slot, f"slot {k} of {name!r}"), f"slot {k} of {name!r}", w, f"variable {name!r}")
+                check_writeable(slot, f"slot {k} of {name!r}")
+            memory.note(slot, True, SLOT + <int>k, name)
+            item.slots[k] = cnp.PyArray_DATA(slot)
+        if entry.rows is None:
+            if not matches(g, w):
+                check_match(g, f"gradient of {name!r}", w, f"variable {name!r}")
+        else:
+            check_rows(entry)
+            item.rows = <int64_t*>cnp.PyArray_DATA(entry.rows)
+            item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
+            item.size = cnp.PyArray_SIZE(g)
+        return 0
+
+    cdef int check_prox(self, str rule) except -1:
+        """Refuse a penalty whose prox the rule's step cannot end in."""
+        cdef Job* job = &self.items.job
+        cdef Item* item
+        cdef Py_ssize_t i
+        cdef int n
+        for i in range(job.n_items):
+            item = &job.items[i]
+            n = item.n_profiles + (0 if (<Entry>self.entries[i]).prox is None else 1)
+            if n == 0 or not takes_l1(item.operation):
+                continue
+            name = (<Entry>self.entries[i]).name
+            if not takes_prox(item.operation):
+                raise ValueError(
+                    f"a regularizer of {name!r} has a prox of its own, for which the step of {rule} has no closed form; "
+                    f"use ProximalGradientDescent"
+                )
+            if n > 1 or job.rule.l1 + item.l1 != 0 or job.rule.l2 != 0:
+                raise ValueError(
+                    f"a regularizer of {name!r} has a prox of its own, and the sum with another prox, with l1 or with the rule's "
+                    f"own strengths has no closed prox"
+                )
+        return 0
+
+    def preview(self, Py_ssize_t i):
+        """Return what the rule alone makes of the weights of an entry, as a new array; nothing else is written."""
+        cdef Entry entry = <Entry>self.entries[i]
+        cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
+        cdef Item item = self.items.job.items[i]
+        cdef Job job = self.items.job
+        if n_slots(item.operation) or item.n_profiles:
+            raise ValueError(f"the step of {entry.name!r} cannot be previewed: it has slots or a prox")
+        item.weights = cnp.PyArray_DATA(copy)
+        job.items = &item
+        job.n_items = 1
+        job.measure = False
+        job.absolute = NULL
+        lay_out(&job)
+        try:
+            run(&job)
+        finally:
+            free(job.absolute)
+        return copy
+
+    def assign(self, Py_ssize_t i, values):
+        """Let the step set the weights of an entry to these values."""
+        cdef Entry entry = <Entry>self.entries[i]
+        cdef ndarray array = plain_array(values, "the prox of", entry.name)
+        cdef Item* item = &self.items.job.items[i]
+        check_match(array, f"the prox of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
+        self.kept.append(array)
+        item.base = cnp.PyArray_DATA(array)
+        item.out = item.weights
+        item.operation = ASSIGN
+
+    def commit(self, State state, dict placed, list values=None):
+        """Do the step, and count it. No Python code runs from the first write to the count, so a signal finds it whole.
+
+        Parameters
+        ----------
+        state : State
+            Its count is raised; the entries' slots and the placed arrays are put into it.
+        placed : dict of str to ndarray
+        values : list of float, optional
+            What is added to the loss, in this order: the values of users' own regularizers.
+
+        Returns
+        -------
+        numpy.float64
+            The terms' loss before the step; over the touched rows alone where a gradient is of rows.
+        """
+        cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
+        cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
+        cdef double total
+        cdef FloatEnvironment found
+        cdef Py_ssize_t i
+        slots = state.slots | slots if slots else state.slots
+        placed = state.placed | placed if placed else state.placed
+        result = float64_scalar(0.0)
+        run(&self.items.job)
+        state.iterations += 1
+        state.slots = slots
+        state.placed = placed
+        found = enter_float_environment()
+        total = self.items.total()
+        if own is not None:
+            for i in range(own.shape[0]):
+                total += own[i]
+        leave_float_environment(found)
+        set_float64(result, total)
+        return result
+
+
+cdef int check_rows(Entry entry) except -1:
+    """Check a gradient of rows against its variable."""
+    cdef ndarray w = entry.weights, g = entry.gradient, index = entry.rows
+    cdef Py_ssize_t k, row, last = -1
+    name = entry.name
+    of = f"variable {name!r}"
+    if cnp.PyArray_NDIM(w) == 0 or not cnp.PyArray_IS_C_CONTIGUOUS(w) or not cnp.PyArray_IS_C_CONTIGUOUS(g):
+        raise ValueError(f"a gradient of rows needs {of} and the rows in C order, with at least one dimension")
+    if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w):
+        raise TypeError(f"gradient of {name!r} must have the dtype of {of}, {(<object>w).dtype}, got {(<object>g).dtype}")
+    if cnp.PyArray_TYPE(index) != cnp.NPY_INT64 or cnp.PyArray_NDIM(index) != 1 or not cnp.PyArray_ISCARRAY_RO(index):
+        raise TypeError(f"row indices of {name!r} must be a vector of int64, got {index!r}")
+    expected = (cnp.PyArray_SIZE(index), *(<object>w).shape[1:])
+    if (<object>g).shape != expected:
+        raise ValueError(f"gradient of {name!r} must have the shape {expected}, a row for each index, got {(<object>g).shape}")
+    for k in range(cnp.PyArray_SIZE(index)):
+        row = (<int64_t*>cnp.PyArray_DATA(index))[k]
+        if row <= last or row >= cnp.PyArray_DIM(w, 0):
+            raise ValueError(
+                f"row indices of {name!r} must be unique, rising and from 0 to {cnp.PyArray_DIM(w, 0) - 1}, got {row}"
+            )
+        last = row
+    return 0
+
+
+def refuse_gradients(list entries):
+    """Raise for the first gradient that is not finite."""
+    for entry in entries:
+        if not numpy.isfinite(entry.gradient).all():
+            raise ValueError(f"gradient of {entry.name!r} is not finite; nothing was updated")
+    raise ValueError(
+        "the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated"
+    )

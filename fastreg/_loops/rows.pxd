@@ -1,0 +1,69 @@
+"""A row: up to LANES elements of each array, in registers from the first read to the last store.
+
+The only code that loads and stores elements for gradients and updates. A row is computed in local arrays before anything is
+stored, so the compiler need not ask which arrays share memory.
+"""
+from fastreg._abi cimport *
+from fastreg._loops.elements cimport real
+from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
+from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, LANES, apply_rule, is_update, n_slots, takes_l1
+
+cdef struct Streams:           # the arrays that one pass walks over abreast, from the same element on
+    void* weights              # IN, and OUT for an update
+    void* base                 # IN: what the penalty's gradient is added to: in an update, the given gradient; or what to ASSIGN
+    void* out                  # OUT; may be weights or base
+    void* slots[3]             # IN and OUT
+
+
+cdef inline void load(real* row, void* array, Py_ssize_t at, int width) noexcept nogil:
+    cdef real* source = <real*>array + at
+    cdef int j
+    for j in range(width):
+        row[j] = source[j]
+
+
+cdef inline void store(void* array, real* row, Py_ssize_t at, int width) noexcept nogil:
+    cdef real* target = <real*>array + at
+    cdef int j
+    for j in range(width):
+        target[j] = row[j]
+
+
+cdef inline void process_row(Streams* arrays, Py_ssize_t at, int width, real* c, int kinds, int operation) noexcept nogil:
+    """Form the gradient of elements at..at+width-1 and store it, or update by it. `kinds` and `operation` are literals."""
+    cdef real[LANES] x, g, s0, s1, s2
+    cdef int j, kinds_in_gradient = kinds & L2_KIND if takes_l1(operation) else kinds
+    if operation == MEASURE:
+        return
+    load(x, arrays.weights, at, width)
+    if operation != GRADIENT:
+        load(g, arrays.base, at, width)
+    if operation == GRADIENT:
+        for j in range(width):
+            g[j] = elastic_gradient(x[j], c[L1], c[L2], kinds)
+    elif kinds_in_gradient and operation != ASSIGN:
+        for j in range(width):
+            g[j] = g[j] + elastic_gradient(x[j], c[L1], c[L2], kinds_in_gradient)
+    if not is_update(operation):
+        store(arrays.out, g, at, width)
+        return
+    if c[CLIP] != 1:
+        for j in range(width):
+            g[j] = g[j] * c[CLIP]
+    if c[DECAY] != 0:
+        for j in range(width):
+            x[j] = x[j] - c[DECAY] * x[j]
+    if n_slots(operation) > 0:
+        load(s0, arrays.slots[0], at, width)
+    if n_slots(operation) > 1:
+        load(s1, arrays.slots[1], at, width)
+    if n_slots(operation) > 2:
+        load(s2, arrays.slots[2], at, width)
+    apply_rule(x, g, s0, s1, s2, width, c, operation)
+    if n_slots(operation) > 0:
+        store(arrays.slots[0], s0, at, width)
+    if n_slots(operation) > 1:
+        store(arrays.slots[1], s1, at, width)
+    if n_slots(operation) > 2:
+        store(arrays.slots[2], s2, at, width)
+    store(arrays.weights, x, at, width)

@@ -1,0 +1,21 @@
+"""The compiled penalty: what it comes down to at a call."""
+from fastreg._abi cimport Item, Profile
+from numpy cimport ndarray
+
+cdef struct Reading:           # of a penalty, once for each call: another thread may set a scale while the GIL is released
+    double l1
+    double l2
+    Profile* profiles          # with room for `Penalty.n_profiles`
+    int n_profiles
+
+cdef class Penalty:
+    cdef double l1, l2
+    cdef Profile profile
+    cdef bint has_profile
+    cdef tuple parts
+    cdef readonly int n_profiles  # at most, its parts' included
+    cdef int read(self, Reading* reading) except -1
+
+cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
+cdef object scalar_like(ndarray w, double value)
+cdef object float64_scalar(double value)

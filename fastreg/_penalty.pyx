@@ -1,0 +1,308 @@
+"""Floor 1: the compiled penalties, and their value, gradient and prox over one array.
+
+A penalty is a sum of the elastic pair, l1 * sum(|w|) + l2/2 * sum(w**2), and of profiles of magnitudes (_loops/profiles.pxd).
+"""
+from libc.math cimport INFINITY, isfinite
+from libc.stdlib cimport free, malloc
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from fastreg._abi cimport *
+from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
+from fastreg._jobs cimport run
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include <numpy/arrayscalars.h>
+
+    static PyObject* fr_float32(double value) {
+        PyObject* scalar = PyArrayScalar_New(Float);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Float, (npy_float)value);
+        return scalar;
+    }
+    static PyObject* fr_float64(double value) {
+        PyObject* scalar = PyArrayScalar_New(Double);
+        if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
+        return scalar;
+    }
+    """
+    object fr_float32(double value)
+    object fr_float64(double value)
+
+cdef enum:
+    STACK_CHUNKS = 16
+    STACK_PROFILES = 4
+
+PROFILES = {"mcp": MCP}
+
+
+cdef object scalar_like(ndarray w, double value):
+    return fr_float64(value) if is_double(w) else fr_float32(value)
+
+
+cdef object float64_scalar(double value):
+    return fr_float64(value)
+
+
+cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
+    """Return the value from the sums of an item; `profiles` are those of the reading, as they lie in the item."""
+    cdef double value = 0.0
+    cdef int k
+    if reading.l1 != 0 and reading.l2 != 0:
+        value = reading.l1 * item.absolute_sum + reading.l2 * 0.5 * item.square_sum
+    elif reading.l1 != 0:
+        value = reading.l1 * item.absolute_sum
+    elif reading.l2 != 0:
+        value = reading.l2 * 0.5 * item.square_sum
+    for k in range(reading.n_profiles):
+        value += profiles[k].sum
+    return value
+
+
+cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
+    """Run one operation over one array; return the penalty's value if it is measured."""
+    cdef Item item
+    cdef Job job
+    cdef Reading reading
+    cdef double[2 * STACK_CHUNKS] few_sums
+    cdef Profile[STACK_PROFILES] few_profiles
+    cdef void* memory = NULL
+    cdef Py_ssize_t n_sums
+    cdef double* sums = few_sums
+    cdef FloatEnvironment found
+    cdef int k
+    init_item(&item, w)
+    item.operation = operation
+    if out is not None:
+        item.out = item.base = cnp.PyArray_DATA(out)
+    job.items = &item
+    job.n_items = 1
+    job.n_chunks = (item.size + CHUNK - 1) // CHUNK
+    job.measure = measure
+    job.n_bytes = cnp.PyArray_NBYTES(w) * (1 if operation == MEASURE else 3 if operation == ACCUMULATE else 2)
+    job.stream = False
+    if operation == GRADIENT or operation == PROX:
+        job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
+    job.rule.rate = step
+    reading.profiles = few_profiles
+    n_sums = (2 + penalty.n_profiles) * job.n_chunks
+    if n_sums > 2 * STACK_CHUNKS or penalty.n_profiles > STACK_PROFILES:
+        memory = malloc(n_sums * sizeof(double) + penalty.n_profiles * sizeof(Profile))
+        if memory == NULL:
+            raise MemoryError()
+        sums = <double*>memory
+        reading.profiles = <Profile*>(sums + n_sums)
+    job.absolute = sums
+    job.square = sums + job.n_chunks
+    found = enter_float_environment()
+    try:
+        penalty.read(&reading)
+        item.l1 = reading.l1
+        item.l2 = reading.l2
+        item.profiles = reading.profiles
+        item.n_profiles = reading.n_profiles
+        for k in range(item.n_profiles):
+            item.profiles[k].partials = sums + (2 + k) * job.n_chunks
+        if operation == PROX and item.n_profiles > 0 and (item.n_profiles > 1 or item.l1 != 0 or item.l2 != 0):
+            raise ValueError(f"{penalty!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other")
+        run(&job)
+        return scalar_like(w, value_of(&reading, &item, item.profiles)) if measure else None
+    finally:
+        leave_float_environment(found)
+        free(memory)
+
+
+cdef class Penalty:
+    """Base of the compiled regularizers: the elastic pair, perhaps a profile, and parts that are added, read at each call.
+
+    A sum so sees the scales of its parts as they are.
+    """
+
+    def __cinit__(self, *args, **kwargs):
+        self.parts = ()
+
+    cdef int read(self, Reading* reading) except -1:
+        """Add up the penalty and its parts as they are now, depth first; a sum of sums may be deeper than the C stack."""
+        cdef list waiting
+        cdef Penalty penalty
+        reading.l1 = reading.l2 = 0.0
+        reading.n_profiles = 0
+        add_own(self, reading)
+        if self.parts:
+            waiting = list(reversed(self.parts))
+            while waiting:
+                penalty = waiting.pop()
+                add_own(penalty, reading)
+                waiting.extend(reversed(penalty.parts))
+        return 0
+
+    @property
+    def coefficients(self):
+        """Return the elastic pair (l1, l2) as it is now, that of the parts included."""
+        cdef Reading reading
+        reading.profiles = <Profile*>malloc((self.n_profiles + 1) * sizeof(Profile))
+        if reading.profiles == NULL:
+            raise MemoryError()
+        try:
+            self.read(&reading)
+        finally:
+            free(reading.profiles)
+        return reading.l1, reading.l2
+
+    def _set(self, double l1, double l2):
+        """Set the pair."""
+        self.l1 = l1
+        self.l2 = l2
+
+    def _set_profile(self, str name, double scale, double shape):
+        """Set the profile, one of PROFILES, and its two parameters."""
+        self.profile.kind = PROFILES[name]
+        self.profile.scale = scale
+        self.profile.shape = shape
+        if not self.has_profile:
+            self.has_profile = True
+            self.n_profiles += 1
+
+    def _set_parts(self, tuple parts):
+        """Set what is added; once, for the parts are not looked into again for how many profiles they have."""
+        cdef int n = 1 if self.has_profile else 0
+        for part in parts:
+            if not isinstance(part, Penalty):
+                raise TypeError(f"a part must be a Penalty, got {type(part).__name__}")
+            n += (<Penalty>part).n_profiles
+        self.parts = parts
+        self.n_profiles = n
+
+    def __call__(self, weights):
+        """Return the penalty of `weights`.
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+
+        Returns
+        -------
+        numpy.float32 or numpy.float64
+            Of the weights' dtype: formed in float64, rounded once.
+        """
+        return run_one(self, as_array(weights, "weights"), None, MEASURE, True, 0)
+
+    def gradient(self, weights, out=None, bint accumulate=False):
+        """Return the penalty's gradient; it is 0 where the weight is 0.
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+        out : ndarray, optional
+            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed.
+        accumulate : bool, optional
+            Add to `out` instead of overwriting it.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array.
+        """
+        cdef ndarray w = as_array(weights, "weights"), target
+        check_accumulate(out, accumulate)
+        target = take_out(out, w)
+        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0)
+        return target if out is None else out
+
+    def value_and_gradient(self, weights, out=None, bint accumulate=False):
+        """Return the penalty and its gradient, in one pass over `weights`.
+
+        Parameters and results are those of a call and of `gradient`.
+        """
+        cdef ndarray w = as_array(weights, "weights"), target
+        check_accumulate(out, accumulate)
+        target = take_out(out, w)
+        value = run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0)
+        return value, (target if out is None else out)
+
+    def prox(self, weights, step, out=None):
+        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+
+        Parameters
+        ----------
+        weights : ndarray of float32 or float64, any shape
+        step : float
+            At least 0; the learning rate, in a proximal gradient method.
+        out : ndarray, optional
+            Where to put it; `weights` itself is allowed.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array. What a penalty shrinks away is exactly 0.
+
+        Raises
+        ------
+        ValueError
+            If the penalty is a sum whose prox has no closed form.
+
+        References
+        ----------
+        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        """
+        cdef ndarray w = as_array(weights, "weights"), target
+        cdef double length = check_step(step)
+        target = take_out(out, w)
+        run_one(self, w, target, PROX, False, length)
+        return target if out is None else out
+
+
+cdef inline void add_own(Penalty penalty, Reading* reading) noexcept:
+    reading.l1 += penalty.l1
+    reading.l2 += penalty.l2
+    if penalty.has_profile and penalty.profile.scale != 0:
+        reading.profiles[reading.n_profiles] = penalty.profile
+        reading.n_profiles += 1
+
+
+cdef int check_accumulate(object out, bint accumulate) except -1:
+    if accumulate and out is None:
+        raise ValueError("accumulate=True adds to out, but out is None; pass the array to add to")
+    return 0
+
+
+cdef double check_step(object step) except? -1:
+    cdef double length
+    try:
+        length = step
+    except TypeError:
+        raise TypeError(f"step must be a number, got {type(step).__name__}") from None
+    except OverflowError:
+        length = INFINITY
+    if not (isfinite(length) and length >= 0):
+        raise ValueError(f"step must be finite and at least 0, got {step!r}")
+    return length
+
+
+cdef Penalty half_square = Penalty()
+half_square._set(0, 1)
+
+
+def l2_loss(weights):
+    """Return sum(w**2) / 2, as TensorFlow's `tf.nn.l2_loss`.
+
+    Parameters
+    ----------
+    weights : ndarray of float32 or float64, any shape
+
+    Returns
+    -------
+    numpy.float32 or numpy.float64
+        Of the weights' dtype: formed in float64, rounded once.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> fr.l2_loss(np.array([3.0, 4.0]))
+    np.float64(12.5)
+    """
+    return half_square(weights)

@@ -1,0 +1,297 @@
+"""The update rules' base: what a step does with gradients, terms and slots, and the state it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, have_custom, owners_of
+from fastreg.optim.hyperparameters import Hyperparameter, Schedule, check_number, flag, schedule
+from fastreg.optim.intake import take_pairs
+from fastreg.regularizers.custom import apply_prox, has_prox
+from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
+
+Slots: TypeAlias = tuple[Array, ...]
+
+
+def _check_clip_norm(value: Any, name: str) -> float | None:
+    if value is not None and check_number(value, name, least=0) == 0:
+        raise ValueError("clip_norm must be above 0, got 0")
+    return value  # type: ignore[no-any-return]
+
+
+class Optimizer:
+    """Base of the update rules; not to be made itself.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        At least 0; a function of the step (0 for the first) is asked at every step.
+    clip_norm : float, optional
+        Scale the total gradient of all variables, penalties included, down to this global norm. One extra pass.
+    check_finite : bool, optional
+        Raise a ValueError before anything is written when the total gradient is not finite. The same extra pass.
+
+    Attributes
+    ----------
+    iterations : int
+        Steps done.
+
+    Notes
+    -----
+    A subclass names its compiled update rule in `rule`, its slots in `slot_names`, and says by `step_constants` what the rule
+    computes with.
+    """
+
+    rule: str
+    slot_names: tuple[str, ...] = ()
+    learning_rate = schedule()
+    clip_norm: Any = Hyperparameter(_check_clip_norm)
+    check_finite = flag()
+
+    def __init__(self, learning_rate: Schedule, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
+        if not hasattr(type(self), "rule"):
+            raise TypeError("Optimizer is the rules' base; make one of them, such as fastreg.optim.Adam")
+        self.learning_rate = learning_rate
+        self.clip_norm = clip_norm
+        self.check_finite = check_finite
+        self._state = State()
+        self._loaded = False
+
+    @property
+    def iterations(self) -> int:
+        """Steps done."""
+        return self._state.iterations
+
+    @iterations.setter
+    def iterations(self, iterations: int) -> None:
+        self._state.iterations = iterations
+
+    def at_step(self, name: str) -> float:
+        """Return a hyperparameter as it is for the coming step, where it may be a function of the step."""
+        value = getattr(self, name)
+        return check_number(value(self.iterations), name, least=0) if callable(value) else float(value)
+
+    def step_constants(self) -> dict[str, float]:
+        """Return what the coming step computes with, by the names of the compiled rule's constants."""
+        return {"rate": self.at_step("learning_rate")}
+
+    def initial_slots(self, array: Array) -> Slots:
+        """Return the slots of a variable that is new here, in the order of `slot_names`."""
+        return tuple(np.zeros_like(array, subok=False) for _ in self.slot_names)
+
+    def decays(self, names: list[str], known: list[str]) -> list[float]:
+        """Return the fraction that is taken off each variable's weights; `known` names those without a gradient too."""
+        return [0.0] * len(names)
+
+    def apply_gradients(
+        self,
+        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
+    ) -> np.float64:
+        """Step all variables at once, the regularization folded in.
+
+        Parameters
+        ----------
+        grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, variable)
+            A gradient has its variable's shape, dtype and memory order, or is a pair (values, row indices), or None: that
+            variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
+            its place, ``variable_0``, and must be the same array at each step.
+        regularization : list of RegularizationLoss, or Total, optional
+            Terms over variables that are updated here. Their gradients are added to the given ones; what L1 a proximal rule
+            is given goes to its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
+            For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
+
+        Returns
+        -------
+        numpy.float64
+            The sum of the terms before the step, 0 without any.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a gradient, a variable or a term does not fit. Whenever something is raised, also by a function of the user's
+            own, nothing has been changed: a step happens whole or not at all.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> w = np.array([1.0, -2.0])
+        >>> terms = fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])
+        >>> opt = fr.optim.GradientDescent(learning_rate=0.1)
+        >>> opt.apply_gradients({"w": (np.zeros(2), w)}, regularization=terms)
+        np.float64(1.25)
+        >>> w
+        array([ 0.95, -1.9 ])
+        """
+        terms = [] if regularization is None else live_terms(regularization)
+        state = self._state
+        entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
+        values = self._add_custom(terms, entries) if have_custom(terms) else []
+        names = [entry.name for entry in entries]
+        for entry, decay in zip(entries, self.decays(names, known), strict=True):
+            entry.decay = decay
+            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry.name, entry.weights)
+        constants = self.step_constants()
+        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite)
+        for i, entry in enumerate(entries):
+            if entry.prox is not None:
+                new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
+                step.assign(i, new)
+        return step.commit(state, placed, values)
+
+    def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
+        """Add the gradients of users' own regularizers to copies of the given ones; return their values."""
+        proximal = RULES[self.rule].takes_l1
+        copied: set[str] = set()
+        entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True)}
+        for term in terms:
+            entry = entry_of[id(term)]
+            if term.custom and entry.rows is not None:
+                raise ValueError(
+                    f"term {term.name!r} is a user's own and the gradient of {entry.name!r} is of rows; pass it whole"
+                )
+            for regularizer in term.custom if proximal else ():
+                if has_prox(regularizer) and entry.prox is not None:
+                    raise ValueError(
+                        f"two regularizers of {entry.name!r} have a prox of their own, and their sum has no closed prox"
+                    )
+                if has_prox(regularizer):
+                    entry.prox = regularizer
+
+        def total_of(term: RegularizationLoss) -> Array:
+            entry = entry_of[id(term)]
+            if entry.name not in copied:
+                given = check_like(entry.gradient, f"gradient of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
+                entry.gradient = given.copy(order="K")
+                copied.add(entry.name)
+            return entry.gradient
+
+        return add_custom(terms, total_of, skip_prox=proximal)
+
+    def _new_slots(self, name: str, array: Array) -> Slots:
+        if self._loaded:
+            raise ValueError(f"the loaded state has no slots for variable {name!r}; it has {sorted(self._state.slots)}")
+        return self.initial_slots(check_array(array, f"variable {name!r}"))
+
+    def set_slots(self, variable: Parameter | str, slots: Mapping[str, Array]) -> None:
+        """Let the steps of a variable read and write these arrays as its slots.
+
+        Parameters
+        ----------
+        variable : Variable or str
+            The variable, or its name.
+        slots : mapping of str to ndarray
+            An array of the variable's shape, dtype and memory order for each of `get_slot_names`; kept, not copied.
+
+        Raises
+        ------
+        ValueError
+            If a slot is missing or unknown.
+        """
+        if set(slots) != set(self.slot_names):
+            raise ValueError(f"{type(self).__name__} has the slots {list(self.slot_names)}, got {list(slots)}")
+        name = plain_name(variable if isinstance(variable, str) else variable.name)
+        self._state.slots[name] = tuple(
+            check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names
+        )
+
+    def get_slot(self, variable: Parameter | str, name: str) -> Array:
+        """Return a slot's array, the one that the steps write to.
+
+        Parameters
+        ----------
+        variable : Variable or str
+            The variable, or its name.
+        name : str
+            One of `get_slot_names`.
+
+        Raises
+        ------
+        KeyError
+            If the variable has not been stepped, or the rule has no such slot.
+        """
+        key = plain_name(variable if isinstance(variable, str) else variable.name)
+        if name not in self.slot_names:
+            raise KeyError(f"{type(self).__name__} has no slot {name!r}; it has {list(self.slot_names)}")
+        if key not in self._state.slots:
+            raise KeyError(f"no slots for {key!r}; there are some for {sorted(self._state.slots)}")
+        return self._state.slots[key][self.slot_names.index(name)]
+
+    def get_slot_names(self) -> list[str]:
+        """Return the names of the slots that every variable has."""
+        return list(self.slot_names)
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return the state as arrays by name: what ``numpy.savez(file, **state)`` takes.
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``rule``, ``iterations``, and ``<variable>/<slot>``, each a copy. Hyperparameters are not part of it.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> w = np.ones(3)
+        >>> opt = fr.optim.Momentum(0.5, momentum=0.9)
+        >>> _ = opt.apply_gradients({"w": (np.ones(3), w)})
+        >>> sorted(opt.state_dict())
+        ['iterations', 'rule', 'w/momentum']
+        """
+        state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
+        for variable, slots in self._state.slots.items():
+            for name, slot in zip(self.slot_names, slots, strict=True):
+                state[f"{variable}/{name}"] = slot.copy(order="K")
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave, also by way of an npz file.
+
+        Parameters
+        ----------
+        state : mapping of str to ndarray
+            Copied.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is of another rule, lacks a slot, holds something else, or does not fit the variables that have been stepped
+            so far; nothing is taken over then. Whether it fits variables that are new here is checked at their next step.
+        """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
+        entries = {key: np.asarray(state[key]) for key in state}
+        for key in ("rule", "iterations"):
+            if key not in entries:
+                raise ValueError(f"state lacks {key!r}; it has {sorted(entries)}")
+        rule, iterations = entries.pop("rule"), entries.pop("iterations")
+        if str(rule) != type(self).__name__:
+            raise ValueError(f"state is of {rule}, not of {type(self).__name__}")
+        if iterations.shape or iterations.dtype.kind not in "iu" or iterations < 0:
+            raise ValueError(f"state['iterations'] must be a whole number of at least 0, got {iterations!r}")
+        found: dict[str, dict[str, Array]] = {}
+        for key, array in entries.items():
+            variable, slash, name = key.rpartition("/")
+            if not slash or name not in self.slot_names:
+                raise ValueError(f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self.slot_names)}")
+            found.setdefault(variable, {})[name] = check_array(array, f"state[{key!r}]").copy(order="K")
+        loaded: dict[str, Slots] = {}
+        for variable, own in found.items():
+            lacking = [name for name in self.slot_names if name not in own]
+            if lacking:
+                raise ValueError(f"state lacks the slots {lacking} of variable {variable!r}")
+            loaded[variable] = tuple(own[name] for name in self.slot_names)
+            first = self._state.slots.get(variable, loaded[variable])[0]
+            for name, slot in own.items():
+                if slot.shape != first.shape or slot.dtype != first.dtype:
+                    raise ValueError(
+                        f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
+                        f"{first.shape} and {first.dtype}"
+                    )
+        self._state, self._loaded = State(int(iterations), loaded), bool(self.slot_names)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"

@@ -1,0 +1,39 @@
+"""Floor 2: the closures. TensorFlow 1's factories, messages and names over the compiled penalties.
+
+A regularizer knows nothing of variables or collections. What it computes (value, gradient, prox) is compiled; here stand the
+rules for its arguments, and how regularizers are named, changed and summed.
+"""
+
+from fastreg.regularizers.custom import Regularizer, SupportsGradient, SupportsProx, SupportsValueAndGradient
+from fastreg.regularizers.elastic import (
+    L1L2Regularizer,
+    L1Regularizer,
+    L2Regularizer,
+    l1_l2_regularizer,
+    l1_regularizer,
+    l2_regularizer,
+)
+from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
+from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer
+from fastreg.regularizers.sums import CompositeSum, SumRegularizer, separate, sum_regularizer
+
+__all__ = [
+    "CompositeSum",
+    "DisabledRegularizer",
+    "L1L2Regularizer",
+    "L1Regularizer",
+    "L2Regularizer",
+    "MCPRegularizer",
+    "Regularizer",
+    "SumRegularizer",
+    "SupportsGradient",
+    "SupportsProx",
+    "SupportsValueAndGradient",
+    "l1_l2_regularizer",
+    "l1_regularizer",
+    "l2_regularizer",
+    "mcp_regularizer",
+    "no_regularizer",
+    "separate",
+    "sum_regularizer",
+]

@@ -1,0 +1,138 @@
+"""What a regularizer may offer, and the one door by which a user's own is asked for it.
+
+The built-in regularizers follow the same protocols, so a user's own works wherever they do: in collections, `value_and_gradients`
+and every update rule.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+
+
+class Regularizer(Protocol):
+    """A function of the weights. This is enough for values."""
+
+    def __call__(self, weights: Array, /) -> Any:
+        """Return the penalty: a scalar, or None for none."""
+        ...
+
+
+@runtime_checkable
+class SupportsGradient(Regularizer, Protocol):
+    """A regularizer with a gradient, which `value_and_gradients` and the update rules need."""
+
+    def gradient(self, weights: Array, /) -> Array:
+        """Return the gradient, of the weights' shape. It is used at once: the same buffer may be returned at every call."""
+        ...
+
+
+@runtime_checkable
+class SupportsValueAndGradient(Regularizer, Protocol):
+    """A regularizer that gives value and gradient in one go, without new memory; it is preferred to `gradient`."""
+
+    def value_and_gradient(self, weights: Array, /, out: Array, accumulate: bool) -> tuple[Any, Array]:
+        """Return the penalty, and `out` with the gradient put into it, or added to it if `accumulate` is true."""
+        ...
+
+
+@runtime_checkable
+class SupportsProx(Regularizer, Protocol):
+    """A regularizer with a prox, with which the step of ProximalGradientDescent ends in place of the gradient."""
+
+    def prox(self, weights: Array, step: float, /, out: Array | None = None) -> Array:
+        """Return argmin_z step*penalty(z) + |z - weights|**2 / 2, in `out` if it is given."""
+        ...
+
+
+def check_scalar(loss: Any) -> Any:
+    """Return what a regularizer gave, which must be a scalar or None."""
+    if loss is not None and np.ndim(loss):
+        raise ValueError(f"regularizer must return a scalar Tensor instead of a Tensor with rank {np.ndim(loss)}.")
+    return loss
+
+
+def value_of(regularizer: Callable[[Any], Any], weights: Array) -> float:
+    """Return the value of a user's own regularizer; None counts as 0."""
+    loss = check_scalar(regularizer(weights))
+    return 0.0 if loss is None else float(loss)
+
+
+def add_value_and_gradient(regularizer: Any, weights: Array, total: Array, of: str) -> float:
+    """Add the gradient of a user's own regularizer to `total`, an array like the weights; return the value.
+
+    `of` says in messages whose regularizer it is.
+    """
+    method = getattr(regularizer, "value_and_gradient", None)
+    if callable(method) and _accepts(method, "out", "accumulate"):
+        loss, gradient = method(weights, out=total, accumulate=True)
+        if gradient is not None and gradient is not total:
+            raise TypeError(
+                f"value_and_gradient of {regularizer!r} must put the gradient into out and return it, not another array"
+            )
+    elif callable(method):
+        loss, gradient = method(weights)
+        _add(total, gradient, of)
+    else:
+        loss, gradient = regularizer(weights), _gradient_of(regularizer)(weights)
+        _add(total, gradient, of)
+    loss = check_scalar(loss)
+    return 0.0 if loss is None else float(loss)
+
+
+def has_prox(regularizer: Any) -> bool:
+    """Tell whether a user's own regularizer has a prox."""
+    return callable(getattr(regularizer, "prox", None))
+
+
+def apply_prox(regularizer: Any, weights: Array, step: float, of: str) -> Array:
+    """Return the prox of a user's own regularizer, as a new array like the weights."""
+    out = np.empty_like(weights, subok=False)
+    result = regularizer.prox(weights, step, out=out) if _accepts(regularizer.prox, "out") else regularizer.prox(weights, step)
+    if result is not None and result is not out:
+        _check_shape(result, weights, "prox", of)
+        np.copyto(out, result, casting="same_kind")
+    return out
+
+
+def _add(total: Array, gradient: Any, of: str) -> None:
+    _check_shape(gradient, total, "gradient", of)
+    total += np.asarray(gradient).astype(total.dtype, casting="same_kind", copy=False)
+
+
+def _check_shape(result: Any, weights: Array, what: str, of: str) -> None:
+    if np.shape(result) != weights.shape:
+        raise ValueError(f"{of} returned a {what} of shape {np.shape(result)} for weights of shape {weights.shape}")
+
+
+def _gradient_of(regularizer: Any) -> Callable[[Any], Any]:
+    gradient = getattr(regularizer, "gradient", None)
+    if not callable(gradient):
+        raise TypeError(
+            f"regularizer {regularizer!r} has no gradient; give it a method gradient(weights) that returns an array of the "
+            f"weights' shape and dtype"
+        )
+    return gradient  # type: ignore[no-any-return]
+
+
+def _accepts(method: Any, *names: str) -> bool:
+    return _parameters(getattr(method, "__func__", method)).issuperset(names)
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters(function: Any) -> frozenset[str]:
+    """Return the names by which a function can be given arguments."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return frozenset()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return frozenset({"out", "accumulate"})
+    return frozenset(p.name for p in parameters if p.kind is not p.POSITIONAL_ONLY)

@@ -1,0 +1,215 @@
+"""The elastic family: L1, L2 and both, which come down to a pair of coefficients.
+
+    value     l1 * sum(|w|) + l2/2 * sum(w**2)
+    gradient  l1 * sign(w) + l2 * w
+    prox      sign(w) * max(|w| - step*l1, 0) / (1 + step*l2)
+
+The factor: `l2_regularizer(scale)` is scale * sum(w**2) / 2, so its gradient is scale * w. TensorFlow 1's scale is torch's
+weight_decay, and twice the `l2` of Keras.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+from fastreg.kernels import Penalty
+from fastreg.regularizers.scales import NEGATIVE_L2, DisabledRegularizer, check_scale, disabled, op_name
+
+
+class L1Regularizer(Penalty):
+    """Return of `l1_regularizer`: a function of the weights with a `scale` that may change."""
+
+    def __init__(self, scale: float, name: str) -> None:
+        self.name = name
+        self.scale = scale
+
+    @property
+    def scale(self) -> float:
+        """Strength; every later call, of a sum or a term as well, sees a new one."""
+        return self.coefficients[0]
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        self._set(check_scale(scale), 0.0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale, self.name)
+
+    def __repr__(self) -> str:
+        return f"l1_regularizer({self.scale!r})"
+
+
+class L2Regularizer(Penalty):
+    """Return of `l2_regularizer`: a function of the weights with a `scale` that may change."""
+
+    def __init__(self, scale: float, name: str) -> None:
+        self.name = name
+        self.scale = scale
+
+    @property
+    def scale(self) -> float:
+        """Strength; every later call, of a sum or a term as well, sees a new one."""
+        return self.coefficients[1]
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        self._set(0.0, check_scale(scale, negative=NEGATIVE_L2))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale, self.name)
+
+    def __repr__(self) -> str:
+        return f"l2_regularizer({self.scale!r})"
+
+
+class L1L2Regularizer(Penalty):
+    """Return of `l1_l2_regularizer`: both penalties in one pass, each with a scale that may change."""
+
+    def __init__(self, scale_l1: float, scale_l2: float, name: str) -> None:
+        self.name = name
+        self.scale_l1 = scale_l1
+        self.scale_l2 = scale_l2
+
+    @property
+    def scale_l1(self) -> float:
+        """Strength of sum(|w|)."""
+        return self.coefficients[0]
+
+    @scale_l1.setter
+    def scale_l1(self, scale: float) -> None:
+        self._set(check_scale(scale, "scale_l1"), self.scale_l2)
+
+    @property
+    def scale_l2(self) -> float:
+        """Strength of sum(w**2) / 2."""
+        return self.coefficients[1]
+
+    @scale_l2.setter
+    def scale_l2(self, scale: float) -> None:
+        self._set(self.scale_l1, check_scale(scale, "scale_l2", NEGATIVE_L2))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale_l1, self.scale_l2, self.name)
+
+    def __repr__(self) -> str:
+        return f"l1_l2_regularizer({self.scale_l1!r}, {self.scale_l2!r})"
+
+
+def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer | DisabledRegularizer:
+    """Return a function that computes scale * sum(|w|).
+
+    Parameters
+    ----------
+    scale : float
+        Strength, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow.
+    scope : str, optional
+        Name of the loss; `l1_regularizer` by default.
+
+    Returns
+    -------
+    L1Regularizer
+        With the signature `l1(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attribute `scale`.
+        For a scale of 0., a function that returns None.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite.
+    TypeError
+        If it is not a number.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> l1 = fr.l1_regularizer(0.5)
+    >>> w = np.array([-1.0, 0.0, 3.0])
+    >>> l1(w)
+    np.float64(2.0)
+    >>> l1.gradient(w)
+    array([-0.5,  0. ,  0.5])
+    >>> l1.prox(w, step=4.0)
+    array([-0.,  0.,  1.])
+    """
+    if check_scale(scale) == 0:
+        return disabled(op_name(scope, "l1_regularizer"))
+    return L1Regularizer(scale, op_name(scope, "l1_regularizer"))
+
+
+def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer | DisabledRegularizer:
+    """Return a function that computes scale * sum(w**2) / 2.
+
+    Parameters
+    ----------
+    scale : float
+        Strength, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow. It is torch's
+        `weight_decay`, and twice the `l2` of Keras.
+    scope : str, optional
+        Name of the loss; `l2_regularizer` by default.
+
+    Returns
+    -------
+    L2Regularizer
+        With the signature `l2(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attribute `scale`.
+        For a scale of 0., a function that returns None.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite.
+    TypeError
+        If it is not a number.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> l2 = fr.l2_regularizer(0.5)
+    >>> loss, g = l2.value_and_gradient(np.array([-1.0, 0.0, 3.0]))
+    >>> loss
+    np.float64(2.5)
+    >>> g
+    array([-0.5,  0. ,  1.5])
+    """
+    if check_scale(scale, negative=NEGATIVE_L2) == 0:
+        return disabled(op_name(scope, "l2_regularizer"))
+    return L2Regularizer(scale, op_name(scope, "l2_regularizer"))
+
+
+def l1_l2_regularizer(
+    scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None
+) -> L1L2Regularizer | DisabledRegularizer:
+    """Return a function that computes scale_l1 * sum(|w|) + scale_l2 * sum(w**2) / 2, in one pass.
+
+    Parameters
+    ----------
+    scale_l1, scale_l2 : float
+        Strengths, at least 0; 0. leaves that part out. Integers are refused, as in TensorFlow.
+    scope : str, optional
+        Name of the loss; `l1_l2_regularizer` by default.
+
+    Returns
+    -------
+    L1L2Regularizer
+        Like `l1_regularizer`'s, with `scale_l1` and `scale_l2`. With both scales 0., a function that returns None.
+
+    Raises
+    ------
+    ValueError
+        If a scale is an integer, negative, NaN or infinite.
+    TypeError
+        If it is not a number.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> fr.l1_l2_regularizer(0.5, 0.5)(np.array([-1.0, 0.0, 3.0]))
+    np.float64(4.5)
+    """
+    for name, scale in (("scale_l1", scale_l1), ("scale_l2", scale_l2)):
+        if isinstance(scale, numbers.Integral):
+            check_scale(scale, name)
+    l1, l2 = check_scale(scale_l1, "scale_l1"), check_scale(scale_l2, "scale_l2", NEGATIVE_L2)
+    name = op_name(scope, "l1_l2_regularizer")
+    if l1 == 0 == l2:
+        return disabled(name)
+    return L1L2Regularizer(l1, l2, name)

@@ -1,0 +1,97 @@
+"""Penalties that stop growing: large weights pay no more for being larger, so they are not shrunk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastreg.kernels import Penalty
+from fastreg.regularizers.scales import DisabledRegularizer, check_real, check_scale, disabled, op_name
+
+
+class MCPRegularizer(Penalty):
+    """Return of `mcp_regularizer`: a function of the weights with a `scale` and a `gamma` that may change."""
+
+    def __init__(self, scale: float, gamma: float, name: str) -> None:
+        self.name = name
+        self._gamma = _check_gamma(gamma)
+        self.scale = scale
+
+    @property
+    def scale(self) -> float:
+        """Slope at 0; every later call, of a sum or a term as well, sees a new one."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        self._scale = check_scale(scale)
+        self._set_profile("mcp", self._scale, self._gamma)
+
+    @property
+    def gamma(self) -> float:
+        """The penalty is constant from gamma * scale on."""
+        return self._gamma
+
+    @gamma.setter
+    def gamma(self, gamma: float) -> None:
+        self._gamma = _check_gamma(gamma)
+        self._set_profile("mcp", self._scale, self._gamma)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale, self.gamma, self.name)
+
+    def __repr__(self) -> str:
+        return f"mcp_regularizer({self.scale!r}, gamma={self.gamma!r})"
+
+
+def _check_gamma(gamma: object) -> float:
+    value = check_real(gamma, "gamma")
+    if value <= 0:
+        raise ValueError(f"gamma must be above 0, got {gamma!r}")
+    return value
+
+
+def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer | DisabledRegularizer:
+    """Return a function that computes the minimax concave penalty, which starts like L1 and ends constant.
+
+    With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.
+    The scale is the slope at 0 and sets the threshold too: the penalty is not proportional to it.
+
+    Parameters
+    ----------
+    scale : float
+        Slope at 0, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow's family.
+    gamma : float, optional
+        Above 0; the larger, the closer to L1. A prox is that of a convex problem for steps below gamma; for larger ones it is a
+        hard threshold at scale * sqrt(gamma*step), where 0 wins a tie.
+    scope : str, optional
+        Name of the loss; `mcp_regularizer` by default.
+
+    Returns
+    -------
+    MCPRegularizer
+        With the signature `mcp(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes `scale` and
+        `gamma`. For a scale of 0., a function that returns None.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite, or `gamma` not above 0.
+    TypeError
+        If one of them is not a number.
+
+    References
+    ----------
+    C.-H. Zhang, "Nearly unbiased variable selection under minimax concave penalty", 2010.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> mcp = fr.mcp_regularizer(1.0, gamma=2.0)
+    >>> w = np.array([-5.0, 0.5, 1.0])
+    >>> mcp.gradient(w)
+    array([0.  , 0.75, 0.5 ])
+    >>> mcp.prox(w, step=0.5)
+    array([-5.        ,  0.        ,  0.66666667])
+    """
+    name, value, bend = op_name(scope, "mcp_regularizer"), check_scale(scale), _check_gamma(gamma)
+    return disabled(name) if value == 0 else MCPRegularizer(value, bend, name)

@@ -1,0 +1,80 @@
+"""TensorFlow's rules and messages for the arguments of a factory, and what a scale of 0 gives."""
+
+from __future__ import annotations
+
+import logging
+import math
+import numbers
+from typing import Any
+
+logger = logging.getLogger("fastreg")
+
+NEGATIVE_L2 = "Setting a scale less than 0 on a regularizer: %g."
+"""TensorFlow's messages for L1 and L2 differ in the period."""
+
+
+def check_scale(scale: object, name: str = "scale", negative: str = "Setting a scale less than 0 on a regularizer: %g") -> float:
+    """Return `scale` as a float if it can be one, by TensorFlow's rules and in its words where it has some."""
+    if isinstance(scale, numbers.Integral):
+        raise ValueError(f"{name} cannot be an integer: {scale}")
+    value = check_real(scale, name)
+    if value < 0:
+        raise ValueError(negative % value)
+    return value
+
+
+def check_real(number: object, name: str) -> float:
+    """Return a finite number as a float."""
+    if not isinstance(number, numbers.Real):
+        raise TypeError(f"{name} must be a real number, got {number!r} of type {type(number).__name__}")
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {number!r}")
+    return value
+
+
+def op_name(scope: str | None, default: str) -> str:
+    """Return the name of the loss."""
+    if scope is None:
+        return default
+    if not isinstance(scope, str) or not scope:
+        raise ValueError(f"scope must be a non-empty str or None, got {scope!r}")
+    return scope
+
+
+class DisabledRegularizer:
+    """Return of a factory with a scale of 0., and `no_regularizer`: a function that gives None, so nothing is collected."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(self, weights: object) -> None:
+        """Return None."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.name,)
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        if attribute != "name":
+            raise AttributeError(
+                f"{self!r} has no {attribute} to set: no loss was collected for it; make it with a positive scale, which may "
+                f"be set to 0. later"
+            )
+        object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        return self.name if self.name == "no_regularizer" else f"{self.name}(0.0)"
+
+
+def disabled(name: str) -> DisabledRegularizer:
+    """Return what a factory gives for a scale of 0., and say so in the log as TensorFlow does."""
+    logger.info("Scale of 0 disables regularizer.")
+    return DisabledRegularizer(name)
+
+
+no_regularizer = DisabledRegularizer("no_regularizer")

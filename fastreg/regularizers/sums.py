@@ -1,0 +1,163 @@
+"""Sums of regularizers: one pass where all parts are compiled, part by part where a user's own is among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg.kernels import Penalty, check_array
+from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, has_prox
+from fastreg.regularizers.scales import DisabledRegularizer, op_name
+
+
+class SumRegularizer(Penalty):
+    """Return of `sum_regularizer` when every part is compiled: one pass, whatever the number of parts."""
+
+    def __init__(self, parts: tuple[Penalty, ...], name: str) -> None:
+        self.name = name
+        self.parts = parts
+        self._set_parts(parts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.parts, self.name)
+
+    def __repr__(self) -> str:
+        return f"sum_regularizer({list(self.parts)!r})"
+
+
+class CompositeSum:
+    """Return of `sum_regularizer` when a part is a user's own.
+
+    Attributes
+    ----------
+    parts : tuple of callable
+        As they were given.
+    compiled : Penalty or None
+        The sum of the compiled parts, those of inner sums included.
+    custom : tuple of callable
+        The user's own.
+    """
+
+    def __init__(self, parts: tuple[Callable[[Any], Any], ...], name: str) -> None:
+        self.name = name
+        self.parts = parts
+        compiled: list[Penalty] = []
+        custom: list[Callable[[Any], Any]] = []
+        for part in parts:
+            inner, own = separate(part)
+            compiled += [] if inner is None else [inner]
+            custom += own
+        self.compiled = SumRegularizer(tuple(compiled), name) if compiled else None
+        self.custom = tuple(custom)
+
+    def __call__(self, weights: Any) -> Any:
+        """Return the sum of the parts that give something, None if none does."""
+        values = [value for part in self.parts if (value := part(weights)) is not None]
+        return None if not values else sum(values[1:], start=values[0])
+
+    def value_and_gradient(
+        self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return the sum of the parts' values and of their gradients; see the protocol `SupportsValueAndGradient`."""
+        array = check_array(weights, "weights")
+        if out is not None or accumulate:
+            _NOTHING.gradient(array, out=out, accumulate=True)  # refuses a bad out as every gradient does, and adds nothing
+        total = out.copy(order="K") if out is not None and accumulate else np.zeros_like(array, subok=False)
+        value = sum(add_value_and_gradient(part, array, total, repr(part)) for part in self.custom)
+        if self.compiled is not None:
+            value += float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0])
+        if out is None:
+            return array.dtype.type(value), total
+        np.copyto(out, total)
+        return array.dtype.type(value), out
+
+    def gradient(self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False) -> NDArray[Any]:
+        """Return the sum of the parts' gradients; every part needs one of its own."""
+        return self.value_and_gradient(weights, out, accumulate)[1]
+
+    def prox(self, weights: Any, step: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        """Return the prox of the only part; a sum with a user's own part has no closed one.
+
+        Raises
+        ------
+        ValueError
+            If there are several parts, or the only one has no prox.
+        """
+        if self.compiled is not None or len(self.custom) != 1 or not has_prox(self.custom[0]):
+            raise ValueError(f"{self!r} has no closed prox: it is a sum with a part of a user's own, or that part has none")
+        array = check_array(weights, "weights")
+        if out is not None:
+            _NOTHING.gradient(array, out=out, accumulate=True)
+        result = apply_prox(self.custom[0], array, step, repr(self.custom[0]))
+        if out is None:
+            return result
+        np.copyto(out, result)
+        return out
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.parts, self.name)
+
+    def __repr__(self) -> str:
+        return f"sum_regularizer({list(self.parts)!r})"
+
+
+_NOTHING = Penalty()
+
+
+def separate(regularizer: Any) -> tuple[Penalty | None, tuple[Callable[[Any], Any], ...]]:
+    """Return what of a regularizer is compiled, and what is a user's own."""
+    if regularizer is None:
+        return None, ()
+    if isinstance(regularizer, Penalty):
+        return regularizer, ()
+    if isinstance(regularizer, CompositeSum):
+        return regularizer.compiled, regularizer.custom
+    return None, (regularizer,)
+
+
+def sum_regularizer(
+    regularizer_list: Sequence[Callable[[Any], Any] | None], scope: str | None = None
+) -> SumRegularizer | CompositeSum | DisabledRegularizer | None:
+    """Return a function that computes the sum of regularizers.
+
+    Parameters
+    ----------
+    regularizer_list : sequence of callable or None
+        None entries are dropped. A sum of compiled ones is still one pass over the weights.
+    scope : str, optional
+        Name of the loss; `sum_regularizer` by default.
+
+    Returns
+    -------
+    callable or None
+        None if no entry is left. The function returns None if all of its parts do.
+
+    Raises
+    ------
+    TypeError
+        If it is no list, or an entry is neither None nor callable.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> both = fr.sum_regularizer([fr.l1_regularizer(0.5), None, fr.l2_regularizer(0.5)])
+    >>> both(np.array([-1.0, 0.0, 3.0]))
+    np.float64(4.5)
+    """
+    if not isinstance(regularizer_list, Iterable):
+        raise TypeError(f"regularizer_list must be a list of regularizers, got {regularizer_list!r}")
+    parts = [regularizer for regularizer in regularizer_list if regularizer is not None]
+    for part in parts:
+        if not callable(part):
+            raise TypeError(f"regularizer_list must hold regularizers or None, got {part!r}")
+    if not parts:
+        return None
+    name = op_name(scope, "sum_regularizer")
+    live = tuple(part for part in parts if not isinstance(part, DisabledRegularizer))
+    if not live:
+        return DisabledRegularizer(name)
+    compiled = tuple(part for part in live if isinstance(part, Penalty))
+    return SumRegularizer(compiled, name) if len(compiled) == len(live) else CompositeSum(live, name)

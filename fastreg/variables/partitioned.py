@@ -1,0 +1,54 @@
+"""A variable in parts, seen as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastreg.partitions import sliced_axis
+
+
+class PartitionedVariable:
+    """A variable that is kept in parts, each a :class:`Variable` with a loss of its own.
+
+    Attributes
+    ----------
+    name : str
+        The name that ``get_variable`` was given, with its scope; the parts are named ``<name>/part_0:0`` and so on.
+    parts : list of Variable
+        The parts, in order along `axis`; iterating over the variable yields them too.
+    partitions : list of int
+        How many parts each axis is cut into.
+    axis : int
+        The axis that is cut.
+    """
+
+    def __init__(self, name: str, shape: tuple[int, ...], parts: list[Any], partitions: list[int]) -> None:
+        self.name, self._shape, self.parts, self.partitions = name, shape, parts, partitions
+        self.axis = sliced_axis(partitions)[0]
+
+    @property
+    def shape(self) -> Any:
+        """The shape of the whole."""
+        return self._shape
+
+    @property
+    def dtype(self) -> Any:
+        """The parts' dtype."""
+        return self.parts[0].dtype
+
+    @property
+    def value(self) -> Any:
+        """The whole, as a new array."""
+        return np.concatenate([part.array for part in self.parts], axis=self.axis)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} shape={self.shape} parts={len(self)}>"

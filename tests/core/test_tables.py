@@ -1,0 +1,67 @@
+"""Every penalty and every update rule that fastreg offers has its twin, its golden row and its line in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+from digests import DIGESTS
+from kernel_calls import PROFILES, RULES, compiled_rule, penalty_classes
+from optimizers import VARIANTS, make, rule_of
+from regularizers import PENALTIES
+from twin import penalties, rules
+
+import fastreg as fr
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.stem != "benchmarks")]
+WORDS = {word for page in PAGES for word in re.findall(r"\w+", page.read_text())}
+FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer")]
+OPTIMIZERS = [name for name in fr.optim.__all__ if name != "Optimizer"]
+DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.golden))
+
+
+def test_the_twin_has_the_compiled_profiles_and_no_others():
+    assert sorted(penalties.PROFILES) == sorted(PROFILES)
+
+
+def test_the_twin_has_the_public_rules_and_no_others():
+    assert sorted(rules.RULES) == sorted(OPTIMIZERS)
+
+
+def test_the_compiled_rules_are_those_behind_the_public_ones():
+    assert {compiled_rule(getattr(fr.optim, name)) for name in OPTIMIZERS} == set(RULES)
+
+
+def test_every_class_of_regularizers_is_compared_with_a_twin():
+    assert penalty_classes() - {type(regularizer) for regularizer, _ in PENALTIES.values()} == set()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_rule_is_compared_with_its_twin(name):
+    assert name in map(rule_of, VARIANTS)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_rule_has_the_slots_of_its_twin(name):
+    twin = rules.RULES[rule_of(name)]
+    assert make(name).get_slot_names() == list(twin.slots({**twin.defaults, **VARIANTS[name]}))
+
+
+@pytest.mark.parametrize("name", [*PROFILES, *OPTIMIZERS])
+def test_every_profile_and_rule_has_a_golden_row(name):
+    assert name in DIGESTED
+
+
+@pytest.mark.parametrize("name", [*FACTORIES, *OPTIMIZERS])
+def test_every_factory_and_rule_is_named_in_the_docs(name):
+    assert name in WORDS, f"none of {[page.name for page in PAGES]} names {name}"
+
+
+def test_the_twin_knows_nothing_of_fastreg(run_python):
+    done = run_python(
+        "import pkgutil, sys, importlib, twin\n"
+        "names = [module.name for module in pkgutil.iter_modules(twin.__path__, 'twin.')]\n"
+        "for name in names: importlib.import_module(name)\n"
+        "print(len(names) > 5, any(name.partition('.')[0] == 'fastreg' for name in sys.modules))"
+    )
+    assert done.stdout.split() == ["True", "False"], done.stderr

@@ -1,0 +1,186 @@
+"""What must have the same bits everywhere, row by row: `python tests/digests.py` prints this machine's digests beside the golden.
+
+A row names its cases, what fastreg gives for them, what the twin gives, and the digest of both. A new penalty or update rule is
+one more row.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from kernel_calls import evaluate
+from optimizers import BOTH, L1, L2, POWER, TENSORFLOW, VARIANTS, make, rule_of, slots_of
+from regularizers import DTYPES
+from twin import compare
+from twin.forms import expected, outcomes
+from twin.inputs import SIZES, weights
+from twin.penalties import Elastic, Penalty
+from twin.steps import Stepper
+from twin.sums import CHUNK
+
+import fastreg as fr
+
+Results = Iterator[dict[str, Any]]
+Put = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """One row.
+
+    Parameters
+    ----------
+    covers : collection of str
+        The profiles or update rules whose bits are in it.
+    by_kernels : callable
+        ``by_kernels(cases, put)`` yields fastreg's results; `put` copies an array to where it shall lie.
+    by_twin : callable or None
+        ``by_twin(cases)`` yields the same in NumPy; None where not even NumPy gives the same bits.
+    golden : str or None
+        The digest of all cases; None without a twin.
+    cases, large, small : sequence
+        All; those that several threads share; those that are laid at every offset.
+    named : bool
+        Whether the names of the results are digested with them.
+    """
+
+    covers: frozenset[str]
+    by_kernels: Callable[[Sequence[Any], Put], Results]
+    by_twin: Callable[[Sequence[Any]], Results] | None
+    golden: str | None
+    cases: Sequence[Any]
+    large: Sequence[Any]
+    small: Sequence[Any]
+    named: bool = True
+
+    def of(self, results: Results) -> str:
+        """Return one digest of many results."""
+        return compare.digest(
+            name.encode() * self.named + compare.raw(found[name])
+            for found in results
+            for name in (sorted(found) if self.named else found)
+        )
+
+
+# -------------------------------------------------------------------------------------------------------------- penalties
+SHAPES = [*((size,) for size in SIZES), (), (5, 7), (3, 1, 700)]
+SHARED = [(70_001,), (200_003,), (40, 41, 43)]  # large enough for several threads
+
+
+def inputs(shapes):
+    for shape in shapes:
+        for dtype in DTYPES:
+            yield weights(shape, dtype), weights(shape, dtype, seed=1)
+
+
+def penalties_by_kernels(regularizers, shapes, put=np.copy):
+    """Yield what every operation gives over these shapes, and what the collection of them all gives."""
+    for w, base in inputs(shapes):
+        for regularizer in regularizers:
+            yield outcomes(regularizer, w, base, put=put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
+    arrays, bases = ([put(x) for x in found] for found in zip(*inputs(shapes), strict=True))
+    taken = [regularizers[i % len(regularizers)] for i in range(len(arrays))]
+    total = evaluate(arrays, taken, [str(i) for i in range(len(arrays))], bases, accumulate=True)
+    yield {"total": total} | {f"slope {i}": base for i, base in enumerate(bases)}
+
+
+def penalties_by_twin(twins, shapes):
+    """Yield the same in NumPy."""
+    for w, base in inputs(shapes):
+        for penalty in twins:
+            yield expected(penalty, w, base) | {"value64": penalty.value64(w)}
+    total, slopes = np.float64(0.0), {}
+    for i, (w, base) in enumerate(inputs(shapes)):
+        penalty = twins[i % len(twins)]
+        total += penalty.value64(w)
+        slopes[f"slope {i}"] = penalty.gradient(w, base)
+    yield {"total": total} | slopes
+
+
+def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str) -> Digest:
+    """Return the row of a profile: its regularizers, each with its twin."""
+    return Digest(
+        covers=frozenset({profile}),
+        by_kernels=partial(penalties_by_kernels, list(regularizers.values())),
+        by_twin=partial(penalties_by_twin, list(regularizers)),
+        golden=golden,
+        cases=SHAPES + SHARED,
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- update rules
+STEPPED = {"a": ((70_001,), np.float32), "b": ((513,), np.float64), "c": ((40, 41, 43), np.float32), "d": ((90_000,), np.float64)}
+ROWS = range(0, 40, 2)  # of "c"
+PENALTIES = {"b": Elastic(0.0, 0.5), "c": Elastic(0.25, 0.0), "*": Elastic(0.25, 0.5)}
+CLIP_NORM = 100.0
+
+
+def rules_by_kernels(variants, put=np.copy):
+    """Yield losses, weights and slots of two steps by these rules."""
+    for variant in variants:
+        arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
+        terms = fr.regularize(arrays, [("b", L2), ("c", L1), ("*", BOTH)])
+        optimizer = make(variant, clip_norm=CLIP_NORM)
+        found = {}
+        for step in (1, 2):
+            pairs = {key: (put(weights(w.shape, w.dtype, step)), w) for key, w in arrays.items()}
+            pairs["c"] = ((pairs["c"][0][ROWS].copy(), ROWS), arrays["c"])
+            found[f"loss {step}"] = optimizer.apply_gradients(pairs, regularization=terms)
+        yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
+
+
+def rules_by_twin(variants):
+    """Yield the same in NumPy."""
+    for variant in variants:
+        arrays = {key: weights(shape, dtype) for key, (shape, dtype) in STEPPED.items()}
+        penalties = {key: PENALTIES.get(key, PENALTIES["*"]) for key in arrays}
+        stepper = Stepper(rule_of(variant), VARIANTS[variant], CLIP_NORM)
+        found = {}
+        for step in (1, 2):
+            gradients = {key: weights(w.shape, w.dtype, step) for key, w in arrays.items()}
+            gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
+            found[f"loss {step}"] = stepper.step(gradients, arrays, penalties)
+        slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
+        yield found | dict(sorted({**arrays, **slots}.items()))
+
+
+def of_rules(variants: Sequence[str], golden: str | None, large: Sequence[str], twin=rules_by_twin, named=True) -> Digest:
+    """Return the row of some update rules; `large` are those that are stepped again and again."""
+    covers = frozenset(map(rule_of, variants))
+    return Digest(covers, rules_by_kernels, twin, golden, cases=variants, large=large, small=large, named=named)
+
+
+# ------------------------------------------------------------------------------------------------------------------ table
+DIGESTS = {
+    "elastic": of_penalties(
+        "elastic",
+        {
+            Elastic(0.3, 0.0): fr.l1_regularizer(0.3),
+            Elastic(0.0, 0.7): fr.l2_regularizer(0.7),
+            Elastic(0.3, 0.7): fr.l1_l2_regularizer(0.3, 0.7),
+        },
+        golden="b28aba0bbfa78389bfb39ad013f6150604043537972e54139cd33850da7de8e3",
+    ),
+    "rules": of_rules(
+        [variant for variant in TENSORFLOW["rules"] if variant != POWER],
+        golden="bf1b708be9ff9d9a6bfa049b710f70bbefbfd7d040d9d41ee844b548431c2c7b",
+        large=["Adam", "Momentum nesterov"],
+        named=False,
+    ),
+    "powers": of_rules([POWER], golden=None, large=[POWER], twin=None),
+}
+
+
+def report() -> dict[str, Any]:
+    """Return the instruction set in use and the digest of every row."""
+    found = {name: row.of(row.by_kernels(row.cases, np.copy)) for name, row in DIGESTS.items()}
+    return {"isa": fr.get_config()["isa"], "digests": found}
+
+
+if __name__ == "__main__":
+    print(json.dumps(report() | {"golden": {name: row.golden for name, row in DIGESTS.items()}}, indent=1))

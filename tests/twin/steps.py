@@ -1,0 +1,77 @@
+"""Whole steps in plain NumPy: penalties folded in, gradients of rows, clipping by the global norm."""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.penalties import Elastic
+from twin.rules import RULES, Arguments, Slots
+from twin.sums import square_sum
+
+Array = NDArray[Any]
+Gradient = Array | tuple[Array, Array]  # of all rows; or the rows' gradients and their indices, unique and rising
+
+
+class Stepper:
+    """The twin of an optimizer: weights are updated in place, `slots` holds each variable's by name.
+
+    Parameters
+    ----------
+    rule : str
+        One of `twin.rules.RULES`.
+    arguments : mapping
+        The rule's arguments; its defaults stand in for the others.
+    clip_norm : float, optional
+        Scale the total gradient of all variables down to this norm.
+    """
+
+    def __init__(self, rule: str, arguments: Arguments, clip_norm: float | None = None) -> None:
+        self.rule = RULES[rule]
+        self.arguments = {**self.rule.defaults, **arguments}
+        self.clip_norm = clip_norm
+        self.slots: dict[str, Slots] = {}
+        self.steps = 0
+
+    def step(
+        self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array], penalties: Mapping[str, Elastic]
+    ) -> np.float64:
+        """Take a step and return the penalties' loss before it, over the touched rows alone."""
+        self.steps += 1
+        loss = np.float64(0.0)
+        rows: dict[str, Array | None] = {}
+        totals: dict[str, Array] = {}
+        for name, given in gradients.items():
+            g, rows[name] = given if isinstance(given, tuple) else (given, None)
+            penalty = penalties.get(name, Elastic())
+            w = weights[name][_touched(rows[name])]
+            loss += penalty.value64(*_items(w, rows[name]))
+            totals[name] = (Elastic(l2=penalty.l2) if self.rule.takes_l1 else penalty).gradient(w, g)
+        if self.clip_norm is not None:
+            norm = sqrt(square_sum(*(item for name, g in totals.items() for item in _items(g, rows[name]))))
+            totals = {name: g * g.dtype.type(self.clip_norm / max(norm, self.clip_norm)) for name, g in totals.items()}
+        for name, g in totals.items():
+            self._update(name, weights[name], g, rows[name], penalties.get(name, Elastic()))
+        return loss
+
+    def _update(self, name: str, w: Array, g: Array, rows: Array | None, penalty: Elastic) -> None:
+        touched = _touched(rows)
+        held = self.slots.setdefault(name, self.rule.first_slots(w, self.arguments))
+        slots = {slot: array[touched] for slot, array in held.items()}
+        arguments = dict(self.arguments)
+        if self.rule.takes_l1:
+            arguments["l1_regularization_strength"] += penalty.l1
+        w[touched] = self.rule.step(w[touched], g, slots, arguments, self.steps)
+        for slot, array in slots.items():
+            held[slot][touched] = array
+
+
+def _touched(rows: Array | None) -> Any:
+    return ... if rows is None else rows
+
+
+def _items(x: Array, rows: Array | None) -> list[Array]:
+    """Return what is summed by itself: the whole, or each row."""
+    return [x] if rows is None else list(x)

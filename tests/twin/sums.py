@@ -1,0 +1,53 @@
+"""How the kernels form a sum: float64 lanes, chunks of a fixed number of elements, a fixed tree."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+LANES, CHUNK, BLOCK_BYTES = 32, 4096, 4096
+
+
+def fold_neighbours(sums: Array) -> Any:
+    """Fold rows in a tree of neighbours; an odd last one is carried up."""
+    while len(sums) > 1:
+        folded = sums[: len(sums) // 2 * 2 : 2] + sums[1::2]
+        sums = np.concatenate([folded, sums[-1:]]) if len(sums) % 2 else folded
+    return sums[0]
+
+
+def fold_terms(terms: Array, fours: bool) -> float:
+    """Return the sum of non-negative float64 terms in the kernels' exact shape; float64 weights add four rows at a time.
+
+    What a short block, chunk or tail lacks is filled with zeros: adding 0.0 to what is not negative changes no bit.
+    """
+    if terms.size == 0:
+        return 0.0
+    rows: Array = np.zeros(-(-terms.size // CHUNK) * CHUNK)
+    rows[: terms.size] = terms
+    block = BLOCK_BYTES // (8 if fours else 4)
+    rows = rows.reshape(-1, CHUNK // block, block // LANES, LANES)  # chunk, block, row, lane
+    if fours:
+        rows = (rows[:, :, 0::4] + rows[:, :, 1::4]) + (rows[:, :, 2::4] + rows[:, :, 3::4])
+    lanes: Array = np.zeros_like(rows[:, :, 0])
+    for row in range(rows.shape[2]):
+        lanes = lanes + rows[:, :, row]
+    lanes = fold_neighbours(lanes.swapaxes(0, 1))  # blocks first: chunk, lane
+    for half in (16, 8, 4):
+        lanes = lanes[:, :half] + lanes[:, half:]
+    return float(fold_neighbours((lanes[:, 0] + lanes[:, 2]) + (lanes[:, 1] + lanes[:, 3])))
+
+
+def absolute_sum(*arrays: Array) -> float:
+    """Return sum(|x|) of several arrays: each in the kernels' shape, then one after the other."""
+    return sum((fold_terms(np.abs(_wide(x)), x.dtype == np.float64) for x in arrays), start=0.0)
+
+
+def square_sum(*arrays: Array) -> float:
+    """Return sum(x**2) of several arrays: each in the kernels' shape, then one after the other."""
+    return sum((fold_terms(np.square(_wide(x)), x.dtype == np.float64) for x in arrays), start=0.0)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(np.float64).ravel(order="K")
