@@ -52,7 +52,7 @@ cdef enum:
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
     PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
-    STACK_BYTES = 40_000    # that a worker needs: 22 KB for the loops, and 11 KB for a signal where registers are large
+    STACK_BYTES = 60_000    # that a worker needs: 30 KB for the loops, 11 KB for a signal where registers are large, and spare
     ALL = 1 << 30
 
 cdef struct Region:

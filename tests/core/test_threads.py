@@ -523,7 +523,7 @@ print(set(where()) == before)
 
 
 @needs_openmp
-@pytest.mark.parametrize("size", ["16k", "20k", "48k"])
+@pytest.mark.parametrize("size", ["16k", "20k", "40k", "64k"])
 @pytest.mark.parametrize("isa", fr.get_config()["isas"])
 def test_openmps_stack_may_be_small(run_python, isa, size):
     done = run_python(
