@@ -16,17 +16,16 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
-# Contraction is off everywhere: an FMA would change float64 bits between instruction sets. The next two let the compiler turn
-# comparisons and square roots into vector code; no flag changes a value. The last three keep the loops what they are meant to
-# be: specialized by calling inline functions with literals (left to itself, GCC makes one function with branches), without
-# turning the store of a row from registers into a copy through memory, and without two of every loop for each option of a
-# rule, which takes minutes to compile.
-STRICT = [
-    "-O3",
-    "-ffp-contract=off",
+# Contraction is off everywhere: an FMA would change float64 bits between instruction sets.
+STRICT = ["-O3", "-ffp-contract=off", "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))"]
+
+# Left out where the compiler refuses them, for none changes a value. The first two let it turn comparisons and square roots into
+# vector code. The others keep the loops what they are meant to be: specialized by calling inline functions with literals (left
+# to itself, GCC makes one function with branches), without turning the store of a row from registers into a copy through memory,
+# and without two of every loop for each option of a rule, which takes minutes to compile.
+OPTIONAL = [
     "-fno-trapping-math",
     "-fno-math-errno",
-    "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))",
     "-fno-tree-loop-distribute-patterns",
     "-fno-unswitch-loops",
 ]
@@ -50,29 +49,31 @@ X86_64 = {
 
 
 def kernel_flags(msvc: bool) -> dict[str, list[str]]:
-    """Return the compiler flags of each kernel that this machine and compiler can build."""
+    """Return the compiler flags of each kernel that is to be built."""
     if msvc:
         return {"baseline": ["/O2", "/fp:precise"]}
     if platform.machine().lower() not in ("x86_64", "amd64"):
-        return {"baseline": STRICT}
+        return {"baseline": STRICT + OPTIONAL}
     wanted = os.environ.get("FASTREG_BUILD_ISAS")
     names = wanted.split(",") if wanted else list(X86_64)
     unknown = sorted(set(names) - set(X86_64))
     if unknown:
         raise SystemExit(f"FASTREG_BUILD_ISAS names {unknown}; known here: {list(X86_64)}")
-    return {name: STRICT + X86_64[name] for name in names}
+    return {name: STRICT + OPTIONAL + X86_64[name] for name in names}
 
 
 class BuildKernels(build_ext):
     """`build_ext` that asks the compiler at hand what it can do."""
 
     def build_extensions(self) -> None:
-        """Probe for OpenMP, then build; without it the build is serial and says so."""
+        """Probe for flags and for OpenMP, then build; without OpenMP the build is serial and says so."""
         self.parallel = self.parallel or os.cpu_count()
+        refused = {flag for flag in OPTIONAL if self.compiler.compiler_type != "msvc" and not self.builds("int one;", [flag])}
         openmp = self.openmp_flags()
         if openmp is None:
             print("fastreg: no OpenMP found, building without threads", file=sys.stderr)
         for extension in self.extensions:
+            extension.extra_compile_args = [flag for flag in extension.extra_compile_args if flag not in refused]
             if extension.name == "fastreg._threads" and openmp is not None:
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
@@ -89,17 +90,20 @@ class BuildKernels(build_ext):
             candidates = [(["-Xpreprocessor", "-fopenmp"], ["-lomp"]), (["-fopenmp"], ["-fopenmp"])]
         else:
             candidates = [(["-fopenmp"], ["-fopenmp"])]
+        source = "#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n"
+        return next((flags for flags in candidates if self.builds(source, *flags)), None)
+
+    def builds(self, source: str, compile_args: list[str], link_args: list[str] | None = None) -> bool:
+        """Tell whether C source builds as an extension does, CFLAGS and LDFLAGS included: a program is linked without them."""
         with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder, "probe.c")
-            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
-            for compile_args, link_args in candidates:
-                try:
-                    objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_args)
-                    self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=link_args)
-                except (CompileError, LinkError):
-                    continue
-                return compile_args, link_args
-        return None
+            path = Path(folder, "probe.c")
+            path.write_text(source)
+            try:
+                objects = self.compiler.compile([str(path)], output_dir=folder, extra_postargs=compile_args)
+                self.compiler.link_shared_object(objects, str(Path(folder, "probe.so")), extra_postargs=link_args)
+            except (CompileError, LinkError):
+                return False
+        return True
 
 
 def extensions() -> list[Extension]:
@@ -123,7 +127,7 @@ def extensions() -> list[Extension]:
             [f"fastreg/{name}.pyx"],
             include_dirs=["fastreg", numpy.get_include()],
             define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-            depends=[*inlined, "fastreg/_team.h"],
+            depends=[*inlined, "fastreg/_team.h", "fastreg/_float_environment.h"],
             extra_compile_args=list(plain),
         )
         for name in ("_threads", "_jobs", "_arrays", "_penalty", "_batch", "_rows")

@@ -22,6 +22,7 @@ from fastreg._arrays cimport *
 from fastreg._jobs cimport lay_out, measure_gradient, run
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
 from fastreg._penalty cimport Penalty, Reading, float64_scalar, value_of
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
 
@@ -206,6 +207,14 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
     numpy.float64
         The sum of the penalties' values, in the terms' order.
     """
+    cdef FloatEnvironment found = enter_float_environment()
+    try:
+        return evaluated(terms, gradients, accumulate, fill, bases, find)
+    finally:
+        leave_float_environment(found)
+
+
+cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
     cdef Py_ssize_t n = len(terms), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
     cdef Memory memory = None if gradients is None else Memory(2 * n)
@@ -432,6 +441,13 @@ cdef class Step:
     cdef list kept             # arrays that the items point to
 
     def __init__(self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False):
+        cdef FloatEnvironment found = enter_float_environment()
+        try:
+            self.prepare(rule, constants, entries, terms, clip_norm, check_finite)
+        finally:
+            leave_float_environment(found)
+
+    cdef int prepare(self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite) except -1:
         cdef Py_ssize_t n = len(entries), i
         cdef Operation operation = RULES[rule].operation
         cdef Memory memory = Memory(5 * n)
@@ -462,6 +478,7 @@ cdef class Step:
                 norm = sqrt(squares)
                 job.rule.clip = clip_norm / max(norm, <double>clip_norm)
         job.measure = len(self.terms) > 0
+        return 0
 
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
         """Check what the update of one variable reads and writes."""
@@ -570,6 +587,7 @@ cdef class Step:
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
         cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
         cdef double total
+        cdef FloatEnvironment found
         cdef Py_ssize_t i
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
@@ -578,10 +596,12 @@ cdef class Step:
         state.iterations += 1
         state.slots = slots
         state.placed = placed
+        found = enter_float_environment()
         total = self.items.total()
         if own is not None:
             for i in range(own.shape[0]):
                 total += own[i]
+        leave_float_environment(found)
         set_float64(result, total)
         return result
 

@@ -3,7 +3,7 @@ from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport malloc
 
 from fastreg._abi cimport *
-from fastreg._threads cimport share_out
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 cdef extern from *:
     """
@@ -119,10 +119,12 @@ cdef int run(Job* job) except -1:
     cdef Py_ssize_t i
     cdef Item* item
     cdef Profile* profile
+    cdef FloatEnvironment found
     cdef int k
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)
     if not job.measure:
         return 0
+    found = enter_float_environment()
     for i in range(job.n_items):
         item = &job.items[i]
         if item.l1 != 0:
@@ -132,14 +134,18 @@ cdef int run(Job* job) except -1:
         for k in range(item.n_profiles):
             profile = &item.profiles[k]
             profile.sum = add_chunks(0.0, profile.partials, job, item)
+    leave_float_environment(found)
     return 0
 
 
 cdef int measure_gradient(Job* job, double* squares) except -1:
     """Leave the sum of squares of all items' total gradients in `squares`; nothing else is written."""
     cdef Py_ssize_t i
+    cdef FloatEnvironment found
     share_out(kernel.measure_gradient, job, job.n_chunks, job.n_bytes)
+    found = enter_float_environment()
     squares[0] = 0.0
     for i in range(job.n_items):
         squares[0] = add_chunks(squares[0], job.square + job.items[i].first_chunk, job, &job.items[i])
+    leave_float_environment(found)
     return 0

@@ -11,6 +11,7 @@ from numpy cimport ndarray
 from fastreg._abi cimport *
 from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
 from fastreg._jobs cimport run
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
 
@@ -62,10 +63,8 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
     return value
 
 
-cdef int run_one(
-    Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step, double* value
-) except -1:
-    """Run one operation over one array."""
+cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
+    """Run one operation over one array; return the penalty's value if it is measured."""
     cdef Item item
     cdef Job job
     cdef Reading reading
@@ -74,6 +73,7 @@ cdef int run_one(
     cdef void* memory = NULL
     cdef Py_ssize_t n_sums
     cdef double* sums = few_sums
+    cdef FloatEnvironment found
     cdef int k
     init_item(&item, w)
     item.operation = operation
@@ -98,6 +98,7 @@ cdef int run_one(
         reading.profiles = <Profile*>(sums + n_sums)
     job.absolute = sums
     job.square = sums + job.n_chunks
+    found = enter_float_environment()
     try:
         penalty.read(&reading)
         item.l1 = reading.l1
@@ -109,10 +110,10 @@ cdef int run_one(
         if operation == PROX and item.n_profiles > 0 and (item.n_profiles > 1 or item.l1 != 0 or item.l2 != 0):
             raise ValueError(f"{penalty!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other")
         run(&job)
-        value[0] = value_of(&reading, &item, item.profiles)
+        return scalar_like(w, value_of(&reading, &item, item.profiles)) if measure else None
     finally:
+        leave_float_environment(found)
         free(memory)
-    return 0
 
 
 cdef class Penalty:
@@ -188,10 +189,7 @@ cdef class Penalty:
         numpy.float32 or numpy.float64
             Of the weights' dtype: formed in float64, rounded once.
         """
-        cdef ndarray w = as_array(weights, "weights")
-        cdef double value
-        run_one(self, w, None, MEASURE, True, 0, &value)
-        return scalar_like(w, value)
+        return run_one(self, as_array(weights, "weights"), None, MEASURE, True, 0)
 
     def gradient(self, weights, out=None, bint accumulate=False):
         """Return the penalty's gradient; it is 0 where the weight is 0.
@@ -210,10 +208,9 @@ cdef class Penalty:
             `out`, or a new array.
         """
         cdef ndarray w = as_array(weights, "weights"), target
-        cdef double value
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0, &value)
+        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0)
         return target if out is None else out
 
     def value_and_gradient(self, weights, out=None, bint accumulate=False):
@@ -222,11 +219,10 @@ cdef class Penalty:
         Parameters and results are those of a call and of `gradient`.
         """
         cdef ndarray w = as_array(weights, "weights"), target
-        cdef double value
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0, &value)
-        return scalar_like(w, value), (target if out is None else out)
+        value = run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0)
+        return value, (target if out is None else out)
 
     def prox(self, weights, step, out=None):
         """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
@@ -254,9 +250,9 @@ cdef class Penalty:
         N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
         cdef ndarray w = as_array(weights, "weights"), target
-        cdef double value, length = check_step(step)
+        cdef double length = check_step(step)
         target = take_out(out, w)
-        run_one(self, w, target, PROX, False, length, &value)
+        run_one(self, w, target, PROX, False, length)
         return target if out is None else out
 
 

@@ -17,6 +17,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._arrays import check_array
+from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
 
@@ -135,18 +136,21 @@ cdef Py_ssize_t merge(
 ) noexcept nogil:
     """Fill `unique` and `sums`, which have room for n rows; return the number of unique rows, or -1 without memory."""
     cdef Py_ssize_t n_unique = -1
-    cdef bint found
+    cdef bint placed
+    cdef FloatEnvironment found
     cdef int64_t* places = <int64_t*>malloc(n * sizeof(int64_t))
     if places == NULL:
         return -1
     if n_rows // 64 < WORDS_PER_INDEX * n:
-        found = places_by_bitmap(rows, n, n_rows, places)
+        placed = places_by_bitmap(rows, n, n_rows, places)
     else:
-        found = places_by_sorting(rows, n, n_rows, places)
-    if found and is_double:
+        placed = places_by_sorting(rows, n, n_rows, places)
+    found = enter_float_environment()
+    if placed and is_double:
         n_unique = add_rows(<const double*>values, rows, places, n, width, unique, <double*>sums)
-    elif found:
+    elif placed:
         n_unique = add_rows(<const float*>values, rows, places, n, width, unique, <float*>sums)
+    leave_float_environment(found)
     free(places)
     return n_unique
 

@@ -59,6 +59,8 @@ static long long fr_nanoseconds(void) {
 #define fr_pause() ((void)0)
 #endif
 
+#define fr_thread_limit() omp_get_thread_limit()
+
 typedef pthread_t fr_thread;
 
 static int fr_start_thread(fr_thread* thread, void* (*start)(void*), void* argument) {
@@ -113,6 +115,7 @@ typedef int fr_thread;
 #define fr_current_cpu() 0
 #define fr_nanoseconds() 0LL
 #define fr_pause() ((void)0)
+#define fr_thread_limit() 1
 #define fr_start_thread(thread, start, argument) ((void)(start), (void)(argument), 0)
 #define fr_join_thread(thread) NULL
 #define fr_thread_id() 0

@@ -33,6 +33,7 @@ cdef extern from "_team.h":
     int current_cpu "fr_current_cpu" () noexcept nogil
     long long nanoseconds "fr_nanoseconds" () noexcept nogil
     void pause "fr_pause" () noexcept nogil
+    int thread_limit "fr_thread_limit" () noexcept nogil
     ctypedef unsigned long thread_t "fr_thread"
     bint start_thread "fr_start_thread" (thread_t* thread, void* (*start)(void*) noexcept nogil, void* argument) noexcept nogil
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
@@ -51,7 +52,7 @@ cdef enum:
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
     PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
-    STACK_BYTES = 40_000    # that a worker needs: 22 KB for the loops, and 11 KB for a signal where registers are large
+    STACK_BYTES = 60_000    # that a worker needs: 30 KB for the loops, 11 KB for a signal where registers are large, and spare
     ALL = 1 << 30
 
 cdef struct Region:
@@ -166,7 +167,7 @@ def stop():
 cdef void grow(int wanted) noexcept:
     """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
     global n_owners
-    wanted = min(wanted, <int>REGIONS - 1)
+    wanted = min(wanted, <int>REGIONS - 1, thread_limit() - 1)  # OMP_THREAD_LIMIT: LLVM's OpenMP warns of a larger region
     if wanted <= load(&team.wanted) or exchange(&team.growing, True):
         return
     # Another caller may have brought it there meanwhile. Where no thread is to be had now, the caller works alone from now on.
@@ -272,7 +273,7 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
     """
     cdef int allowed
     if n_bytes < NOGIL_BYTES:
-        task(job, 0, n_chunks)
+        process(task, job, 0, n_chunks)
         return 0
     allowed = allowed_threads()
     if allowed > 1:
@@ -284,6 +285,13 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
     return 0
 
 
+cdef inline void process(Task task, void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Process chunks in the floating-point environment that all threads share, whatever theirs is."""
+    cdef FloatEnvironment found = enter_float_environment()
+    task(job, start, stop)
+    leave_float_environment(found)
+
+
 cdef void run(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int allowed) noexcept nogil:
     cdef int n_threads = 1
     if allowed > 1 and n_chunks > 1:
@@ -291,7 +299,7 @@ cdef void run(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes, int
     if n_threads > 1 and FR_TEAM and exchange(&team.busy, 1):
         n_threads = 1
     if n_threads == 1:
-        task(job, 0, n_chunks)
+        process(task, job, 0, n_chunks)
     else:
         run_shared(task, job, n_chunks, n_bytes, n_threads)
 
@@ -348,4 +356,4 @@ cdef void claim_chunks(Work* work, int me) noexcept nogil:
             start = fetch_add(&region.next_chunk, claim)
             if start >= region.stop:
                 break
-            work.task(work.job, start, min(start + claim, region.stop))
+            process(work.task, work.job, start, min(start + claim, region.stop))

@@ -60,12 +60,12 @@ def _choose() -> tuple[str, list[str]]:
     """Return the instruction set to use and those compiled; FASTREG_ISA overrules the choice."""
     compiled = [isa for isa in ISAS if find_spec(_module(isa)) is not None]
     usable = [isa for isa in compiled if isa in _jobs.cpu_isas()]
-    forced = os.environ.get("FASTREG_ISA")
-    if forced is None and usable:
+    forced = os.environ.get("FASTREG_ISA", "")
+    if not forced and usable:
         return usable[0], compiled
     if forced in usable:
         return forced, compiled
-    if forced is None:
+    if not forced:
         raise ImportError(f"fastreg has no kernel for this CPU: compiled {compiled}, CPU supports {_jobs.cpu_isas()}")
     lacking = "this CPU lacks it" if forced in compiled else "this build does not contain it"
     raise ImportError(f"FASTREG_ISA={forced}: {lacking}; available are {', '.join(usable)}")

@@ -97,13 +97,18 @@ def test_every_instruction_set_gives_the_same_digests(run_python):
         assert set(found.values()) == {row.golden} or row.golden is None, (name, found)
 
 
-@pytest.mark.parametrize("isa", ["x86-64-v5", "avx2", "X86-64", "", "../x"])
+@pytest.mark.parametrize("isa", ["x86-64-v5", "avx2", "X86-64", " ", "../x"])
 def test_an_instruction_set_that_is_not_there_is_an_error_that_lists_those_that_are(run_python, isa):
     done = run_python("import fastreg", FASTREG_ISA=isa)
     assert done.returncode == 1
     message = done.stderr.strip().splitlines()[-1]
     assert message.startswith(f"ImportError: FASTREG_ISA={isa}: ")
     assert fr.get_config()["isa"] in message.partition("available are ")[2].split(", ")
+
+
+def test_an_empty_instruction_set_is_none_that_was_asked_for(run_python):
+    done = run_python("import fastreg as fr; print(fr.get_config()['isa'])", FASTREG_ISA="")
+    assert done.stdout.split() == run_python("import fastreg as fr; print(fr.get_config()['isa'])").stdout.split(), done.stderr
 
 
 def test_the_instruction_set_in_use_is_one_of_those_compiled():

@@ -517,11 +517,13 @@ print(set(where()) == before)
     )
     if "no filter" in done.stdout:
         pytest.skip("filters of system calls are not allowed here")
+    if "OMP: Error #100" in done.stderr:
+        pytest.skip("LLVM's OpenMP itself ends the process where it is refused that call")
     assert done.stdout.split() == ["1", "True"], done.stderr
 
 
 @needs_openmp
-@pytest.mark.parametrize("size", ["16k", "20k", "48k"])
+@pytest.mark.parametrize("size", ["16k", "20k", "40k", "64k"])
 @pytest.mark.parametrize("isa", fr.get_config()["isas"])
 def test_openmps_stack_may_be_small(run_python, isa, size):
     done = run_python(

@@ -20,8 +20,8 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t 
 cd "$scratch"
 python3 -m venv venv
 . venv/bin/activate
-# By way of CC, so that the probe for OpenMP links as well.
-export CC="gcc -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+export CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g"
+export LDFLAGS="-fsanitize=address,undefined"
 python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 
 [ $# -gt 0 ] || set -- tests/core/test_{kernels,rows,sums,collections,checks,bits,regularizers,losses}.py

@@ -1,0 +1,70 @@
+"""What setup.py asks the compiler at hand."""
+
+import runpy
+import shutil
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import setuptools
+
+Build = pytest.importorskip("Cython.Build")
+SETUP = Path(__file__).parents[2] / "setup.py"
+CC = shutil.which("gcc")
+pytestmark = [
+    pytest.mark.skipif(not SETUP.is_file(), reason="tests without sources"),
+    pytest.mark.skipif(sys.platform != "linux" or CC is None, reason="needs GCC and Linux"),
+]
+
+
+@pytest.fixture
+def build(monkeypatch):
+    """Return a `BuildKernels` that has probed the compiler, and has built nothing."""
+
+    def build():
+        found = {}
+        monkeypatch.chdir(SETUP.parent)
+        monkeypatch.setattr(Build, "cythonize", lambda modules, **options: modules)
+        monkeypatch.setattr(setuptools, "setup", lambda **options: found.update(options))
+        runpy.run_path(str(SETUP))
+        command = found["cmdclass"]["build_ext"](setuptools.Distribution({"ext_modules": found["ext_modules"]}))
+        monkeypatch.setattr(type(command), "build_extension", lambda self, extension: None)
+        command.finalize_options()
+        command.run()
+        return {extension.name: extension for extension in command.extensions}
+
+    return build
+
+
+def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_path):
+    refused = ["-fno-tree-loop-distribute-patterns", "-fno-unswitch-loops"]
+    compiler = tmp_path / "cc"
+    cases = "".join(f'[ "$word" = {flag} ] && exit 1\n' for flag in refused)
+    compiler.write_text(f'#!/bin/sh\nfor word in "$@"; do\n{cases}done\nexec {CC} "$@"\n')
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+    with_all = build()["fastreg._kernels_x86_64_v3"].extra_compile_args
+    monkeypatch.setenv("CC", str(compiler))
+    assert build()["fastreg._kernels_x86_64_v3"].extra_compile_args == [flag for flag in with_all if flag not in refused]
+
+
+def test_what_keeps_the_bits_is_never_left_out(build, monkeypatch):
+    monkeypatch.setenv("CC", "false")
+    for name, extension in build().items():
+        assert "-ffp-contract=off" in extension.extra_compile_args, name
+
+
+@pytest.mark.parametrize("flags", ["", "-fsanitize=undefined", "-fsanitize=address", "-fsanitize=thread"])
+def test_openmp_is_found_with_the_flags_of_the_environment(build, monkeypatch, flags):
+    monkeypatch.setenv("CFLAGS", flags)
+    monkeypatch.setenv("LDFLAGS", flags)
+    for name, extension in build().items():
+        assert ("-fopenmp" in extension.extra_compile_args) == (name == "fastreg._threads"), name
+        assert ("-fopenmp" in extension.extra_link_args) == (name == "fastreg._threads"), name
+
+
+@pytest.mark.parametrize(("variable", "value"), [("FASTREG_BUILD_OPENMP", "0"), ("LDFLAGS", "-lthere_is_no_such_library")])
+def test_openmp_that_does_not_build_is_left_out(build, monkeypatch, capfd, variable, value):
+    monkeypatch.setenv(variable, value)
+    assert not any("-fopenmp" in extension.extra_compile_args for extension in build().values())
+    assert "fastreg: no OpenMP found, building without threads" in capfd.readouterr().err
