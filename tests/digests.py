@@ -163,7 +163,10 @@ def of_rules(
     penalties: Mapping[str, tuple[Any, Penalty]] = ELASTIC,
     named: bool = True,
 ) -> Digest:
-    """Return the row of some update rules; `large` are those that are stepped again and again. Without a golden there is no twin."""
+    """Return the row of some update rules; `large` are those that are stepped again and again.
+
+    Without a golden digest there is no twin either.
+    """
     return Digest(
         covers=frozenset(map(rule_of, variants)),
         by_kernels=partial(rules_by_kernels, penalties),

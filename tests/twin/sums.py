@@ -52,7 +52,7 @@ def square_sum(*arrays: Array) -> float:
 
 
 def profile_sum(phi: Callable[[Array], Array], *arrays: Array) -> float:
-    """Return sum(phi(|x|)) of several arrays; what is computed in float64 adds four rows at a time, whatever the weights' dtype."""
+    """Return sum(phi(|x|)) of several arrays: float32 too adds four rows at a time, for phi is computed in float64."""
     return sum((fold_terms(phi(np.abs(wide(x))), x.itemsize, fours=True) for x in arrays), start=0.0)
 
 
