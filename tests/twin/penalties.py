@@ -182,7 +182,7 @@ class Sum(Penalty):
 
     def value64(self, *weights: Array) -> np.float64:
         """Return the value in float64: the pair's, then the profiles' in their order."""
-        return np.float64(self.pair.value64(*weights) + sum(profile.value64(*weights) for profile in self.profiles))
+        return sum((profile.value64(*weights) for profile in self.profiles), start=self.pair.value64(*weights))
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + the profiles' gradients, in their order, + the pair's."""
