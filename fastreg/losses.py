@@ -129,9 +129,8 @@ def value_and_gradients(
     result: Any = Gradients() if out is None else out
     values, bases = _custom_gradients(live, out if accumulate else None)
     total = evaluate(live, result, accumulate, out is None, bases, lambda name: _find_out(result, name, live))
-    for value in values:
-        total += value
-    return total, result
+    # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
+    return np.float64(sum(values, start=float(total))) if values else total, result
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array] | None]:

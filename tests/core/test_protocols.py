@@ -205,7 +205,30 @@ def test_an_overflow_that_numpy_is_told_to_raise_writes_nothing(accumulate):
         with pytest.raises(FloatingPointError):
             fr.value_and_gradients(terms, out=out, accumulate=accumulate)
         assert all(x.tolist() == [9.0, 9.0] for x in out.values())
-    assert fr.value_and_gradients(terms, out=out, accumulate=False)[1]["w"].tolist() == [np.inf, np.inf]
+    with np.errstate(over="ignore"):
+        assert fr.value_and_gradients(terms, out=out, accumulate=False)[1]["w"].tolist() == [np.inf, np.inf]
+
+
+class Huge:
+    """A value near the end of float64 and a gradient of ones."""
+
+    def __call__(self, w):
+        return 1.7e308
+
+    def gradient(self, w):
+        return np.ones_like(w)
+
+
+def test_a_value_that_overflows_is_found_before_anything_is_written_or_is_inf():
+    w, out = np.full(2, 1e153), {"w": np.full(2, 9.0)}
+    terms = fr.regularize({"w": w}, [("w", fr.l2_regularizer(150.0))]) + fr.regularize({"w": w}, [("w", Huge())])
+    single, into = np.ones(2, np.float32), np.full(2, 9.0, np.float32)
+    with np.errstate(all="raise"):
+        assert fr.value_and_gradients(terms, out=out)[0] == np.inf
+        with pytest.raises(FloatingPointError):
+            fr.sum_regularizer([Huge(), L1]).value_and_gradient(single, out=into)
+        assert fr.optim.GradientDescent(0.5).apply_gradients({"w": (np.zeros(2), w)}, terms) == np.inf
+    assert out["w"].tolist() == [1.5e155 + 1, 1.5e155 + 1] and into.tolist() == [9.0, 9.0]
 
 
 # ------------------------------------------------------------------------------------------------------------------ sums
