@@ -354,6 +354,7 @@ PROX_RULE = "ProximalGradientDescent plain"
 OTHER_RULES = [variant for variant in PROXIMAL if rule_of(variant) != "ProximalGradientDescent"]
 WITH_MCP = {
     "alone": (lambda: fr.mcp_regularizer(0.3), Mcp(0.3)),
+    "a step of gamma": (lambda: fr.mcp_regularizer(0.3, gamma=0.125), Mcp(0.3, 0.125)),
     "with l2": (
         lambda: fr.sum_regularizer([fr.mcp_regularizer(0.7, gamma=0.25), fr.l2_regularizer(0.5)]),
         Sum(Elastic(0.0, 0.5), (Mcp(0.7, 0.25),)),

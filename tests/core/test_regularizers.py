@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from own import Fourth
 from twin.compare import assert_same
 from twin.inputs import weights
 from twin.penalties import Elastic
@@ -268,16 +269,6 @@ def test_an_entry_of_a_sum_is_a_function(entry):
 def test_a_sum_wants_a_list(bad):
     with pytest.raises(TypeError, match=r"^regularizer_list must be a list of regularizers, got "):
         fr.sum_regularizer(bad)
-
-
-class Fourth:
-    """A user's own regularizer, with a gradient."""
-
-    def __call__(self, w):
-        return np.sum(w**4)
-
-    def gradient(self, w):
-        return 4 * w**3
 
 
 def test_sum_with_a_users_own_function():

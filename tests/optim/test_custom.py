@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from optimizers import L1, L2, PROXIMAL, VARIANTS, Fourth, gradients, make, names, network, refused, slots_of
-from own import FORMS
+from optimizers import L1, L2, PROXIMAL, VARIANTS, gradients, make, names, network, refused, slots_of
+from own import FORMS, Fourth
 from regularizers import dtypes
 from twin.compare import assert_same
 from twin.inputs import weights
