@@ -104,6 +104,21 @@ def test_a_gradient_may_be_the_weights_themselves():
     assert fr.sum_regularizer([Identity()]).gradient(w) is not w
 
 
+@forms
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("size", [3, 70_001])
+def test_out_may_be_the_weights_themselves(form, accumulate, size):
+    w, same = weights(size, np.float64), weights(size, np.float64)
+    rules = [("w", fr.sum_regularizer([FORMS[form](), L1, fr.mcp_regularizer(0.3)]))]
+    out = {"w": same.copy()}
+    expected, _ = fr.value_and_gradients(fr.regularize({"w": same}, rules), out=out, accumulate=accumulate)
+    assert fr.value_and_gradients(fr.regularize({"w": w}, rules), out={"w": w}, accumulate=accumulate)[0] == expected
+    assert_same(w, out["w"])
+    into = same.copy()
+    rules[0][1].gradient(into, out=into, accumulate=accumulate)
+    assert_same(into, out["w"])
+
+
 @dtypes
 @pytest.mark.parametrize("shape", [(), (0, 3)], ids=str)
 @forms
