@@ -93,8 +93,8 @@ def test_special_values_by_hand(dtype):
 
 
 @dtypes
-@mcps
-def test_a_large_output_is_the_twin_though_it_goes_around_the_caches(twin, dtype):
+def test_a_large_output_is_the_twin_though_it_goes_around_the_caches(dtype):
+    twin = Mcp(0.3, 3.0)
     n = (1 << 25) // np.dtype(dtype).itemsize + 4099
     w, out = np.resize(weights(CHUNK + 1, dtype), n), offset(np.empty(n, dtype), 8)
     mcp = mcp_of(twin)
