@@ -47,6 +47,8 @@ cdef class Term:
     variable : object
         Whose weights they are.
     variable_name : str
+    cell, key : object
+        Where the array is looked up: ``cell[key]``.
     penalty : Penalty or None
         What of the regularizer is compiled.
     custom : tuple of callable
@@ -55,7 +57,7 @@ cdef class Term:
 
     cdef readonly object variable
     cdef readonly str variable_name
-    cdef object cell, key
+    cdef readonly object cell, key
     cdef readonly Penalty penalty
     cdef readonly tuple custom
 
@@ -388,7 +390,8 @@ def owners_of(list entries, list terms):
         place = places.get(memory_of(w))
         if place is None or not cnp.PyArray_SAMESHAPE(w, (<Entry>entries[place]).weights):
             names = [entry.name for entry in entries]
-            raise ValueError(f"term {item.name!r} is over an array that is not updated here: {names}")
+            name = getattr(item, "name", term.variable_name)
+            raise ValueError(f"term {name!r} is over an array that is not updated here: {names}")
         owners.append(place)
     return owners
 
@@ -415,7 +418,7 @@ cdef class State:
         self.placed = {} if placed is None else placed
 
     def __reduce__(self):
-        return State, (self.iterations, self.slots, self.placed)
+        return State, (self.iterations, self.slots)  # a copy's arrays are other ones, which are placed anew
 
 
 cdef class Step:

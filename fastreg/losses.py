@@ -131,9 +131,8 @@ def value_and_gradients(
         return evaluate(live, result, accumulate, out is None, None, _find_out), result
     values, bases = _custom_gradients(live, out if accumulate else None)
     total = evaluate(live, result, accumulate, out is None, bases, _find_out)
-    for value in values:
-        total += value
-    return total, result
+    # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
+    return np.float64(sum(values, start=float(total))), result
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:

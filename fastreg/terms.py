@@ -6,6 +6,7 @@ here can be stale.
 
 from __future__ import annotations
 
+import copyreg
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
@@ -69,6 +70,16 @@ class RegularizationLoss(Term):
 
     def __init__(self, variable: Parameter, regularizer: Regularizer, op_name: str) -> None:
         self._set_variable(variable, variable.name, variable._cell, variable._key)
+        self._set(regularizer, op_name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy is filled by a state, for its variable refers to it.
+        state = self.variable, self.variable_name, self.cell, self.key, self._regularizer, self.op_name
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        variable, name, cell, key, regularizer, op_name = state
+        self._set_variable(variable, name, cell, key)
         self._set(regularizer, op_name)
 
     def _set(self, regularizer: Regularizer | None, op_name: str) -> None:

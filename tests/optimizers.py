@@ -54,16 +54,6 @@ def refused(optimizer, error, match, *arrays):
     assert state() == before
 
 
-class Fourth:
-    """A user's own regularizer, with a gradient."""
-
-    def __call__(self, w):
-        return np.sum(w.astype(np.float64) ** 4)
-
-    def gradient(self, w):
-        return 4 * w.astype(np.float64) ** 3
-
-
 def network():
     """Arrays of both dtypes and many shapes, empty and Fortran-ordered ones among them."""
     shapes = {"a": (4096 * 2 + 5,), "b": (), "c": (33, 7), "d": (0, 3), "e": (5, 1, 9), "f": (17,)}

@@ -69,10 +69,11 @@ class CompositeSum:
         value = sum(add_value_and_gradient(part, array, total, repr(part)) for part in self.custom)
         if self.compiled is not None:
             value += float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0])
+        rounded = array.dtype.type(value)  # may raise for an overflow, so before anything is written
         if out is None:
-            return array.dtype.type(value), total
+            return rounded, total
         np.copyto(out, total)
-        return array.dtype.type(value), out
+        return rounded, out
 
     def gradient(self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False) -> NDArray[Any]:
         """Return the sum of the parts' gradients; every part needs one of its own."""

@@ -1,6 +1,8 @@
 """Loss terms, sums, gradients over a collection, and rules for a user's own arrays."""
 
+import copy
 import logging
+import pickle
 
 import numpy as np
 import pytest
@@ -166,6 +168,31 @@ def test_a_users_regularizer_may_return_none_later():
     assert float(fr.get_regularization_loss()) == 2.0
     results.pop(0)
     assert float(fr.get_regularization_loss()) == 0.0
+
+
+@pytest.mark.parametrize("own", [[], [Fourth()]], ids=["family", "with a user's own"])
+@pytest.mark.parametrize("duplicate", [lambda x: pickle.loads(pickle.dumps(x)), copy.deepcopy], ids=["pickle", "deepcopy"])
+def test_copied_terms_are_over_copied_weights(duplicate, own):
+    params, l2 = arrays(), fr.l2_regularizer(0.5)
+    terms = fr.regularize(params, [("*", fr.sum_regularizer([l2, L1, *own]) if own else l2)])
+    copies, again = duplicate((params, terms))
+    before = fr.value_and_gradients(terms)[0]
+    assert [t.name for t in again] == [t.name for t in terms] and fr.value_and_gradients(again)[0] == before
+    for w in copies.values():
+        np.multiply(w, 2, out=w)
+    l2.scale = 2.0
+    doubled = fr.regularize(copies, [("*", fr.sum_regularizer([fr.l2_regularizer(0.5), L1, *own]) if own else L2)])
+    assert fr.value_and_gradients(again)[0] == fr.value_and_gradients(doubled)[0] != before
+    again[0].variable.regularizer = None
+    assert (len(again), len(terms)) == (2, 3)
+
+
+def test_a_shallow_copy_of_a_term_is_over_the_same_weights():
+    params = {"w": np.ones(2)}
+    (term,) = fr.regularize(params, [("*", L2)])
+    again = copy.copy(term)
+    params["w"] = np.full(3, 2.0)
+    assert (float(again), again.name, again.regularizer, again.variable) == (3.0, term.name, L2, term.variable)
 
 
 # Sums

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from optimizers import L2, VARIANTS, Fourth, make, names, read_only, refused, rule_of
+from optimizers import L2, VARIANTS, make, names, read_only, refused, rule_of
+from own import Fourth
 from regularizers import dtypes
 from twin.compare import assert_same
 from twin.inputs import weights
