@@ -31,6 +31,16 @@ STRICT = [
     "-fno-unswitch-loops",
 ]
 
+# C's arithmetic and indexing, for what a .pxd inlines as well: with Python's division, a loop checks each divisor and stays scalar.
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "freethreading_compatible": True,
+}
+
 # Name of the kernel -> its instruction set.
 X86_64 = {
     "x86-64": ["-march=x86-64"],
@@ -95,7 +105,6 @@ class BuildKernels(build_ext):
 def extensions() -> list[Extension]:
     """Cythonize one kernel module per ISA, each into its own folder, and the modules that depend on no ISA."""
     msvc = sys.platform == "win32"
-    directives = {"language_level": 3}
     built: list[Extension] = []
     inlined = [str(path) for path in sorted(Path("fastreg").rglob("*.pxd")) + sorted(Path("fastreg/_loops").glob("*.h"))]
     for isa, flags in kernel_flags(msvc).items():
@@ -106,7 +115,7 @@ def extensions() -> list[Extension]:
             depends=inlined,
             extra_compile_args=list(flags),
         )
-        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=directives)
+        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=DIRECTIVES)
     plain = ["/O2"] if msvc else ["-O3", "-ffp-contract=off"]
     once = [
         Extension(
@@ -119,7 +128,7 @@ def extensions() -> list[Extension]:
         )
         for name in ("_threads", "_jobs", "_arrays", "_penalty", "_batch", "_rows")
     ]
-    return built + cythonize(once, build_dir="build/common", compiler_directives=directives)
+    return built + cythonize(once, build_dir="build/common", compiler_directives=DIRECTIVES)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})

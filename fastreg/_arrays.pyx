@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Floor 1: every check of an array happens here, before anything is written.
 
 Arrays are read through NumPy's C API at each call, so a prepared copy of their addresses that could go stale does not exist: an

@@ -30,6 +30,7 @@ class Term:
     def _set_variable(self, variable: Any, name: str, cell: Any, key: Any) -> None: ...
     def _set_parts(self, penalty: Penalty | None, custom: tuple[Any, ...]) -> None: ...
 
+def have_custom(terms: Sequence[Term]) -> bool: ...
 def take_terms(terms: object) -> list[Any] | None: ...
 def evaluate(
     terms: Sequence[Term],
@@ -37,7 +38,7 @@ def evaluate(
     accumulate: bool = False,
     fill: bool = False,
     bases: dict[str, NDArray[Any]] | None = None,
-    find: Callable[[str], NDArray[Any]] | None = None,
+    find: Callable[[Any, str, Sequence[Term]], NDArray[Any]] | None = None,
 ) -> np.float64: ...
 
 class Entry:

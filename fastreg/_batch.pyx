@@ -1,10 +1,12 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Floor 1: many arrays in one parallel region. The terms of a collection are evaluated, or the variables of a step updated.
 
 A term says whose weights and which penalty; an entry of a step says which weights, gradient and slots. Both walk from the caller to
 the kernel's items as they are. Everything is checked before anything is written.
 """
 from collections import namedtuple
+
+from cpython.dict cimport PyDict_GetItemWithError
+from cpython.object cimport PyObject
 
 from libc.math cimport isfinite, sqrt
 from libc.stdlib cimport calloc, free
@@ -76,6 +78,14 @@ cdef class Term:
         return self.cell[self.key]
 
 
+def have_custom(list terms):
+    """Tell whether a term has a part that is a user's own."""
+    for term in terms:
+        if (<Term>term).custom:
+            return True
+    return False
+
+
 def take_terms(terms):
     """Return a list of the live terms in a list or tuple, or None if something else is among them.
 
@@ -103,10 +113,7 @@ cdef class Items:
     cdef Py_ssize_t n_profiles
 
     def __dealloc__(self):
-        free(self.job.items)
-        free(self.item_of)
-        free(self.readings)
-        free(self.profiles)
+        free(self.job.items)   # and what lies behind them
         free(self.job.absolute)
 
     cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
@@ -117,12 +124,14 @@ cdef class Items:
             penalty = (<Term?>term).penalty
             if penalty is not None:
                 room += penalty.n_profiles
-        self.job.items = <Item*>calloc(n_items + 1, sizeof(Item))
-        self.item_of = <Py_ssize_t*>calloc(n + 1, sizeof(Py_ssize_t))
-        self.readings = <Reading*>calloc(n + 1, sizeof(Reading))
-        self.profiles = <Profile*>calloc(2 * room + 1, sizeof(Profile))
-        if self.job.items == NULL or self.item_of == NULL or self.readings == NULL or self.profiles == NULL:
+        self.job.items = <Item*>calloc(
+            1, n_items * sizeof(Item) + 2 * room * sizeof(Profile) + n * (sizeof(Reading) + sizeof(Py_ssize_t)) + 1
+        )
+        if self.job.items == NULL:
             raise MemoryError()
+        self.profiles = <Profile*>(self.job.items + n_items)
+        self.readings = <Reading*>(self.profiles + 2 * room)
+        self.item_of = <Py_ssize_t*>(self.readings + n)
         self.job.n_items = n_items
         self.job.rule.clip = 1.0
         self.n_terms = n
@@ -190,7 +199,7 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
     bases : dict of str to ndarray, optional
         What a variable's gradient is added to, where that is not `gradients`.
     find : callable, optional
-        Called with a name that `gradients` lacks: returns the array or raises.
+        Called as ``find(gradients, name, terms)`` for a name that is not in a dict `gradients` as it stands.
 
     Returns
     -------
@@ -199,13 +208,14 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
     """
     cdef Py_ssize_t n = len(terms), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
-    cdef Memory memory = None if gradients is None else Memory(3 * n)
+    cdef Memory memory = None if gradients is None else Memory(2 * n)
     cdef Job* job = &items.job
     cdef Item* item
     cdef Term term
     cdef ndarray w, out
     cdef dict first = {}
     cdef list arrays = [], outs = []   # which keep them alive
+    cdef PyObject* known
     cdef bint in_place = False
     items.read_terms(n, terms)
     for i in range(n):
@@ -219,12 +229,15 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
             items.add_penalty(i, i)
             continue
         out = None
-        j = first.setdefault(term.variable_name, i)
+        known = PyDict_GetItemWithError(first, term.variable_name)
+        j = i if known == NULL else <Py_ssize_t><object>known
+        if j == i:
+            first[term.variable_name] = i
         if fill and j == i:
             out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
             gradients[term.variable_name] = out
         else:
-            out = plain_array(look_up(gradients, term.variable_name, find), "out of", term.variable_name)
+            out = plain_array(look_up(gradients, term.variable_name, find, terms), "out of", term.variable_name)
         outs.append(out)
         if j != i:
             if arrays[j] is not w or outs[j] is not out:
@@ -257,13 +270,15 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
     return result
 
 
-cdef object look_up(gradients, str name, find):
+cdef inline object look_up(gradients, str name, find, list terms):
+    cdef PyObject* found
+    if type(gradients) is dict:
+        found = PyDict_GetItemWithError(gradients, name)
+        if found != NULL:
+            return <object>found
     if find is None:
         return gradients[name]
-    try:
-        return gradients[name]
-    except KeyError:
-        return find(name)
+    return find(gradients, name, terms)
 
 
 cdef int set_base(Item* item, ndarray base, ndarray w, str name) except -1:

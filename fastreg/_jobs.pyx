@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Floor 1: do a job, a list of items, by the installed kernel and the threads it is worth. It knows no arrays and no names."""
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport malloc

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """What a kernel does to a chunk of an item: measure its weights, form the gradient or the prox of its penalty, update it.
 
 Floor 0: pointers, lengths and coefficients; no arrays, no names, no errors, no threads. setup.py compiles this file once for each
@@ -12,12 +11,11 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport real, with_sign
-from fastreg._loops.elements cimport fabs
+from fastreg._loops.elements cimport fabs, real, with_sign
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
-from fastreg._loops.rows cimport LANES, Streams, process_row
-from fastreg._loops.rules cimport CONSTANTS, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.rows cimport Streams, process_row
+from fastreg._loops.rules cimport CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Gradients of rows: each row once, rising (floor 1, compiled once).
 
 A gradient of rows is a pair: values, and the index of the row that each belongs to, in any order and with repetitions. The

@@ -1,4 +1,3 @@
-# cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False, freethreading_compatible=True
 """Decide how many threads work on a job, and share its chunks out among them.
 
 Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.
@@ -11,10 +10,11 @@ A worker says that it is inside before it asks whether there is a slot for its n
 it looks who is inside; with sequentially consistent operations either the worker finds no slot or the caller sees the worker.
 Only then may the job go.
 
+The region belongs to a thread that Python knows nothing of, so it starts where Python can start none: at the interpreter's exit,
+and where threads are replaced by something else (gevent, eventlet).
+
 Where there is no futex, a job opens an OpenMP region of its own.
 """
-import threading
-
 from cython.parallel cimport prange
 
 cdef extern from "_team.h":
@@ -29,14 +29,17 @@ cdef extern from "_team.h":
     int exchange "fr_exchange" (int* value, int new) noexcept nogil
     void futex_wait "fr_futex_wait" (int* value, int seen) noexcept nogil
     void futex_wake "fr_futex_wake" (int* value, int sleepers) noexcept nogil
-    ctypedef struct cpu_set_t:
-        pass
     void yield_cpu "fr_yield_cpu" () noexcept nogil
     int current_cpu "fr_current_cpu" () noexcept nogil
-    void get_affinity "fr_get_affinity" (cpu_set_t* home) noexcept nogil
-    void set_affinity_without "fr_set_affinity_without" (cpu_set_t* home, int cpu) noexcept nogil
     long long nanoseconds "fr_nanoseconds" () noexcept nogil
     void pause "fr_pause" () noexcept nogil
+    ctypedef unsigned long thread_t "fr_thread"
+    bint start_thread "fr_start_thread" (thread_t* thread, void* (*start)(void*) noexcept nogil, void* argument) noexcept nogil
+    void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
+    int thread_id "fr_thread_id" () noexcept nogil
+    bint is_counted "fr_is_counted" (int thread_id) noexcept nogil
+    size_t stack_left "fr_stack_left" () noexcept nogil
+    void run_beside "fr_run_beside" (int thread_id, int cpu) noexcept nogil
 
 cdef enum:
     NOGIL_BYTES = 1 << 16   # a smaller job keeps the GIL: releasing it costs more than it gives
@@ -47,6 +50,9 @@ cdef enum:
     # A worker that has just worked spins for this long before it sleeps: a tight loop finds it awake, and BLAS, which comes next
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
+    PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
+    STACK_BYTES = 40_000    # that a worker needs: 22 KB for the loops, and 11 KB for a signal where registers are large
+    ALL = 1 << 30
 
 cdef struct Region:
     Py_ssize_t next_chunk   # atomic
@@ -68,25 +74,27 @@ cdef struct Slot:
 cdef struct Team:
     int announced           # futex: changes with every job. What a worker needs to know next lies beside it
     int slots               # workers up to this number may join; 0 when there is no job
-    int cpu                 # the processor that the caller runs on
-    int[1] padding0
+    int caller              # the caller's thread, and the processor that it runs on
+    int cpu
     Work* work
     int[10] padding1
     int sleepers
     int[15] padding2
     int busy                # a caller has the team
-    int workers
+    int workers             # that have come so far
+    int wanted              # that were asked for so far
+    int growing             # a caller is asking for more; from `stop` on for good
     int stopped
-    int[13] padding3
+    int[11] padding3
     Slot[REGIONS] places    # a worker's is that of its number, modulo their number
 
 cdef Team team
 cdef int requested = 0      # by set_num_threads or FASTREG_NUM_THREADS; 0: as many as OpenMP allows
 cdef int openmp_threads = omp_get_max_threads()  # what OpenMP allows as this module is imported
-cdef int workers = 0        # of the team, asked for so far
-cdef bint opened = False    # a parallel region has run in this process or its parent
-cdef bint forked = False    # this process is a child of one that had opened a region
-cdef object owner_threads = []
+cdef int opened = False     # a parallel region has run in this process or its parent
+cdef int forked = False     # this process is a child of one that had opened a region
+cdef thread_t[REGIONS] owners  # of the team's OpenMP regions
+cdef int n_owners = 0
 
 
 # ----------------------------------------------------------------------------------------------------------------- policy
@@ -98,12 +106,13 @@ def has_openmp():
 cdef int allowed_threads() noexcept:
     """OpenMP's limit is asked for anew: threadpoolctl changes it, for the asking thread alone."""
     cdef int limit
-    if forked or not FR_OPENMP:
+    cdef int wished = load(&requested)
+    if load(&forked) or not FR_OPENMP:
         return 1
     limit = omp_get_max_threads()
-    if requested == 0:
+    if wished == 0:
         return limit
-    return min(requested, limit) if limit < openmp_threads else requested
+    return min(wished, limit) if limit < openmp_threads else wished
 
 
 def threads():
@@ -113,8 +122,7 @@ def threads():
 
 def request_threads(int n):
     """Let calls use n threads; 0 returns to OpenMP's own number."""
-    global requested
-    requested = n
+    store(&requested, n)
 
 
 cdef int n_threads_for(Py_ssize_t n_bytes, int allowed) noexcept nogil:
@@ -132,63 +140,94 @@ cdef int n_threads_for(Py_ssize_t n_bytes, int allowed) noexcept nogil:
 # ------------------------------------------------------------------------------------------------------------------- team
 def after_fork():
     """In a child: its parent's OpenMP threads are gone, and a region would wait for them for ever."""
-    global forked
-    forked = opened
+    global n_owners
+    if load(&opened):
+        store(&forked, True)
+        n_owners = 0
+        store(&team.growing, False)
 
 
 def stop():
-    """Let the workers end, and wait for them."""
-    if workers:
-        store(&team.stopped, 1)
-        fetch_add_int(&team.announced, 1)
-        futex_wake(&team.announced, 1 << 30)
-        futex_wake(&team.stopped, 1 << 30)
-        for owner in tuple(owner_threads):
-            owner.join()
-
-
-cdef int grow(int wanted) except -1:
-    """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
-    global workers
-    cdef int count
-    wanted = min(wanted, <int>REGIONS - 1)
-    if wanted <= workers:
-        return 0
-    # Before any Python code, which may let another caller in.
-    count = wanted - workers
-    workers = wanted
-    owner = threading.Thread(target=_own_region, args=(count,), name="fastreg", daemon=True)
-    try:
-        owner.start()
-    except RuntimeError:  # no more threads, or the interpreter is on its way out: the caller works alone
-        return 0
-    owner_threads.append(owner)
-    return 0
-
-
-def _own_region(int n_workers):
+    """Let the workers end, and wait for them. None come any more."""
+    cdef int i
+    if load(&team.stopped):
+        return
     with nogil:
-        lend_region(n_workers)
+        while exchange(&team.growing, True):
+            yield_cpu()
+        store(&team.stopped, True)
+        fetch_add_int(&team.announced, 1)
+        futex_wake(&team.announced, ALL)
+        futex_wake(&team.stopped, ALL)
+        for i in range(n_owners):
+            join_thread(owners[i])
+
+
+cdef void grow(int wanted) noexcept:
+    """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
+    global n_owners
+    wanted = min(wanted, <int>REGIONS - 1)
+    if wanted <= load(&team.wanted) or exchange(&team.growing, True):
+        return
+    # Another caller may have brought it there meanwhile. Where no thread is to be had now, the caller works alone from now on.
+    if wanted > load(&team.wanted):
+        n_owners += start_thread(&owners[n_owners], own_region, <void*><Py_ssize_t>(wanted - team.wanted))
+        store(&team.wanted, wanted)
+    store(&team.growing, False)
+
+
+cdef void* own_region(void* n_workers) noexcept nogil:
+    if can_start(<int><Py_ssize_t>n_workers):
+        lend_region(<int><Py_ssize_t>n_workers)
+    return NULL
+
+
+cdef bint can_start(int n_threads) noexcept nogil:
+    """Tell whether the system gives this many threads at once. OpenMP ends the process where it is refused one, so ask before."""
+    cdef thread_t[REGIONS] probes
+    cdef int gate = 0, started = 0, i, probe
+    cdef long long deadline
+    while started < n_threads and start_thread(&probes[started], wait_at, &gate):
+        started += 1
+    store(&gate, 1)
+    futex_wake(&gate, ALL)
+    for i in range(started):
+        probe = <int><Py_ssize_t>join_thread(probes[i])
+        deadline = nanoseconds() + PROBE_NS
+        while is_counted(probe):
+            if nanoseconds() > deadline:
+                return False
+            yield_cpu()
+    return started == n_threads
+
+
+cdef void* wait_at(void* gate) noexcept nogil:
+    """Exist until the gate opens, and return this thread's number."""
+    while not load(<int*>gate):
+        futex_wait(<int*>gate, 0)
+    return <void*><Py_ssize_t>thread_id()
+
+
+cdef void wait_for_stop() noexcept nogil:
+    while not load(&team.stopped):
+        futex_wait(&team.stopped, 0)
 
 
 cdef void lend_region(int n_workers) noexcept nogil:
     """Lend this thread's OpenMP region to the team until it is stopped. Thread 0 keeps out of the way of the caller's core."""
     cdef int i
     for i in prange(n_workers + 1, num_threads=n_workers + 1, schedule="static", chunksize=1):
-        if i > 0:
+        if i > 0 and stack_left() >= STACK_BYTES:
             worker_loop()
         else:
-            while not load(&team.stopped):
-                futex_wait(&team.stopped, 0)
+            wait_for_stop()
 
 
 cdef void worker_loop() noexcept nogil:
     cdef int me = fetch_add_int(&team.workers, 1) + 1, seen = 0, spins
-    cdef int avoided = -1
+    cdef int cpu = -1
     cdef int* inside = &team.places[me % REGIONS].inside
-    cdef cpu_set_t home
     cdef long long deadline
-    get_affinity(&home)
     while not load(&team.stopped):
         deadline = nanoseconds() + SPIN_NS
         spins = 0
@@ -208,9 +247,10 @@ cdef void worker_loop() noexcept nogil:
             claim_chunks(team.work, me)
         fetch_add_int(inside, -1)
         # Where BLAS's threads spin on every other processor, Linux wakes a worker on the caller's, and the caller waits.
-        if avoided != team.cpu:
-            avoided = team.cpu
-            set_affinity_without(&home, avoided)
+        # Its own affinity is not for a worker to remember: it may be changed from outside meanwhile, as `taskset -a -p` does.
+        if cpu != load(&team.cpu):
+            cpu = load(&team.cpu)
+            run_beside(load(&team.caller), cpu)
     fetch_add_int(&team.workers, -1)
 
 
@@ -230,14 +270,13 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
     n_bytes : int
         The memory traffic of the job, which decides on its threads.
     """
-    global opened
     cdef int allowed
     if n_bytes < NOGIL_BYTES:
         task(job, 0, n_chunks)
         return 0
     allowed = allowed_threads()
     if allowed > 1:
-        opened = True
+        store(&opened, True)
         if FR_TEAM:
             grow(allowed - 1)
     with nogil:
@@ -270,11 +309,12 @@ cdef void run_shared(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_byt
         work.regions[i].stop = n_chunks * (i + 1) // work.n_regions
     if FR_TEAM:
         team.work = &work
-        team.cpu = current_cpu()
+        store(&team.caller, thread_id())
+        store(&team.cpu, current_cpu())
         store(&team.slots, n_threads - 1)
         fetch_add_int(&team.announced, 1)
         if load(&team.sleepers) > 0:
-            futex_wake(&team.announced, 1 << 30)
+            futex_wake(&team.announced, ALL)
         claim_chunks(&work, 0)
         store(&team.slots, 0)
         for i in range(work.n_regions):

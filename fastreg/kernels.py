@@ -21,7 +21,7 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._arrays import check_array, check_like
-from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, owners_of, take_terms
+from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, have_custom, owners_of, take_terms
 from fastreg._penalty import PROFILES, Penalty, l2_loss
 from fastreg._rows import merge_rows
 
@@ -38,6 +38,7 @@ __all__ = [
     "evaluate",
     "get_config",
     "get_num_threads",
+    "have_custom",
     "l2_loss",
     "merge_rows",
     "owners_of",

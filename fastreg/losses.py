@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
-from fastreg.kernels import check_array, check_like, evaluate
+from fastreg.kernels import check_array, check_like, evaluate, have_custom
 from fastreg.terms import (
     Array,
     Gradients,
@@ -124,20 +124,20 @@ def value_and_gradients(
     if accumulate and out is None:
         raise ValueError("accumulate=True needs out: there is nothing to add to")
     live = live_terms(terms)
-    if not (out is None or isinstance(out, Mapping)):
+    if not (out is None or type(out) is dict or isinstance(out, Mapping)):
         raise TypeError(f"out must map the variables' names to arrays, such as {{'w': array}}, got {type(out).__name__}")
     result: Any = Gradients() if out is None else out
+    if not have_custom(live):
+        return evaluate(live, result, accumulate, out is None, None, _find_out), result
     values, bases = _custom_gradients(live, out if accumulate else None)
-    total = evaluate(live, result, accumulate, out is None, bases, lambda name: _find_out(result, name, live))
+    total = evaluate(live, result, accumulate, out is None, bases, _find_out)
     for value in values:
         total += value
     return total, result
 
 
-def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array] | None]:
+def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:
     """Return the values of the users' own regularizers and, by variable, `out` (or 0) plus their gradients."""
-    if not any([term.custom for term in terms]):
-        return [], None
     totals: dict[str, Array] = {}
 
     def total_of(term: RegularizationLoss) -> Array:
@@ -153,7 +153,7 @@ def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[f
     return add_custom(terms, total_of), totals
 
 
-def _find_out(out: Any, name: str, terms: list[RegularizationLoss]) -> Any:
+def _find_out(out: Any, name: str, terms: Sequence[Any]) -> Any:
     """Return the array for a variable, whose name may stand there with or without the ``:0`` of a graph's."""
     for spelling in spellings(name):
         if spelling in out:

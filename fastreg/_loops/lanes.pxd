@@ -11,7 +11,8 @@ from libc.string cimport memcpy, memset
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L1_KIND, L2_KIND, profile_value
-from fastreg._loops.rows cimport LANES, Streams, process_row
+from fastreg._loops.rows cimport Streams, process_row
+from fastreg._loops.rules cimport LANES
 
 cdef extern from "_loops/vector.h":
     const int FR_VECTOR                                # float64 elements of a vector

@@ -6,10 +6,7 @@ so the compiler need not ask which arrays share memory.
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
-from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, apply_rule, is_update, n_slots, takes_l1
-
-cdef enum:
-    LANES = 32
+from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, LANES, apply_rule, is_update, n_slots, takes_l1
 
 cdef struct Streams:           # the arrays that one pass walks over abreast, from the same element on
     void* weights              # IN, and OUT for an update

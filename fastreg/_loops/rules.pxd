@@ -8,6 +8,9 @@ To add one: docs/adding-a-penalty.md.
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport copysign, fabs, pow, real, soft_threshold, sqrt
 
+cdef enum:
+    LANES = 32                 # elements of a row, and sums that are formed side by side
+
 cdef enum:                     # constants of one item in one step, each rounded once to the dtype of the weights
     L1                         # the penalties' coefficients
     L2
@@ -147,17 +150,18 @@ cdef inline void proximal_gradient_descent(real* x, real* g, int width, real* c)
 
 cdef inline void proximal_adagrad(real* x, real* g, real* a, int width, real* c) noexcept nogil:
     """Duchi, Hazan and Singer 2011, by Duchi and Singer's step."""
-    cdef real[32] rate
+    cdef real[LANES] rate
+    cdef real one = 1          # a literal would be a double, and the division with it
     cdef int j
     for j in range(width):
         a[j] = a[j] + g[j] * g[j]
         rate[j] = c[RATE] / sqrt(a[j])
-        x[j] = soft_threshold(x[j] - g[j] * rate[j], rate[j] * c[L1_STRENGTH]) / (1 + rate[j] * c[L2_STRENGTH])
+        x[j] = soft_threshold(x[j] - g[j] * rate[j], rate[j] * c[L1_STRENGTH]) / (one + rate[j] * c[L2_STRENGTH])
 
 
 cdef inline void ftrl(real* x, real* g, real* a, real* b, int width, real* c) noexcept nogil:
     """McMahan et al. 2013: a is the accumulator, b the linear slot. The usual power of 1/2 is a square root."""
-    cdef real[32] before, after
+    cdef real[LANES] before, after
     cdef int j
     if c[EXPONENT] == 0.5:
         for j in range(width):

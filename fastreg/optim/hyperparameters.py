@@ -25,21 +25,16 @@ def check_number(value: object, name: str, least: float = -math.inf, below: floa
 
 
 class Hyperparameter:
-    """An attribute whose values pass through `check(value, name)`, which returns what is kept or raises."""
+    """An attribute whose values pass through `check(value, name)`, which returns what is kept or raises.
+
+    It is read from the instance directly, at the price of an ordinary attribute.
+    """
 
     def __init__(self, check: Callable[[Any, str], Any]) -> None:
         self._check = check
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self
-        try:
-            return instance.__dict__[self._name]
-        except KeyError:
-            raise AttributeError(self._name) from None
 
     def __set__(self, instance: Any, value: Any) -> None:
         instance.__dict__[self._name] = self._check(value, self._name)

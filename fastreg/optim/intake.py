@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from fastreg.kernels import Entry, merge_rows
 from fastreg.terms import Array, Parameter, RegularizationLoss, plain_name
 
@@ -46,7 +48,9 @@ def take_pairs(
         gradient, variable = pair
         if gradient is None:
             continue
-        array = variable.array if isinstance(variable, Parameter) else variable  # a face may mean something else by `value`
+        array = variable
+        if type(variable) is not np.ndarray and isinstance(variable, Parameter):
+            array = variable.array  # not `value`, by which a face over the core may mean something else
         if type(gradient) is tuple:
             entries.append(_rows_entry(name, array, gradient))
         else:
@@ -60,7 +64,7 @@ def _keys(variables: Mapping[Any, Any]) -> list[str]:
     names = list(variables)
     if not set(map(type, names)) <= {str}:
         raise TypeError(f"grads_and_variables must have names that are strings, not {names}")
-    return [plain_name(name) for name in names]
+    return [plain_name(name) if name.endswith(":0") else name for name in names]
 
 
 def _names(

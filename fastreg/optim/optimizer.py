@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, owners_of
+from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, have_custom, owners_of
 from fastreg.optim.hyperparameters import Hyperparameter, Schedule, check_number, flag, schedule
 from fastreg.optim.intake import take_pairs
 from fastreg.regularizers.custom import apply_prox, has_prox
@@ -72,7 +72,7 @@ class Optimizer:
     def at_step(self, name: str) -> float:
         """Return a hyperparameter as it is for the coming step, where it may be a function of the step."""
         value = getattr(self, name)
-        return check_number(value(self.iterations) if callable(value) else value, name, least=0)
+        return check_number(value(self.iterations), name, least=0) if callable(value) else float(value)
 
     def step_constants(self) -> dict[str, float]:
         """Return what the coming step computes with, by the names of the compiled rule's constants."""
@@ -129,7 +129,7 @@ class Optimizer:
         terms = [] if regularization is None else live_terms(regularization)
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
-        values = self._add_custom(terms, entries) if any([term.custom for term in terms]) else []
+        values = self._add_custom(terms, entries) if have_custom(terms) else []
         names = [entry.name for entry in entries]
         for entry, decay in zip(entries, self.decays(names, known), strict=True):
             entry.decay = decay

@@ -41,7 +41,7 @@ def calls(monkeypatch):
         return evaluate(arrays, pairs, names)
 
     monkeypatch.setattr(penalties, "evaluate", counted)
-    monkeypatch.setattr(penalties, "at_border", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
+    monkeypatch.setattr(penalties, "as_kernel_array", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))
     return seen
 
 
@@ -155,6 +155,58 @@ def test_what_changes_nothing_is_computed_first():
         sess.run(v.initializer)
         assert sess.run([step, loss, {"v": v}]) == [None, 1.0, {"v": pytest.approx([1.0, 1.0])}]
         assert sess.run(loss) == 0.25
+
+
+def run_once(op, *fetches):
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(op)
+        return [a.tolist() for a in sess.run(list(fetches))]
+
+
+@pytest.mark.parametrize(
+    "value", [lambda v: v, tf.identity, lambda v: v.read_value(), lambda v: tf.reshape(v, [2]), lambda v: v * 1.0]
+)
+@pytest.mark.parametrize("grouped", [tf.group, lambda *ops: list(ops)])
+def test_assignments_of_one_run_start_from_the_values_before_it(value, grouped):
+    a, b = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0])
+    assert run_once(grouped(a.assign(value(b)), b.assign(value(a))), a, b) == [[3.0, 4.0], [1.0, 2.0]]
+
+
+def test_a_step_starts_from_the_values_before_it_too():
+    a, b, c = tf.Variable([1.0, 2.0]), tf.Variable([3.0, 4.0]), tf.Variable([0.0, 0.0])
+    step = tf.train.GradientDescentOptimizer(0.5).apply_gradients([(b, a), (a, b)])
+    assert run_once(tf.group(step, c.assign(a)), a, b, c) == [[-0.5, 0.0], [2.5, 3.0], [1.0, 2.0]]
+
+
+def test_writes_that_wait_for_writes_are_made_together_as_well():
+    """Momentum by hand: all new velocities, then all new weights."""
+    a, b, m, n = (tf.Variable([x]) for x in (1.0, 3.0, 0.5, 0.25))
+    steps = [a.assign(a - m.assign(m + b) * b), b.assign(b - n.assign(n + a) * a)]
+    assert run_once(tf.group(*steps), a, b, m, n) == [[1 - 3.5 * 3], [3 - 1.25 * 1], [3.5], [1.25]]
+
+
+def test_additions_to_one_variable_all_count():
+    a = tf.Variable([1.0])
+    assert run_once(tf.group(a.assign_add([1.0]), a.assign_sub([4.0]), a.assign_add(a)), a) == [[-1.0]]
+
+
+def test_a_value_stays_what_it_was_when_computed():
+    v = tf.Variable([1.0])
+    before = tf.identity(v)
+    with tf.control_dependencies([v.assign([5.0])]):
+        both = tf.stack([before, tf.identity(v)])
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run(both).tolist() == [[1.0], [5.0]]
+
+
+def test_a_variable_can_be_read_in_the_run_that_initializes_it():
+    v = tf.Variable([1.0, 2.0])
+    with tf.control_dependencies([v.initializer]):
+        loss = tf.nn.l2_loss(v) + tf.reduce_sum(v.read_value())
+    with tf.Session() as sess:
+        assert sess.run(loss) == 5.5
 
 
 def test_deep_expressions_do_not_recurse():

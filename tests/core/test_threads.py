@@ -1,6 +1,7 @@
 """How many threads may work, and what threads, forks and exits must not break."""
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ import fastreg as fr
 
 needs_openmp = pytest.mark.skipif(not fr.get_config()["openmp"], reason="a build without OpenMP has one thread")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+needs_tasks = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux lists them")
 LARGE = 1 << 20  # elements that several threads share
 
 
@@ -111,7 +113,7 @@ def test_config_and_its_print(capsys):
 
 
 # ------------------------------------------------------------------------------------------------- small work, large work
-@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux lists them")
+@needs_tasks
 @needs_openmp
 def test_small_work_starts_no_threads_and_large_work_does(run_python):
     done = run_python(
@@ -332,70 +334,215 @@ def test_a_process_that_used_threads_exits_at_once(run_python, end, code):
 
 
 @needs_openmp
-def test_a_process_that_ends_while_its_first_threads_start_is_silent(run_python):
-    done = run_python(
-        PARALLEL
-        + """
-import threading
-start = threading.Thread.start
-def late(thread):
-    if thread is not caller:
-        print("starts", flush=True)
-        time.sleep(0.5)
-    start(thread)
-threading.Thread.start = late
-caller = threading.Thread(target=call, daemon=True)
-caller.start()
-time.sleep(0.2)
-""",
-        FASTREG_NUM_THREADS="3",
-    )
+@pytest.mark.parametrize("seconds", [0, 0.0001, 0.001, 0.01])
+def test_a_process_that_ends_while_its_first_threads_start_is_silent(run_python, seconds):
+    code = f"import threading\nthreading.Thread(target=call, daemon=True).start()\ntime.sleep({seconds})"
+    done = run_python(PARALLEL + code, FASTREG_NUM_THREADS="3")
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @needs_openmp
+@needs_tasks
 def test_threads_that_call_first_at_once_start_no_more_than_one_would(run_python):
     done = run_python(
         PARALLEL
         + """
 import threading
-class Slow(threading.Thread):
-    def __init__(self, *args, **kwargs):
-        time.sleep(0.1)
-        super().__init__(*args, **kwargs)
+def tasks():
+    return len(os.listdir("/proc/self/task"))
 callers = [threading.Thread(target=call) for _ in range(4)]
-before = threading.active_count()
-threading.Thread = Slow
+before = tasks()
 for caller in callers:
     caller.start()
 for caller in callers:
     caller.join()
-print(threading.active_count() - before <= 1)
+time.sleep(0.5)
+print(tasks() - before)  # two that work, and the one whose region they are in
 """,
         FASTREG_NUM_THREADS="3",
     )
-    assert done.stdout.split() == ["True"], done.stderr
+    assert done.stdout.split() == ["3"], done.stderr
 
 
 @needs_openmp
-def test_where_no_thread_is_to_be_had_a_call_works_alone(run_python):
+@pytest.mark.parametrize(
+    "leave",
+    [
+        "import builtins; builtins.late = Late()",
+        "late = Late()",
+        "import weakref; late = type('C', (), {})(); weakref.finalize(late, Late().__del__)",
+        "import threading; threading._register_atexit(Late().__del__)",
+    ],
+    ids=["builtins", "main", "finalize", "threads' exit"],
+)
+def test_a_first_large_call_may_come_as_the_interpreter_ends(run_python, leave):
     done = run_python(
         PARALLEL
-        + """
-import threading
-from twin.compare import assert_same
-from twin.penalties import Elastic
-def refuse(thread):
-    raise RuntimeError("can't start new thread")
-threading.Thread.start = refuse
-for _ in range(2):
-    assert_same(l2(w), Elastic(0.0, 0.7).value(w))
-    assert_same(l2.gradient(w), Elastic(0.0, 0.7).gradient(w))
-print("right")
+        + f"""
+class Late:
+    def __del__(self, call=call, write=os.write):
+        call()
+        write(1, b"called ")
+{leave}
 """,
         FASTREG_NUM_THREADS="3",
     )
-    assert (done.stdout.split(), done.stderr) == (["right"], "")
+    assert (done.returncode, set(done.stdout.split()), done.stderr) == (0, {"called"}, "")
+
+
+@needs_openmp
+def test_threads_start_where_pythons_are_replaced(run_python):
+    """As gevent and eventlet do: what should be a thread of its own runs when the one that starts it waits."""
+    done = run_python(
+        PARALLEL
+        + """
+import _thread, threading
+def in_turn(function, args=(), kwargs={}):
+    function(*args, **kwargs)
+    return 1
+_thread.start_new_thread = _thread.start_new = threading._start_new_thread = in_turn
+print(call() == call())
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True"], "")
+
+
+@needs_openmp
+@needs_tasks
+@pytest.mark.parametrize("room", range(8))
+def test_a_call_works_alone_where_the_system_gives_no_more_threads(run_python, room):
+    """OpenMP ends the process there. Root has no limit, and only root can become a user of whom nothing else runs."""
+    if os.geteuid() != 0 and room > 0:
+        pytest.skip("needs root, to become a user with no other process")
+    done = run_python(
+        PARALLEL
+        + f"""
+import resource
+before = l2(w)
+if os.geteuid() == 0:
+    os.setresuid(54_321, 54_321, 54_321)
+n = len(os.listdir("/proc/self/task"))
+resource.setrlimit(resource.RLIMIT_NPROC, (n + {room}, n + {room}))
+fr.set_num_threads(5)
+first = call()
+time.sleep(0.2)
+started = len(os.listdir("/proc/self/task")) - n
+print(call() == call() == first, started in (0, 5) and started <= {room})
+""",
+        FASTREG_NUM_THREADS="1",
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "True"], "")
+
+
+needs_processors = pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2,
+    reason="needs two processors, and Linux to pin threads",
+)
+
+
+@needs_openmp
+@needs_tasks
+@needs_processors
+def test_threads_stay_where_they_are_sent_from_outside(run_python):
+    """`taskset -a -p` sets the affinity of each thread."""
+    done = run_python(
+        PARALLEL
+        + """
+def send(processors):
+    for task in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(task), processors)
+def where():
+    return set().union(*(os.sched_getaffinity(int(task)) for task in os.listdir("/proc/self/task")))
+everywhere = os.sched_getaffinity(0)
+one, other = sorted(everywhere)[:2]
+call()
+time.sleep(0.3)  # until all have started
+for processors in ({one}, {other}, everywhere, {one}, {one, other}, {other}):
+    send(processors)
+    for _ in range(5):
+        call()
+        time.sleep(0.01)
+    print(where() <= processors)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    assert done.stdout.split() == ["True"] * 6, done.stderr
+
+
+@needs_openmp
+@needs_tasks
+@needs_processors
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="a filter of this machine's system calls")
+def test_threads_stay_where_they_are_if_the_system_does_not_say_where(run_python):
+    """Where there are more than 1024 processors, or under a filter of system calls as here, it does not."""
+    done = run_python(
+        PARALLEL
+        + """
+import ctypes, struct
+def instruction(code, if_true, if_false, k):
+    return struct.pack("HBBI", code, if_true, if_false, k)
+program = b"".join([
+    instruction(0x20, 0, 0, 0),             # load the number of the system call
+    instruction(0x15, 0, 1, 204),           # sched_getaffinity?
+    instruction(0x06, 0, 0, 0x00050000 | 1),  # then EPERM
+    instruction(0x06, 0, 0, 0x7FFF0000),    # else allow
+])
+code = ctypes.create_string_buffer(program)
+filter = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(code)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+everywhere = os.sched_getaffinity(0)
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, ctypes.c_void_p(ctypes.addressof(filter)), 0, 0):
+    print("no filter")
+    sys.exit()
+try:
+    os.sched_getaffinity(0)
+except OSError as error:
+    print(error.errno)
+def where():
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/status") as status:
+            yield next(line for line in status if line.startswith("Cpus_allowed_list:"))
+call()
+time.sleep(0.3)
+before = set(where())
+for processor in sorted(everywhere)[:2] * 3:
+    os.sched_setaffinity(0, {processor})
+    call()
+    time.sleep(0.01)
+    os.sched_setaffinity(0, everywhere)
+print(set(where()) == before)
+""",
+        FASTREG_NUM_THREADS="3",
+    )
+    if "no filter" in done.stdout:
+        pytest.skip("filters of system calls are not allowed here")
+    assert done.stdout.split() == ["1", "True"], done.stderr
+
+
+@needs_openmp
+@pytest.mark.parametrize("size", ["16k", "20k", "48k"])
+@pytest.mark.parametrize("isa", fr.get_config()["isas"])
+def test_openmps_stack_may_be_small(run_python, isa, size):
+    done = run_python(
+        PARALLEL
+        + """
+def step():
+    v = fr.Variable(w.copy(), name="v")
+    terms = fr.regularize({"v": v.value}, [("*", fr.l1_l2_regularizer(0.3, 0.7))])
+    losses = [rule.apply_gradients([(w, v)], regularization=terms) for rule in (fr.optim.Adam(), fr.optim.Ftrl(0.1)) * 10]
+    return repr(losses), v.value.tobytes()
+fr.set_num_threads(1)
+alone = step(), call()
+fr.set_num_threads(3)
+print((step(), call()) == alone)
+""",
+        FASTREG_ISA=isa,
+        OMP_STACKSIZE=size,
+    )
+    if "this CPU lacks it" in done.stderr:
+        pytest.skip("this CPU lacks it")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True"], "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -10,7 +10,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | dtypes, tensor_shape, errors | dtypes, shapes, errors |
 | graph | graphs, name scopes, operations, tensors |
 | conversion, common_shapes | what is made into a tensor; which shape a result has |
-| session | the order in which a run computes |
+| execution, session | the order in which a run computes; feeds and fetches |
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import Shape, dry_run, shown
-from fastreg.compat.v1.conversion import constant, convert_to_tensor
+from fastreg.compat.v1.conversion import constant, convert_list, convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.errors import InvalidArgumentError
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, make, name_scope
@@ -37,13 +37,13 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
 
 
 def placeholder_with_default(input: Any, shape: Any, name: str | None = None) -> Any:
-    """Return a tensor that may be fed, and else is `input`."""
+    """Return a tensor that is `input` unless it is fed."""
     x = convert_to_tensor(input)
     return make("PlaceholderWithDefault", name, [x], lambda a: a, x.dtype, shape, lambda op, g: [g])
 
 
 def shape_tensor(shape: Any) -> tuple[Tensor, Shape]:
-    """Return a shape as a tensor, and what is known of it."""
+    """Return a shape as a tensor, and the sizes in it that are known."""
     if isinstance(shape, (Tensor, list, tuple)) and _any_tensor(shape):
         return cast(convert_to_tensor(shape), "i4"), None
     known = TensorShape(shape)
@@ -99,8 +99,8 @@ def rank(input: Any, name: str | None = None) -> Any:
     return make("Rank", name, [convert_to_tensor(input)], lambda a: np.array(a.ndim, np.int32), "i4", ())
 
 
-def _moved(kind: str, x: Tensor, name: str | None, compute: Callable[..., Any], shape: Shape) -> Any:
-    """Make an operation that only rearranges: its gradient is put back where it came from."""
+def _rearranged(kind: str, x: Tensor, name: str | None, compute: Callable[..., Any], shape: Shape) -> Any:
+    """Make an operation that only rearranges elements; its gradient puts each element back where it came from."""
 
     def gradient(op: Operation, g: Tensor) -> list[Tensor]:
         def back(a: Any, like: Any) -> Any:
@@ -139,7 +139,7 @@ def _rearrangement(kind: str, prepare: Callable[..., Callable[[Any], Any]]) -> A
     def function(value: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
         x = convert_to_tensor(value)
         compute = prepare(*args, **kwargs)
-        return _moved(kind, x, name, compute, dry_run(compute, x))
+        return _rearranged(kind, x, name, compute, dry_run(compute, x))
 
     function.__name__ = kind.lower()
     return function
@@ -169,7 +169,7 @@ def _plain_key(key: Any) -> Any:
 
 
 def gather(params: Any, indices: Any, name: str | None = None, axis: int = 0) -> Any:
-    """Return rows (or what `axis` says) by their indices."""
+    """Return the rows of these indices; slices along another axis if `axis` is not 0."""
     x, rows = convert_to_tensor(params), convert_to_tensor(indices)
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:
@@ -195,8 +195,8 @@ def embedding_lookup(params: Any, ids: Any, partition_strategy: str = "mod", nam
 
 
 def concat(values: Any, axis: int, name: str = "concat") -> Any:
-    """Return tensors one after the other along `axis`."""
-    tensors = [convert_to_tensor(v) for v in values]
+    """Return the tensors joined along `axis`."""
+    tensors = convert_list(values, "ConcatV2")
     join = lambda *arrays: np.concatenate(arrays, axis)  # noqa: E731
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:

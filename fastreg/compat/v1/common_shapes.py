@@ -1,4 +1,4 @@
-"""What is known of a result's shape before a session runs, and what is wrong with shapes that do not fit.
+"""Which shape a result has, as far as it is known before a session runs, and the messages about shapes that do not fit.
 
 Knows tensors by their shapes and dtypes alone.
 """
@@ -33,7 +33,7 @@ def broadcast(x: Tensor, y: Tensor, kind: str, name: str) -> Shape:
 
 
 def mismatch(x: Tensor, y: Tensor) -> str | None:
-    """Say in what two shapes that must be equal differ; None if they need not."""
+    """Return how two shapes differ that must be equal; None if they may be equal."""
     a, b = x.shape.raw, y.shape.raw
     if a is None or b is None:
         return None
@@ -46,12 +46,12 @@ def mismatch(x: Tensor, y: Tensor) -> str | None:
 
 
 def shown(x: Tensor) -> str:
-    """Return what is known of a shape as TensorFlow's messages have it."""
+    """Return the known part of a shape in the form of TensorFlow's messages."""
     return "<unknown>" if x.shape.raw is None else "[" + ",".join("?" if d is None else str(d) for d in x.shape.raw) + "]"
 
 
 def dry_run(compute: Callable[..., Any], *tensors: Tensor) -> Shape:
-    """Return the shape of what `compute` gives, tried on arrays without memory; at two sizes where one is unknown."""
+    """Return the shape of the result of `compute`, tried on arrays without memory. Unknown sizes are tried as 6 and as 12."""
     if any(t.shape.raw is None for t in tensors):
         return None
     tried: list[tuple[int, ...]] = []

@@ -1,11 +1,12 @@
-"""What is made into a tensor: numbers, arrays, lists, variables.
+"""How numbers, arrays, lists and variables become tensors, and whether a tensor's dtype fits an operation.
 
-Knows graphs, dtypes and shapes; of operations it makes Const and Pack alone, and it knows
-which dtypes an operation takes only by what it is told.
+Knows graphs, dtypes and shapes. The only operations it makes are Const and Pack; callers say which dtypes theirs take.
 """
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,11 @@ from fastreg.compat.v1.tensor_shape import TensorShape
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = "Const", verify_shape: bool = False) -> Tensor:
-    """Return a tensor of a value: Python's floats and integers become float32 and int32, an array keeps its dtype."""
+    """Return a tensor of a value: Python's floats become float32, its integers int32 or int64, an array keeps its dtype."""
     wanted = None if dtype is None else as_dtype(dtype).dtype
     if value is None:
         raise ValueError("None values not supported.")
-    if isinstance(value, dict):
-        raise TypeError(
-            f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. "
-            "Consider casting elements to a supported type."
-        )
-    array = np.array(value)
-    if isinstance(value, (np.ndarray, np.generic)):
-        array = array if wanted is None else array.astype(wanted)
-    else:
-        if array.dtype.kind in "US":
-            array = array.astype(object)
-        if wanted is not None and wanted.kind in "iu" and array.dtype.kind == "f" and array.size:
-            raise TypeError(f"Expected {wanted}, got {value} of type '{type(np.ravel(array)[0].item()).__name__}' instead.")
-        default = {np.dtype("f8"): "f4", np.dtype("i8"): "i4"}.get(array.dtype, array.dtype)
-        array = array.astype(default if wanted is None else wanted)
+    array = np.array(value, wanted) if isinstance(value, (np.ndarray, np.generic)) else _array_of(value, wanted)
     if shape is not None:
         sizes: Any = TensorShape(shape).as_list()
         if verify_shape and list(array.shape) != sizes:
@@ -48,6 +35,55 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     array.flags.writeable = False
     out: Tensor = make("Const", name, [], lambda: array, array.dtype, array.shape)
     return out
+
+
+_FITTING: dict[str, Any] = {  # what a Python value may be where a dtype of this kind is wanted
+    "b": (bool, np.bool_),
+    "i": (numbers.Integral, np.bool_),
+    "u": (numbers.Integral, np.bool_),
+    "f": (numbers.Real, np.bool_),
+    "c": (numbers.Number, np.bool_),
+    "O": object,
+}
+
+
+def _array_of(value: Any, wanted: np.dtype[Any] | None) -> Any:
+    """Return a Python value as an array of the dtype that is wanted, or else of the one that TensorFlow infers."""
+    if wanted is not None:
+        for leaf in _leaves(value):
+            if not isinstance(leaf, _FITTING[wanted.kind]):
+                plain = leaf.item() if isinstance(leaf, np.generic) else leaf
+                raise TypeError(f"Expected {wanted}, got {plain!r} of type '{type(leaf).__name__}' instead.")
+    try:
+        array = np.array(value)
+    except ValueError:  # the lists within are of different lengths
+        array = np.array(None)
+    if wanted is None:
+        text = array.dtype.kind in "US"
+        if array.dtype == object or (text and not all(isinstance(leaf, (str, bytes)) for leaf in _leaves(value))):
+            raise TypeError(
+                f"Failed to convert object of type {type(value)} to Tensor. Contents: {value}. "
+                "Consider casting elements to a supported type."
+            )
+        if text:
+            wanted = np.dtype(object)
+        elif array.dtype == np.float64:
+            wanted = np.dtype(np.float32)
+        else:
+            fits = array.dtype == np.int64 and np.array_equal(array, array.astype(np.int32))
+            wanted = np.dtype(np.int32) if fits else array.dtype
+    elif array.dtype == np.uint64 and wanted.kind == "i":
+        raise OverflowError("Python int too large to convert to C long")
+    return array.astype(wanted)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield the values in nested lists."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        for item in value.ravel() if isinstance(value, np.ndarray) else value:
+            yield from _leaves(item)
+    else:
+        yield value
 
 
 def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
@@ -72,16 +108,37 @@ def _has_operand(value: Any) -> bool:
 
 
 def check_dtype(x: Tensor, parameter: str, allowed: str) -> None:
-    """Refuse a tensor that an operation has no arithmetic for; `allowed` are the dtypes' names as TensorFlow lists them."""
+    """Refuse a tensor whose dtype is not in `allowed`, a list of names as TensorFlow's message has it."""
     if x.dtype.base_dtype.name not in allowed.split(", "):
         kind = x.dtype.base_dtype.name
         raise TypeError(f"Value passed to parameter {parameter!r} has DataType {kind} not in list of allowed values: {allowed}")
 
 
+def check_same_dtype(tensors: Sequence[Tensor], parameter: str, kind: str) -> None:
+    """Refuse tensors of several dtypes, for an operation of this kind."""
+    if any(t.dtype.base_dtype != tensors[0].dtype.base_dtype for t in tensors):
+        names = ", ".join(t.dtype.base_dtype.name for t in tensors)
+        raise TypeError(f"Tensors in list passed to {parameter!r} of {kind!r} Op have types [{names}] that don't all match.")
+
+
+def convert_list(values: Sequence[Any], kind: str, dtype: Any = None) -> list[Tensor]:
+    """Return tensors of one dtype. A value that is not a tensor yet gets the dtype of the first tensor among them."""
+    wanted = next((as_dtype(v.dtype).base_dtype for v in values if isinstance(v, Operand)), dtype)  # type: ignore[attr-defined]
+    tensors: list[Tensor] = []
+    for value in values:
+        try:
+            tensors.append(value._as_tensor() if isinstance(value, Operand) else convert_to_tensor(value, wanted))
+        except (TypeError, ValueError):
+            tensors.append(convert_to_tensor(value))
+    check_same_dtype(tensors, "values", kind)
+    return tensors
+
+
 def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Any:
-    """Return the tensors in one more dimension."""
-    kind = next((as_dtype(v.dtype).base_dtype for v in values if isinstance(v, Operand)), dtype)  # type: ignore[attr-defined]
-    tensors = [convert_to_tensor(v, kind) for v in values]
+    """Return the tensors joined along a new axis."""
+    if axis == 0 and not any(_has_operand(v) for v in values):
+        return constant(values, dtype, name=name)
+    tensors = convert_list(values, "Pack", dtype)
     first = tensors[0].shape.raw
     shape = None if first is None else (*first[:axis], len(tensors), *first[axis:]) if axis >= 0 else None
 
@@ -92,7 +149,7 @@ def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) ->
 
 
 class IndexedSlices:
-    """A gradient that touches some rows only."""
+    """A gradient of some rows only."""
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self.values, self.indices, self.dense_shape = convert_to_tensor(values), convert_to_tensor(indices), dense_shape

@@ -12,7 +12,7 @@ import numpy as np
 
 
 class DType:
-    """A TensorFlow dtype over a NumPy one; `ref` marks a variable's own."""
+    """A TensorFlow dtype over a NumPy one; `ref` marks the dtype of a variable."""
 
     def __init__(self, dtype: np.dtype[Any], ref: bool = False) -> None:
         self.dtype, self._ref = dtype, ref

@@ -1,4 +1,4 @@
-"""The errors that TensorFlow has classes of its own for.
+"""Errors for which TensorFlow has its own classes.
 
 Knows nothing of the operations that raise them.
 """
@@ -25,4 +25,4 @@ class InvalidArgumentError(OpError):
 
 
 class OperatorNotAllowedInGraphError(TypeError):
-    """Python asked a tensor for what only its value has."""
+    """A tensor was used as a Python value, which it does not have before a session runs."""

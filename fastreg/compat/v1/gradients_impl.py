@@ -1,6 +1,6 @@
-"""tf.gradients: from sums of tensors back to what they are computed from, by each operation's own gradient.
+"""tf.gradients: from a tensor back to what it is computed from, by the gradient of each operation on the way.
 
-Knows no operation but for the sum of what several paths bring.
+Knows no particular operation but add_n, which sums what arrives on several paths.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def gradients(
     for op in order:
         if op in wanted or (op not in stops and any(t.op in leads for t in op.inputs)):
             leads.add(op)
-    parts: dict[Operation, list[Tensor]] = {}
+    arrived: dict[Operation, list[Tensor]] = {}
     with name_scope(name, "gradients", tops):
         for y, g in zip(tops, given, strict=True):
-            parts.setdefault(y.op, []).append(
+            arrived.setdefault(y.op, []).append(
                 ones_like(y, name="Fill") if g is None else convert_to_tensor(g, y.dtype.base_dtype)
             )
         for op in reversed(order):
-            if op not in leads or op not in parts:
+            if op not in leads or op not in arrived:
                 continue
-            if len(parts[op]) > 1:
-                parts[op] = [add_n(parts[op])]
+            if len(arrived[op]) > 1:
+                arrived[op] = [add_n(arrived[op])]
             if op in stops or not any(t.op in leads for t in op.inputs):
                 continue
             if op.gradient is None:
@@ -55,10 +55,10 @@ def gradients(
                     "tf.gradients of the regularization loss added"
                 )
             with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
-                for t, g in zip(op.inputs, op.gradient(op, parts[op][0]), strict=True):
+                for t, g in zip(op.inputs, op.gradient(op, arrived[op][0]), strict=True):
                     if g is not None and t.op in leads:
-                        parts.setdefault(t.op, []).append(g)
-    return [parts[x.op][0] if x.op in parts and x.op in leads else None for x in sources]
+                        arrived.setdefault(t.op, []).append(g)
+    return [arrived[x.op][0] if x.op in arrived and x.op in leads else None for x in sources]
 
 
 def _upstream(ops: list[Operation]) -> list[Operation]:

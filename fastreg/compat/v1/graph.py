@@ -3,7 +3,7 @@
 
 A tensor is the output of an operation; an operation holds its inputs and a NumPy function of them. Names, name scopes and
 collections are the core's: :class:`Graph` adds only what a session needs. Nothing here knows any particular operation, and
-nothing is computed here: of a session only the place is known where the default one is kept.
+nothing is computed here. Of sessions, only the stack of default ones stands here, for `eval` and `run`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class Graph(registry.Graph):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cells: list[list[Any]] = []  # of its variables; each session has values of its own for them
-        self.bound: Any = None  # the session whose values they hold now
+        self.cells: list[list[Any]] = []  # one for each variable; each session has its own values
+        self.bound: Any = None  # the session whose values the cells hold now
 
     def get_operations(self) -> list[Operation]:
         """Return the operations in the order in which they were made."""
@@ -64,12 +64,12 @@ class Graph(registry.Graph):
 
     @property
     def control_inputs(self) -> list[Operation]:
-        """What the operations that are made now in this thread wait for."""
+        """The operations that new operations of this thread will wait for."""
         return getattr(self._local, "control_inputs", [])
 
     @contextlib.contextmanager
     def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
-        """Let what is made within run after `control_inputs`; None clears them."""
+        """Let operations made in this block wait for `control_inputs`; None clears the list."""
         outer = self.control_inputs
         more = [operation_of(c) for c in control_inputs or ()]
         self._local.control_inputs = [] if control_inputs is None else outer + more
@@ -92,14 +92,14 @@ def get_default_graph() -> Graph:
 
 @contextlib.contextmanager
 def name_scope(name: str | None, default_name: str | None = None, values: Sequence[Any] | None = None) -> Iterator[str]:
-    """Prefix the names of what is made within; in the graph of `values` if there are tensors among them."""
+    """Prefix names made in this block; the graph is that of the tensors among `values`, if there are any."""
     graph = graph_of([v for v in values or () if isinstance(v, Operand)]) or get_default_graph()
     with graph.as_default(), graph.name_scope(default_name if name is None else name) as scope:
         yield scope
 
 
 def control_dependencies(control_inputs: Sequence[Any] | None) -> Any:
-    """Let what is made within run after `control_inputs`."""
+    """Let operations made in this block wait for `control_inputs`."""
     return get_default_graph().control_dependencies(control_inputs)
 
 
@@ -117,7 +117,7 @@ def graph_of(operands: Sequence[Any]) -> Graph | None:
 
 
 class Fused(NamedTuple):
-    """Another way to an operation's value: from `inputs`, without the operations in `skipped`."""
+    """Another way to compute an operation's value: from `inputs`, without computing the operations in `skipped`."""
 
     inputs: list[Tensor]
     skipped: list[Operation]
@@ -128,22 +128,22 @@ class Operation:
     """A node: a NumPy function of its inputs' values."""
 
     def __init__(
-        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], changes: bool = False
+        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], writes: bool = False
     ) -> None:
         self.graph, self.type, self.name, self.compute = graph, kind, name, compute
         self.inputs, self.control_inputs = list(inputs), list(graph.control_inputs)
         self.outputs: list[Tensor] = []
         self.gradient: Callable[..., Any] | None = None
-        self.gradient_scope = name + "_grad"  # what the gradient's own operations are named under
+        self.gradient_scope = name + "_grad"  # the name scope of the operations that compute the gradient
         self.penalty: Penalty | None = None
         self.fused: Fused | None = None
-        before = self.control_inputs + [t.op for t in self.inputs]
-        self.changes: bool = changes or any(op.changes for op in before)
+        self.writes = writes  # whether it writes to variables
+        self.reads = False  # whether it reads a variable: an operation that uses it gets the value at that moment
         graph.elements[name] = self
 
     @property
     def fusable(self) -> bool:
-        """Whether it is a penalty that a sum may compute together with others."""
+        """Whether it is a penalty that add_n may compute together with others."""
         return self.penalty is not None and not self.control_inputs
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
@@ -258,12 +258,12 @@ def make(
     dtype: Any,
     shape: Any,
     gradient: Callable[..., Any] | None = None,
-    changes: bool = False,
+    writes: bool = False,
     tensor: type[Tensor] = Tensor,
 ) -> Any:
-    """Make an operation and its tensor. A name that ends in a slash is a scope's own and is taken as it is."""
+    """Make an operation and its tensor. A name that ends in a slash is the name of a scope and is taken as it is."""
     graph = graph_of(inputs) or get_default_graph()
-    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, changes)
+    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, writes)
     op.gradient = gradient
     return tensor(op, as_dtype(dtype), shape)
 
@@ -273,11 +273,11 @@ def _op_name(graph: Graph, name: str) -> str:
 
 
 def make_operation(
-    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any]
+    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any], writes: bool = False
 ) -> Operation:
-    """Make an operation without a tensor that changes something, or only waits for others."""
+    """Make an operation without a tensor: one that writes to variables, or only waits for others."""
     graph = graph_of([*inputs, *after]) or get_default_graph()
-    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, True)
+    op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, writes)
     op.control_inputs += after
     return op
 

@@ -53,7 +53,7 @@ def _scaled(self: Any, shape: Any, kind: DType, part: Any) -> Any:
         return random_uniform(shape, -limit, limit, kind, self.seed)
     if self.distribution == "untruncated_normal":
         return random_normal(shape, 0.0, math.sqrt(scale), kind, self.seed)
-    # A normal cut at two deviations has this deviation itself.
+    # The standard deviation of a normal distribution cut at two standard deviations.
     return truncated_normal(shape, 0.0, math.sqrt(scale) / 0.87962566103423978, kind, self.seed)
 
 

@@ -37,9 +37,9 @@ def _unary(
         x = convert_to_tensor(x, name="x")
         if allowed is not None:
             check_dtype(x, "x", allowed)
-        rule = None if gradient is None else (lambda op, g: [gradient(op.inputs[0], op.outputs[0], g)])
-        kept = lambda a: np.asarray(compute(a)).astype(a.dtype, copy=False)  # noqa: E731
-        return make(kind, name or op_name or kind, [x], kept, x.dtype.base_dtype, x.shape, rule)
+        backward = None if gradient is None else (lambda op, g: [gradient(op.inputs[0], op.outputs[0], g)])
+        in_dtype_of_x = lambda a: np.asarray(compute(a)).astype(a.dtype, copy=False)  # noqa: E731
+        return make(kind, name or op_name or kind, [x], in_dtype_of_x, x.dtype.base_dtype, x.shape, backward)
 
     function.__name__ = kind.lower()
     return function
@@ -49,11 +49,11 @@ def _sigmoid(a: Any) -> Any:
     return 0.5 * (np.tanh(0.5 * a) + 1)
 
 
-# Functions whose value of an integer is no integer.
+# Functions whose values are not integers, even of integers.
 _inexact = functools.partial(_unary, allowed=f"{_FLOATS}, {_COMPLEX}")
 
 negative: Any = _unary("Neg", np.negative, lambda x, y, g: -g, allowed=_NUMBERS)
-sign: Any  # these are made below
+sign: Any  # gradients use these three, which are made below
 multiply: Any
 zeros_like: Any
 abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x), allowed=f"{_FLOATS}, int8, int16, int32, int64")
@@ -75,8 +75,8 @@ zeros_like = _unary("ZerosLike", np.zeros_like, lambda x, y, g: None, "zeros_lik
 ones_like = _unary("OnesLike", np.ones_like, lambda x, y, g: None, "ones_like")
 
 
-def _like(g: Tensor, x: Tensor) -> Tensor:
-    """Sum `g` over what broadcasting added to `x`."""
+def _summed_to(g: Tensor, x: Tensor) -> Tensor:
+    """Sum `g` over the axes that broadcasting added to `x`."""
     if g.shape.is_fully_defined() and g.shape == x.shape:
         return g
 
@@ -88,7 +88,7 @@ def _like(g: Tensor, x: Tensor) -> Tensor:
 
 
 def _operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    """Return `x` and `y` as tensors: one that is not a tensor yet takes the other's dtype, if it can."""
+    """Return `x` and `y` as tensors. One that is not a tensor yet gets the dtype of the other, if possible."""
     if not isinstance(x, Operand) and isinstance(y, Operand):
         y = convert_to_tensor(y)
         x = convert_to_tensor(x, y.dtype.base_dtype, name="x")
@@ -122,9 +122,9 @@ def _binary(
                     f"{x.dtype.base_dtype.name} of argument 'x'."
                 )
 
-            def rule(op: Operation, g: Tensor) -> list[Any]:
+            def backward(op: Operation, g: Tensor) -> list[Any]:
                 pair = gradient(*op.inputs, op.outputs[0], g)  # type: ignore[misc]
-                return [_like(part, x) for part, x in zip(pair, op.inputs, strict=True)]
+                return [_summed_to(part, x) for part, x in zip(pair, op.inputs, strict=True)]
 
             known = broadcast(x, y, kind, scope[:-1])
 
@@ -134,14 +134,15 @@ def _binary(
                 except ArithmeticError as error:
                     raise InvalidArgumentError(out.op, str(error)) from None
 
-            out = make(kind, scope, [x, y], checked, dtype or x.dtype.base_dtype, known, rule if gradient else None)
+            out = make(kind, scope, [x, y], checked, dtype or x.dtype.base_dtype, known, backward if gradient else None)
             return out
 
     function.__name__ = name
     return function
 
 
-def _chosen(better: Any) -> Any:
+def _extreme_gradient(better: Any) -> Any:
+    """Return the gradient of an elementwise extreme: all of it goes to the better operand, x where both are equal."""
     return lambda x, y, z, g: (g * cast(better(x, y), g.dtype), g * (1.0 - cast(better(x, y), g.dtype)))
 
 
@@ -151,7 +152,7 @@ def _pow_gradient(x: Any, y: Any, z: Any, g: Any) -> tuple[Any, Any]:
 
 
 def _of_integers(compute: Callable[..., Any], valid: Callable[[Any], Any], error: str) -> Callable[..., Any]:
-    """Let `compute` refuse integers whose second operand is not `valid`; NumPy warns and gives 0, or has another error."""
+    """Wrap `compute` to raise `error` for integers unless the second operand is `valid`; NumPy would give 0 or its own error."""
 
     def checked(a: Any, b: Any) -> Any:
         if b.dtype.kind in "iu" and not np.all(valid(b)):
@@ -180,8 +181,8 @@ pow = _binary(
     _pow_gradient,
     allowed=f"bfloat16, float32, float16, float64, int32, int64, {_COMPLEX}",
 )
-maximum = _binary("Maximum", "Maximum", np.maximum, _chosen(lambda x, y: x >= y))
-minimum = _binary("Minimum", "Minimum", np.minimum, _chosen(lambda x, y: x <= y))
+maximum = _binary("Maximum", "Maximum", np.maximum, _extreme_gradient(lambda x, y: x >= y))
+minimum = _binary("Minimum", "Minimum", np.minimum, _extreme_gradient(lambda x, y: x <= y))
 squared_difference = _binary(
     "SquaredDifference", "SquaredDifference", lambda a, b: (a - b) ** 2, lambda x, y, z, g: (2 * g * (x - y), 2 * g * (y - x))
 )
@@ -194,12 +195,12 @@ not_equal = _binary("NotEqual", "NotEqual", np.not_equal, dtype="?")
 logical_and = _binary("LogicalAnd", "LogicalAnd", np.logical_and, dtype="?")
 logical_or = _binary("LogicalOr", "LogicalOr", np.logical_or, dtype="?")
 
-# What the quotient of two integers is computed in.
+# In which dtype integers are divided.
 _QUOTIENTS = {"int8": "f4", "int16": "f4", "uint8": "f4", "uint16": "f4", "int32": "f8", "int64": "f8"}
 
 
 def truediv(x: Any, y: Any, name: str | None = "truediv") -> Any:
-    """Return x / y; of integers in floating point."""
+    """Return x / y; integers are divided in floating point."""
     with name_scope(name, "truediv", [x, y]) as scope:
         x, y = convert_to_tensor(x, name="x"), convert_to_tensor(y, name="y")
         kind = x.dtype.base_dtype
@@ -217,7 +218,7 @@ def divide(x: Any, y: Any, name: str | None = None) -> Any:
 
 
 def div(x: Any, y: Any, name: str | None = None) -> Any:
-    """Return x / y; of integers x // y."""
+    """Return x / y; integers are divided with rounding down."""
     with name_scope(name, "div", [x, y]) as scope:
         x = convert_to_tensor(x, name="x")
         y = convert_to_tensor(y, x.dtype.base_dtype, name="y")
@@ -230,7 +231,7 @@ def _divided(x: Any, y: Any, name: str) -> Any:
         return truediv(*_operands(x, y), name=scope)
 
 
-# An operator's operation is named after the operator: 2 * x is mul, tf.multiply(2, x) is Mul.
+# Operations of operators are named after the operator: 2 * x is mul, tf.multiply(2, x) is Mul.
 _OPERATORS = {
     "add": (add, "add"), "sub": (subtract, "sub"), "mul": (multiply, "mul"), "truediv": (_divided, "truediv"),
     "floordiv": (floordiv, "floordiv"), "mod": (floormod, "mod"), "pow": (pow, "pow"),
@@ -248,12 +249,12 @@ def where(condition: Any, x: Any, y: Any, name: str | None = None) -> Any:
     """Return `x` where the condition holds, else `y`."""
     c, a = convert_to_tensor(condition), convert_to_tensor(x)
     b = convert_to_tensor(y, a.dtype.base_dtype)
-    rule = lambda op, g: [None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)]  # noqa: E731
-    return make("Select", name, [c, a, b], np.where, a.dtype.base_dtype, a.shape, rule)
+    backward = lambda op, g: [None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)]  # noqa: E731
+    return make("Select", name, [c, a, b], np.where, a.dtype.base_dtype, a.shape, backward)
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
-    """Return `x` with another dtype; itself if it has that already."""
+    """Return `x` with another dtype, or `x` itself if it has that dtype already."""
     x, wanted = convert_to_tensor(x), as_dtype(dtype).base_dtype
     if x.dtype.base_dtype == wanted:
         return x
@@ -270,6 +271,6 @@ def to_float(x: Any, name: str = "ToFloat") -> Any:
 
 
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
-    """Return `t` with what is outside the limits put on them."""
+    """Return `t` with every element below the minimum or above the maximum replaced by that limit."""
     with name_scope(name, "clip_by_value", [t]) as scope:
         return maximum(minimum(t, clip_value_max, name="Minimum"), clip_value_min, name=scope)

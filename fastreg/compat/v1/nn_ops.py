@@ -1,6 +1,6 @@
-"""What layers are computed by: biases, softmax, convolution.
+"""The functions that layers compute: biases, softmax, convolution.
 
-They have no gradients, but for l2_normalize, which is made of functions that have one. Knows tensors alone: a layer's weights,
+Only l2_normalize has a gradient, as it is made of functions that have one. Knows tensors alone: a layer's weights,
 names and losses stand in layers.py.
 """
 
@@ -46,7 +46,7 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
 
 
 def conv_output(length: int | None, window: int, padding: str, stride: int, dilation: int) -> int | None:
-    """Return how many places a window has."""
+    """Return the number of positions of a window along an axis."""
     if length is None:
         return None
     wide = (window - 1) * dilation + 1

@@ -11,23 +11,21 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.common_shapes import mismatch, shown
-from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
+from fastreg.compat.v1.conversion import check_dtype, check_same_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Fused, Operation, Tensor, make
 from fastreg.compat.v1.math_ops import identity
 from fastreg.kernels import Penalty, Term, evaluate
 
 
 def add_n(inputs: Any, name: str | None = None) -> Any:
-    """Return the sum of a list of tensors. Its penalties are one call of the kernels, however many there are."""
+    """Return the sum of a list of tensors. All penalties in the list are computed by one call of the kernels."""
     if isinstance(inputs, Tensor) or not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape")
     tensors = [convert_to_tensor(t) for t in inputs]
     if len(tensors) == 1:
         return identity(tensors[0], name=name) if name else tensors[0]
     first = tensors[0]
-    if any(t.dtype.base_dtype != first.dtype.base_dtype for t in tensors):
-        names = ", ".join(t.dtype.base_dtype.name for t in tensors)
-        raise TypeError(f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{names}] that don't all match.")
+    check_same_dtype(tensors, "inputs", "AddN")
     for t in tensors[1:]:
         if differ := mismatch(first, t):
             raise ValueError(
@@ -66,14 +64,14 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
         scale = next((c for c in regularizer.coefficients if c), 0.0)
         raise TypeError(f"Expected {weights.dtype.base_dtype.name}, got {scale} of type 'float' instead.")
     kind = kind or type(regularizer).__name__
-    loss = make(kind, name or kind, [weights], at_border(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
-    slope = at_border(regularizer.gradient)
+    loss = make(kind, name or kind, [weights], as_kernel_array(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
+    gradient = as_kernel_array(regularizer.gradient)
 
     def by(a: Any, factor: Any) -> Any:
-        found = slope(a)
+        found = gradient(a)
         return found if factor == 1 else found * factor
 
-    # TensorFlow's parts, of which a penalty is the whole, name the gradient.
+    # In TensorFlow a penalty is several operations; its gradient is named after one of these.
     l1, l2 = regularizer.coefficients
     part = "AddN" if l1 and l2 else "Abs" if l1 else "L2Loss"
     if part == "AddN":
@@ -87,8 +85,8 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
     return loss
 
 
-def at_border(f: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Bring an array to the kernels' border: contiguous, and float16 by way of float32."""
+def as_kernel_array(f: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Let `f` have its array as the kernels need it: contiguous, and float16 as float32. The result has the array's dtype."""
 
     def compute(a: Any) -> Any:
         wide = np.asarray(a, np.float32 if a.dtype == np.float16 else None, order="A" if a.flags.f_contiguous else "C")
@@ -106,5 +104,5 @@ _L2_LOSS = _L2Loss()
 
 
 def l2_loss(t: Any, name: str | None = None) -> Any:
-    """Return sum(t**2) / 2: a penalty like the others, so that a sum of many is one call of the kernels."""
+    """Return sum(t**2) / 2. It is a penalty like the others: add_n computes many of them by one call of the kernels."""
     return penalty(_L2_LOSS, t, name, "L2Loss")

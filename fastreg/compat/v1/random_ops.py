@@ -1,6 +1,6 @@
-"""Random tensors, drawn anew at each run from the graph's generator or, with a seed, from one of their own.
+"""Random tensors, drawn anew at each run: from the graph's generator, or with a seed from a generator of the tensor.
 
-Knows distributions; which of them initializes what stands in init_ops.py.
+Knows distributions. What is initialized by which of them stands in init_ops.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ def _random(kind: str, draw: Callable[..., Any], shape: Any, dtype: Any, seed: i
     wanted, graph = as_dtype(dtype), get_default_graph()
     with name_scope(name, kind) as scope:
         sizes, known = shape_tensor(shape)
-    own = None if seed is None else np.random.default_rng(seed)
-    compute = lambda d: np.asarray(draw(own or graph.rng, tuple(int(n) for n in d))).astype(wanted.dtype)  # noqa: E731
+    generator = None if seed is None else np.random.default_rng(seed)
+    compute = lambda d: np.asarray(draw(generator or graph.rng, tuple(int(n) for n in d))).astype(wanted.dtype)  # noqa: E731
     return make(kind, scope, [sizes], compute, wanted, known)
 
 
@@ -49,7 +49,7 @@ def random_normal(
 def truncated_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "f4", seed: int | None = None, name: str | None = None
 ) -> Any:
-    """Return normal numbers of which those beyond two standard deviations are drawn again, anew at each run."""
+    """Return normal numbers drawn anew at each run; those beyond two standard deviations are drawn again."""
 
     def draw(rng: np.random.Generator, sizes: tuple[int, ...]) -> Any:
         out = rng.normal(size=sizes)

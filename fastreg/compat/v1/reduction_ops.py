@@ -54,10 +54,10 @@ def _reduction(kind: str, compute: Callable[..., Any], gradient: Callable[..., A
         keep = bool(keepdims or keep_dims)
         axes = _axes(axis, x.shape.ndims)
         if axes is None:
-            x.graph.unique_name("Const")  # the axes' own constant, which later names count
+            x.graph.unique_name("Const")  # TensorFlow makes a constant of the axes, which later names count
         reduced = _reduced(x.shape.raw, axes, True)
 
-        def rule(op: Operation, g: Tensor) -> list[Any]:
+        def backward(op: Operation, g: Tensor) -> list[Any]:
             def spread(t: Tensor) -> Tensor:
                 if keep:
                     return t
@@ -66,25 +66,26 @@ def _reduction(kind: str, compute: Callable[..., Any], gradient: Callable[..., A
 
             return [gradient(x, op.outputs[0], g, spread)]  # type: ignore[misc]
 
-        kept = lambda a: np.asarray(compute(a, axis=axes, keepdims=keep)).astype(dtype or a.dtype, copy=False)  # noqa: E731
+        in_dtype_of_x = lambda a: np.asarray(compute(a, axis=axes, keepdims=keep)).astype(dtype or a.dtype, copy=False)  # noqa: E731
         shape = _reduced(x.shape.raw, axes, keep)
-        return make(kind, name or kind, [x], kept, dtype or x.dtype.base_dtype, shape, rule if gradient else None)
+        return make(kind, name or kind, [x], in_dtype_of_x, dtype or x.dtype.base_dtype, shape, backward if gradient else None)
 
     return function
 
 
 def _wide(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Sum float32 in float64: not worse than TensorFlow, whatever the size."""
+    """Let `f` sum float32 in float64, so that the error does not grow with the size."""
     return lambda a, **kwargs: f(a, dtype=np.float64 if a.dtype.kind == "f" else a.dtype, **kwargs)
 
 
 def _mean(a: Any, axis: Any, keepdims: bool) -> Any:
     if a.dtype.kind == "f":
         return np.mean(a, axis, np.float64, keepdims=keepdims)
-    total = np.sum(a, axis, a.dtype, keepdims=keepdims).astype("u8" if a.dtype.kind == "u" else "i8")  # it wraps in a's dtype
+    total = np.sum(a, axis, a.dtype, keepdims=keepdims)  # as TensorFlow's sum, it wraps in the dtype of `a`
+    total = total.astype("u8" if a.dtype.kind == "u" else "i8")
     count = total.dtype.type(max(1, a.size // max(1, total.size)))
     down = total // count
-    return down + ((total < 0) & (down * count != total))  # towards 0, as C divides
+    return down + ((total < 0) & (down * count != total))  # rounded towards 0, as in C
 
 
 def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
@@ -93,10 +94,10 @@ def _mean_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
 
 
 def _extreme_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
-    def compute(a: Any, extreme: Any, slope: Any) -> Any:
+    def compute(a: Any, extreme: Any, gradient: Any) -> Any:
         hit = (a == extreme).astype(a.dtype)
         reduced = tuple(i for i, n in enumerate(extreme.shape) if n != a.shape[i])
-        return hit * slope / hit.sum(axis=reduced, keepdims=True)
+        return hit * gradient / hit.sum(axis=reduced, keepdims=True)
 
     return make("ExtremeGrad", None, [x, spread(y), spread(g)], compute, g.dtype, x.shape)
 

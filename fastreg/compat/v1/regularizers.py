@@ -24,7 +24,7 @@ __all__ = [
 
 
 def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Let what a factory of the core's returns be called with tensors, as with arrays; it stays what it is."""
+    """Let the regularizers of a factory of the core be called with tensors too; they stay the core's regularizers."""
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:

@@ -1,6 +1,6 @@
-"""Sessions: what is fetched is computed, once for each run, in an order that the dependencies and the rule below allow.
+"""Sessions: what may be fetched and fed, and whose values the variables hold.
 
-Knows operations by their inputs and functions alone: neither variables nor penalties.
+Knows variables by the cells that hold their arrays. In which order a run computes stands in execution.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.compat.v1.conversion import IndexedSlices
+from fastreg.compat.v1.execution import Run
 from fastreg.compat.v1.graph import Graph, Operand, Operation, Tensor, default_sessions, get_default_graph
 
 
@@ -54,7 +55,7 @@ class Session:
         self._closed = True
 
     def _bind(self) -> None:
-        """Put this session's values into the variables, and those of the session before aside."""
+        """Put this session's values into the variables' cells, and save those of the session before."""
         graph = self.graph
         if graph.bound is self:
             return
@@ -67,7 +68,8 @@ class Session:
     def run(self, fetches: Any, feed_dict: Any = None) -> Any:
         """Return the values of `fetches` - tensors, operations, variables, names, or lists, tuples and dicts of such.
 
-        What does not change a variable is computed first, so that a loss fetched beside a training step is the loss before it.
+        What changes no variable is computed first, so that a loss fetched beside a training step is the loss before it, and
+        assignments that do not wait for each other all start from the values before any of them.
         """
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
@@ -81,6 +83,12 @@ class Session:
                     f"lists, numpy ndarrays, or TensorHandles. For reference, the tensor object was {value} which was passed to "
                     f"the feed with key {tensor}."
                 )
+            if isinstance(value, int) and not _fits(value, tensor.dtype.dtype):
+                raise TypeError(
+                    f"Type of feed value {value} with type {type(value)} is not compatible with Tensor type "
+                    f"{tensor.dtype.as_numpy_dtype}. Try explicitly setting the type of the feed tensor to a larger type "
+                    "(e.g. int64)."
+                )
             array = np.asarray(value, tensor.dtype.dtype)
             if not tensor.shape.is_compatible_with(array.shape):
                 raise ValueError(
@@ -90,13 +98,7 @@ class Session:
         flat: list[Any] = []
         rebuild = _flatten(fetches, flat)
         elements = [self._element(fetch, "Fetch argument") for fetch in flat]
-        results: list[Any] = [None] * len(elements)
-        for i in sorted(range(len(elements)), key=lambda i: _op(elements[i]).changes):
-            op = _op(elements[i])
-            _compute(op, values)
-            if isinstance(elements[i], Tensor):
-                results[i] = _result(values[op])
-        return rebuild(iter(results))
+        return rebuild(iter(Run(self.graph, values).fetch(elements)))
 
     def _element(self, item: Any, what: str) -> Any:
         try:
@@ -133,14 +135,11 @@ class InteractiveSession(Session):
             default_sessions.stack.remove(self)
 
 
-def _op(element: Any) -> Operation:
-    op: Operation = element.op if isinstance(element, Tensor) else element
-    return op
-
-
-def _result(value: Any) -> Any:
-    array = np.array(value)
-    return array[()] if array.ndim == 0 else array
+def _fits(value: int, dtype: np.dtype[Any]) -> bool:
+    try:
+        return bool(dtype.type(value).item() == value)
+    except OverflowError:
+        return False
 
 
 def _flatten(fetches: Any, flat: list[Any]) -> Callable[[Iterator[Any]], Any]:
@@ -157,23 +156,3 @@ def _flatten(fetches: Any, flat: list[Any]) -> Callable[[Iterator[Any]], Any]:
         return _flatten([fetches.values, fetches.indices], flat)
     flat.append(fetches)
     return next
-
-
-def _compute(target: Operation, values: dict[Operation, Any]) -> None:
-    """Fill in the value of `target` and of all that it needs."""
-    stack = [target]
-    while stack:
-        op = stack[-1]
-        if op in values:
-            stack.pop()
-            continue
-        inputs, compute = op.inputs, op.compute
-        if op.fused and not any(skipped in values for skipped in op.fused.skipped):  # none was fed, or is known already
-            inputs, compute = op.fused.inputs, op.fused.compute
-        missing = [t.op for t in inputs if t.op not in values] + [c for c in op.control_inputs if c not in values]
-        if missing:
-            stack += missing
-            continue
-        value = compute(*[values[t.op] for t in inputs])
-        values[op] = value if value is None else np.asarray(value)
-        stack.pop()

@@ -36,15 +36,16 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
         if validate_shape is not False and (differ := mismatch(target, x)):
             raise ValueError(f"{differ} for {name or kind!r} (op: {kind!r}) with input shapes: {shown(target)}, {shown(x)}.")
 
-        def compute(*arrays: Any) -> Any:
-            value = arrays[-1] if combine is None else combine(*arrays)
+        def compute(value: Any) -> Any:
+            if combine is not None:
+                value = combine(read_cell(ref), value)
             if cell[0] is None or cell[0].shape != value.shape:
                 cell[0] = np.array(value, target.dtype.dtype, order="C")
-            else:  # in place, so that what is read in this run after it reads the new value
+            else:
                 cell[0][...] = value
             return cell[0]
 
-        return make(kind, name, [x] if combine is None else [target, x], compute, target.dtype, target.shape, changes=True)
+        return make(kind, name, [x], compute, target.dtype, target.shape, writes=True)
 
     return function
 

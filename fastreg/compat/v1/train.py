@@ -26,7 +26,7 @@ from fastreg.variables import get_variable_scope, trainable_variables
 
 
 class Optimizer:
-    """What the optimizers share; not to be made itself."""
+    """What all optimizers share; not to be instantiated."""
 
     GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
     _core: ClassVar[type[optim.Optimizer]]
@@ -123,7 +123,12 @@ class Optimizer:
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
-                f"Apply{self._core.__name__}", scope + "update/" if more else scope, [*tensors, *late.values()], compute, []
+                f"Apply{self._core.__name__}",
+                scope + "update/" if more else scope,
+                [*tensors, *late.values()],
+                compute,
+                [],
+                writes=True,
             )
             if more:
                 with control_dependencies([step]):
@@ -170,7 +175,7 @@ class Optimizer:
         if powers:
             rule.powers = float(powers[0]), float(powers[1])  # type: ignore[attr-defined]
         pairs: dict[str, tuple[Any, Any]] = {}
-        narrow: list[tuple[Any, Any]] = []  # float16 steps in float32
+        narrow: list[tuple[Any, Any]] = []  # float16 weights are stepped in float32
         for gradient, v in live:
             held = [read_cell(v), *(read_cell(self._slots[slot][v]) for slot in rule.slot_names)]
             wide = [a.astype(np.float32) for a in held] if held[0].dtype == np.float16 else held
@@ -178,10 +183,10 @@ class Optimizer:
             weights = wide[0]
             g = np.asarray(next(arrays), weights.dtype, order="C")
             if not isinstance(gradient, IndexedSlices):
-                pairs[v.op.name] = (g.copy() if np.may_share_memory(g, weights) else g, weights)
+                pairs[v.op.name] = (g, weights)
             elif not powers:
                 pairs[v.op.name] = ((g, next(arrays)), weights)
-            else:  # TensorFlow's Adam moves the slots of the other rows too, but decays only these
+            else:  # TensorFlow's Adam steps all rows, but decays only those of the gradient
                 rows = next(arrays)
                 if decay is not None and v.op.name in decays:
                     np.subtract.at(weights, rows, weights[rows] * weights.dtype.type(decay))
@@ -211,10 +216,10 @@ def _gradient(g: Any) -> Any:
 def _optimizer(core: type[optim.Optimizer], order: str) -> type[Optimizer]:
     """Make the optimizer over a rule of the core's, with TensorFlow's arguments in TensorFlow's order."""
     defaults = {"use_locking": False, "name": core.__name__, "accum_name": None, "linear_name": None}
-    own = inspect.signature(core.__init__).parameters
+    signature = inspect.signature(core.__init__).parameters
     parameters = [
         inspect.Parameter(
-            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else own[key].default
+            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=defaults[key] if key in defaults else signature[key].default
         )
         for key in order.split()
     ]
@@ -256,8 +261,8 @@ def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[
     base = base_optimizer._core
     core = type(base.__name__, (optim.DecoupledWeightDecay, base), {})
     weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    own = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
-    return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": own})
+    signature = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
+    return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": signature})
 
 
 def get_global_step(graph: Any = None) -> Any:

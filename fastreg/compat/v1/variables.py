@@ -34,7 +34,7 @@ ACCEPTED = {
 
 
 class VariableSynchronization(enum.Enum):
-    """When a distributed variable is brought together; here it never is apart."""
+    """When the copies of a distributed variable are combined; here there is one copy."""
 
     AUTO = 0
     NONE = 1
@@ -43,7 +43,7 @@ class VariableSynchronization(enum.Enum):
 
 
 class VariableAggregation(enum.Enum):
-    """How a distributed variable is brought together."""
+    """How the copies of a distributed variable are combined."""
 
     NONE = 0
     SUM = 1
@@ -112,6 +112,7 @@ class Variable(core.Variable, Operand):
                 self.register(self.cell, self.op.name, trainable, keys)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
+                self.op.reads = self._read.op.reads = True
         graph.cells.append(self.cell)
         self.constraint, self._loss, self._regularizer = constraint, None, None
         if regularizer is not None:
@@ -119,7 +120,7 @@ class Variable(core.Variable, Operand):
                 self._file(regularizer)
 
     def _file(self, regularizer: Any) -> None:
-        """Put the loss of `regularizer` in the place of the one there was."""
+        """Replace the variable's loss in the collection by that of `regularizer`."""
         loss = None if regularizer is None else loss_of(regularizer, self)
         listed = self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
         if self._loss is not None:
@@ -130,7 +131,7 @@ class Variable(core.Variable, Operand):
 
     @property
     def regularizer(self) -> Any:
-        """What its loss is made by; setting it puts another loss into the collection, None takes it out."""
+        """The regularizer of its loss. Setting it replaces the loss in the collection; None takes the loss out."""
         return self._regularizer
 
     @regularizer.setter
@@ -176,7 +177,7 @@ class Variable(core.Variable, Operand):
 
     @property
     def dtype(self) -> Any:
-        """The dtype, marked as a variable's own."""
+        """The dtype, marked as that of a variable."""
         return self.op.outputs[0].dtype
 
     @property
@@ -208,7 +209,7 @@ class Variable(core.Variable, Operand):
         return self._initial
 
     def initialized_value(self) -> Any:
-        """Return the value, or the initial one as long as there is none."""
+        """Return the value, or the initial value while the variable is not initialized."""
         cell = self.cell
         pick = lambda a: a if cell[0] is None else cell[0]  # noqa: E731
         return make("InitializedValue", None, [self._initial], pick, self._initial.dtype, self._initial.shape)
