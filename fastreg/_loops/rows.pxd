@@ -1,7 +1,7 @@
 """A row: up to LANES elements of each array, in registers from the first read to the last store.
 
 The only code that loads and stores elements for gradients and updates. A row is computed in local arrays before anything is stored,
-so the compiler need not ask which arrays share memory.
+so the compiler need not ask whether arrays share memory.
 """
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
