@@ -37,7 +37,7 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     Operation operation
     bint is_double
     void* weights              # IN, and OUT for an update
-    void* base                 # IN: what the penalty's gradient is added to; the given gradient of an update; the values to ASSIGN
+    void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
     void* slots[3]             # IN and OUT for an update
     Py_ssize_t size            # elements that are processed
@@ -78,6 +78,6 @@ cdef struct Job:
     Rule rule
 
 cdef struct Kernel:
-    # Both process the chunks start..stop-1 of a Job. The second writes only `square`: each chunk's sum of the total gradient's squares.
+    # Both process the chunks start..stop-1 of a Job. The second writes only `square`: of each chunk's total gradient.
     void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*measure_gradient)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil

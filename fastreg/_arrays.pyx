@@ -1,7 +1,7 @@
 """Floor 1: every check of an array happens here, before anything is written.
 
-Arrays are read through NumPy's C API at each call. No address is kept from call to call, so an array that was replaced, resized or
-retyped since the last call is read, or refused, as it is now. This file knows no regularizer and no variable.
+Arrays are read through NumPy's C API at each call. No address is kept from call to call, so an array that was replaced, resized
+or retyped since the last call is read, or refused, as it is now. This file knows no regularizer and no variable.
 """
 from libc.stdlib cimport free, malloc, qsort
 

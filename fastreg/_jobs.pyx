@@ -1,4 +1,7 @@
-"""Floor 1: run a job, a list of items, by the installed kernel, and fold the sums of its chunks. It knows no arrays and no names."""
+"""Floor 1: run a job, a list of items, by the installed kernel, and fold the sums of its chunks.
+
+It knows no arrays and no names.
+"""
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport malloc
 

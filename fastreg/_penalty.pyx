@@ -48,7 +48,7 @@ cdef object float64_scalar(double value):
 
 
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
-    """Return the value from the item's sums; `profiles` are those of this penalty in the item. A coefficient of 0 leaves its part out."""
+    """Return the value from the item's sums, where `profiles` are this penalty's. A coefficient of 0 leaves its part out."""
     cdef double value = 0.0
     cdef int k
     if reading.l1 != 0 and reading.l2 != 0:
@@ -123,7 +123,7 @@ cdef class Penalty:
         self.parts = ()
 
     cdef int read(self, Reading* reading) except -1:
-        """Add up the penalty and its parts as they are now, depth first, without recursion: sums of sums may be deeper than the C stack."""
+        """Add up the penalty and its parts as they are now, depth first. Sums of sums may be deeper than the C stack."""
         cdef list waiting
         cdef Penalty penalty
         reading.l1 = reading.l2 = 0.0

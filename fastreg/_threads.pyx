@@ -2,8 +2,8 @@
 
 Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.
 
-The team of threads is described in docs/design.md. `lend_region` keeps OpenMP's threads in one long region; the caller of a job waits
-only for workers that are inside a chunk.
+The team of threads is described in docs/design.md. `lend_region` keeps OpenMP's threads in one long region. The caller of a job
+waits only for workers that are inside a chunk.
 
 A worker says that it is inside before it asks whether there is a slot for its number, and the caller takes the slots away before
 it looks who is inside; with sequentially consistent operations either the worker finds no slot or the caller sees the worker.

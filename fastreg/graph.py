@@ -1,7 +1,7 @@
 """The registry: graphs, their collections, and the names in them (floor 2).
 
-A graph knows names and lists. It lists variables, loss terms and objects of a user's own, and reads nothing of them but the `name`
-by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
+A graph knows names and lists. It lists variables, loss terms and objects of a user's own, and reads nothing of them but the
+`name` by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Sums by lane, with the same bits on every instruction set, with any number of threads, at any address.
 
-The order of the additions, and the reasons for it: docs/design.md, "How a sum is formed". It is fixed: another order is another digest.
+The order of the additions is fixed, since the digests depend on it. What it is, and why: docs/design.md, "How a sum is formed".
 """
 from libc.math cimport fabs as fabs_double
 from libc.string cimport memcpy, memset

@@ -4,8 +4,8 @@
     gradient  phi'(m) with the sign of w, 0 at 0
     prox      argmin over z >= 0 of step * phi(z) + (z - m)**2 / 2, with the sign of w
 
-The elastic pair l1*m + l2/2*m**2 works in the dtype of the weights and is fused with every update rule. Every other profile is three
-functions of a float64 magnitude. The laws that they obey, and how to add one: docs/adding-a-penalty.md.
+The elastic pair l1*m + l2/2*m**2 works in the dtype of the weights and is fused with every update rule. Every other profile is
+three functions of a float64 magnitude. The laws that they obey, and how to add one: docs/adding-a-penalty.md.
 """
 from fastreg._abi cimport MCP, Profile
 from fastreg._loops.elements cimport copysign, real, soft_threshold, sqrt, with_sign

@@ -1,7 +1,7 @@
 """Update rules: one small function each, by the formulas of TensorFlow 1's training_ops.cc in the dtype of the weights.
 
-A rule gets rows that are loaded already: x the weights, g the total gradient, a, b and d the slots. It replaces the weights and the
-slots. `c` holds the constants of the step. The traits of the rules are read by the kernels and by the checks.
+A rule gets rows that are loaded already: x the weights, g the total gradient, a, b and d the slots. It replaces the weights and
+the slots. `c` holds the constants of the step. The traits of the rules are read by the kernels and by the checks.
 
 To add one: docs/adding-a-penalty.md.
 """

@@ -1,7 +1,7 @@
 """The protocols of a regularizer, and the only functions that call a user's own regularizer.
 
-The built-in regularizers follow the same protocols. So a user's own works wherever they do: in collections, in `value_and_gradients`
-and in every update rule.
+The built-in regularizers follow the same protocols. So a user's own works wherever they do: in collections, in
+`value_and_gradients` and in every update rule.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class SupportsGradient(Regularizer, Protocol):
     """A regularizer with a gradient, which `value_and_gradients` and the update rules need."""
 
     def gradient(self, weights: Array, /) -> Array:
-        """Return the gradient, of the weights' shape. It is read before the next call, so every call may return the same buffer."""
+        """Return the gradient, of the weights' shape. It is read at once, so every call may return the same buffer."""
         ...
 
 
