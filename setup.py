@@ -31,7 +31,7 @@ STRICT = [
     "-fno-unswitch-loops",
 ]
 
-# C's arithmetic and indexing, for what a .pxd inlines as well: with Python's division, a loop checks each divisor and stays scalar.
+# C's arithmetic and indexing, in each .pxd too: with Python's division a loop checks each divisor and stays scalar.
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,

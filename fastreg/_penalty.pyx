@@ -48,7 +48,7 @@ cdef object float64_scalar(double value):
 
 
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
-    """Return the value from the item's sums, where `profiles` are this penalty's. A coefficient of 0 leaves its part out."""
+    """Return the value from the sums of an item; `profiles` are those of the reading, as they lie in the item."""
     cdef double value = 0.0
     cdef int k
     if reading.l1 != 0 and reading.l2 != 0:
@@ -62,7 +62,9 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
     return value
 
 
-cdef int run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step, double* value) except -1:
+cdef int run_one(
+    Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step, double* value
+) except -1:
     """Run one operation over one array."""
     cdef Item item
     cdef Job job

@@ -303,7 +303,7 @@ def _flatten(terms: Any) -> list[RegularizationLoss]:
 
 
 def add_custom(
-    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array | None], skip_prox: bool = False
+    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array], skip_prox: bool = False
 ) -> list[float]:
     """Ask the users' own regularizers for their values and gradients, in the terms' order.
 

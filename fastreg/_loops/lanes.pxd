@@ -188,11 +188,16 @@ cdef inline void add_tail(double* absolute, double* square, real* w, int n, int 
                 wide_store(square + at, wide_add(wide_load(square + at), s[k]))
 
 
+cdef inline double value_of_element(real w, Profile* p, int kind) noexcept nogil:
+    return profile_value(fabs_double(w), p, kind)
+
+
 cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, int kind) noexcept nogil:
     """Sum a profile's values over a block by lane: in float64, four rows at a time, the end padded with zeros."""
     cdef real[4 * LANES] padded
     cdef double[LANES] sums
     cdef real* rows
+    cdef double first, second
     cdef Py_ssize_t group, i
     cdef int j
     for j in range(LANES):
@@ -205,11 +210,9 @@ cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, i
             memset(padded + (n - i), 0, (4 * LANES - (n - i)) * sizeof(real))
             rows = padded
         for j in range(LANES):
-            sums[j] += (
-                profile_value(fabs_double(rows[j]), p, kind) + profile_value(fabs_double(rows[LANES + j]), p, kind)
-            ) + (
-                profile_value(fabs_double(rows[2 * LANES + j]), p, kind) + profile_value(fabs_double(rows[3 * LANES + j]), p, kind)
-            )
+            first = value_of_element(rows[j], p, kind) + value_of_element(rows[LANES + j], p, kind)
+            second = value_of_element(rows[2 * LANES + j], p, kind) + value_of_element(rows[3 * LANES + j], p, kind)
+            sums[j] += first + second
     for j in range(LANES):
         lanes[j] = sums[j]
 
@@ -246,17 +249,3 @@ cdef inline double fold_lanes(double* lanes, int blocks) noexcept nogil:
     for k in range(4 // FR_VECTOR):
         store_vector(last + k * FR_VECTOR, add(x[k], x[k + 4 // FR_VECTOR]))
     return (last[0] + last[2]) + (last[1] + last[3])
-
-
-cdef inline double fold(double* sums, Py_ssize_t n) noexcept nogil:
-    """Fold the sums of n chunks in place in a tree of neighbours; an odd last one is carried up."""
-    cdef Py_ssize_t i
-    if n == 0:
-        return 0.0
-    while n > 1:
-        for i in range(n // 2):
-            sums[i] = sums[2 * i] + sums[2 * i + 1]
-        if n % 2:
-            sums[n // 2] = sums[n - 1]
-        n = (n + 1) // 2
-    return sums[0]

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import Schedule, check_number
-from fastreg.optim.rules import Adam, Momentum
 from fastreg.optim.optimizer import Optimizer
+from fastreg.optim.rules import Adam, Momentum
 
 DecayRules: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 

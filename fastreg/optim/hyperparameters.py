@@ -40,17 +40,17 @@ class Hyperparameter:
         instance.__dict__[self._name] = self._check(value, self._name)
 
 
-def number(least: float = -math.inf, below: float = math.inf) -> Hyperparameter:
+def number(least: float = -math.inf, below: float = math.inf) -> Any:
     """Return a hyperparameter that is a number within bounds."""
     return Hyperparameter(lambda value, name: check_number(value, name, least, below))
 
 
-def flag() -> Hyperparameter:
+def flag() -> Any:
     """Return a hyperparameter that is true or false."""
     return Hyperparameter(lambda value, name: bool(value))
 
 
-def schedule() -> Hyperparameter:
+def schedule() -> Any:
     """Return a hyperparameter that is a number of at least 0 or a function of the step."""
 
     def check(value: Any, name: str) -> Schedule:
@@ -61,7 +61,7 @@ def schedule() -> Hyperparameter:
     return Hyperparameter(check)
 
 
-def strength() -> Hyperparameter:
+def strength() -> Any:
     """Return a hyperparameter like `schedule`, with TensorFlow's message for a negative number."""
 
     def check(value: Any, name: str) -> Schedule:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -45,10 +45,10 @@ class Optimizer:
     that the rule computes with.
     """
 
-    rule: ClassVar[str]
-    slot_names: ClassVar[tuple[str, ...]] = ()
+    rule: str
+    slot_names: tuple[str, ...] = ()
     learning_rate = schedule()
-    clip_norm = Hyperparameter(_check_clip_norm)
+    clip_norm: Any = Hyperparameter(_check_clip_norm)
     check_finite = flag()
 
     def __init__(self, learning_rate: Schedule, *, clip_norm: float | None = None, check_finite: bool = False) -> None:

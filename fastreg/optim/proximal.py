@@ -133,8 +133,8 @@ class Ftrl(Proximal):
 
     rule = "ftrl"
     slot_names = ("accum", "linear")
-    learning_rate_power = Hyperparameter(_check_power)
-    initial_accumulator_value = Hyperparameter(_check_accumulator_value)
+    learning_rate_power: Any = Hyperparameter(_check_power)
+    initial_accumulator_value: Any = Hyperparameter(_check_accumulator_value)
     l2_shrinkage_regularization_strength = strength()
 
     def __init__(

@@ -63,7 +63,7 @@ def check_accumulator_value(value: Any, name: str) -> Any:
 class Accumulating(Optimizer):
     """Rules whose first slot is a sum of squared gradients with a start value that is an argument."""
 
-    initial_accumulator_value = Hyperparameter(check_accumulator_value)
+    initial_accumulator_value: Any = Hyperparameter(check_accumulator_value)
 
     def __init__(self, learning_rate: Schedule, initial_accumulator_value: float, **options: Any) -> None:
         super().__init__(learning_rate, **options)
@@ -115,7 +115,7 @@ class RMSProp(Optimizer):
     """
 
     rule = "rmsprop"
-    slot_names = ("rms", "momentum")
+    slot_names: tuple[str, ...] = ("rms", "momentum")
     decay = number(least=0)
     momentum = number()
     epsilon = number(least=0)
@@ -137,7 +137,7 @@ class RMSProp(Optimizer):
 
     @property
     def centered(self) -> bool:
-        """Whether the variance takes the place of the mean square. It decides on the slots, so set it before the first step."""
+        """Whether the variance takes the place of the mean square; fixed from the first step on, as the slots are."""
         return self.rule == "centered_rmsprop"
 
     @centered.setter

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from fastreg.graph import Graph
-from fastreg.terms import Regularizer
 from fastreg.partitions import check_partitions, sliced_axis, slices
+from fastreg.terms import Regularizer
 from fastreg.variables.initializers import PartitionInfo
 from fastreg.variables.partitioned import PartitionedVariable
 from fastreg.variables.variable import Variable
