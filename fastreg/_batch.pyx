@@ -379,7 +379,7 @@ def owners_of(list entries, list terms):
         place = places.get(memory_of(w))
         if place is None or not cnp.PyArray_SAMESHAPE(w, (<Entry>entries[place]).weights):
             names = [entry.name for entry in entries]
-            raise ValueError(f"term {item.name!r} is over an array that is not updated here: {names}")
+            raise ValueError(f"term {getattr(item, "name", term.variable_name)!r} is over an array that is not updated here: {names}")
         owners.append(place)
     return owners
 
@@ -406,7 +406,7 @@ cdef class State:
         self.placed = {} if placed is None else placed
 
     def __reduce__(self):
-        return State, (self.iterations, self.slots, self.placed)
+        return State, (self.iterations, self.slots)  # a copy's arrays are other ones, which are placed anew
 
 
 cdef class Step:

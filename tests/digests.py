@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from kernel_calls import evaluate
-from optimizers import BOTH, L1, L2, POWER, TENSORFLOW, VARIANTS, make, rule_of, slots_of
+from optimizers import BOTH, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES
 from twin import compare
 from twin.forms import expected, outcomes
 from twin.inputs import SIZES, weights
-from twin.penalties import Elastic, Penalty
+from twin.penalties import Elastic, Mcp, Penalty, Sum
 from twin.steps import Stepper
 from twin.sums import CHUNK
 
@@ -116,15 +116,22 @@ def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str)
 # ----------------------------------------------------------------------------------------------------------- update rules
 STEPPED = {"a": ((70_001,), np.float32), "b": ((513,), np.float64), "c": ((40, 41, 43), np.float32), "d": ((90_000,), np.float64)}
 ROWS = range(0, 40, 2)  # of "c"
-PENALTIES = {"b": Elastic(0.0, 0.5), "c": Elastic(0.25, 0.0), "*": Elastic(0.25, 0.5)}
+ELASTIC = {"b": (L2, Elastic(0.0, 0.5)), "c": (L1, Elastic(0.25, 0.0)), "*": (BOTH, Elastic(0.25, 0.5))}
+PROFILES = {
+    "c": (fr.mcp_regularizer(0.3, gamma=3.0), Mcp(0.3, 3.0)),
+    "*": (
+        fr.sum_regularizer([L2, fr.mcp_regularizer(0.7, gamma=0.25)]),
+        Sum(Elastic(0.0, 0.5), (Mcp(0.7, 0.25),)),
+    ),
+}
 CLIP_NORM = 100.0
 
 
-def rules_by_kernels(variants, put=np.copy):
+def rules_by_kernels(penalties, variants, put=np.copy):
     """Yield losses, weights and slots of two steps by these rules."""
     for variant in variants:
         arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
-        terms = fr.regularize(arrays, [("b", L2), ("c", L1), ("*", BOTH)])
+        terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in penalties.items()])
         optimizer = make(variant, clip_norm=CLIP_NORM)
         found = {}
         for step in (1, 2):
@@ -134,25 +141,42 @@ def rules_by_kernels(variants, put=np.copy):
         yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
 
 
-def rules_by_twin(variants):
+def rules_by_twin(penalties, variants):
     """Yield the same in NumPy."""
     for variant in variants:
         arrays = {key: weights(shape, dtype) for key, (shape, dtype) in STEPPED.items()}
-        penalties = {key: PENALTIES.get(key, PENALTIES["*"]) for key in arrays}
+        twins = {key: penalties.get(key, penalties["*"])[1] for key in arrays}
         stepper = Stepper(rule_of(variant), VARIANTS[variant], CLIP_NORM)
         found = {}
         for step in (1, 2):
             gradients = {key: weights(w.shape, w.dtype, step) for key, w in arrays.items()}
             gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
-            found[f"loss {step}"] = stepper.step(gradients, arrays, penalties)
+            found[f"loss {step}"] = stepper.step(gradients, arrays, twins)
         slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
         yield found | dict(sorted({**arrays, **slots}.items()))
 
 
-def of_rules(variants: Sequence[str], golden: str | None, large: Sequence[str], twin=rules_by_twin, named=True) -> Digest:
-    """Return the row of some update rules; `large` are those that are stepped again and again."""
-    covers = frozenset(map(rule_of, variants))
-    return Digest(covers, rules_by_kernels, twin, golden, cases=variants, large=large, small=large, named=named)
+def of_rules(
+    variants: Sequence[str],
+    golden: str | None,
+    large: Sequence[str],
+    penalties: Mapping[str, tuple[Any, Penalty]] = ELASTIC,
+    named: bool = True,
+) -> Digest:
+    """Return the row of some update rules; `large` are those that are stepped again and again.
+
+    Without a golden digest there is no twin either.
+    """
+    return Digest(
+        covers=frozenset(map(rule_of, variants)),
+        by_kernels=partial(rules_by_kernels, penalties),
+        by_twin=partial(rules_by_twin, penalties) if golden else None,
+        golden=golden,
+        cases=variants,
+        large=large,
+        small=large,
+        named=named,
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------------ table
@@ -166,13 +190,28 @@ DIGESTS = {
         },
         golden="b28aba0bbfa78389bfb39ad013f6150604043537972e54139cd33850da7de8e3",
     ),
+    "mcp": of_penalties(
+        "mcp",
+        {
+            Mcp(0.3, 0.25): fr.mcp_regularizer(0.3, gamma=0.25),
+            Mcp(0.3, 3.0): fr.mcp_regularizer(0.3, gamma=3.0),
+            Mcp(2.0, 8.0): fr.mcp_regularizer(2.0, gamma=8.0),
+        },
+        golden="87e5e8bf59d5492296a32f315e1cbf8780288a99ecb1c07ebdce409306649946",
+    ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],
         golden="bf1b708be9ff9d9a6bfa049b710f70bbefbfd7d040d9d41ee844b548431c2c7b",
         large=["Adam", "Momentum nesterov"],
         named=False,
     ),
-    "powers": of_rules([POWER], golden=None, large=[POWER], twin=None),
+    "rules with profiles": of_rules(
+        [variant for variant in TENSORFLOW["rules"] if variant not in PROXIMAL] + ["ProximalGradientDescent plain"],
+        golden="9e165cda0d531564664b62c76fccd65b5890af55446cc7ed6550abbf27bb68f7",
+        large=["Adam", "ProximalGradientDescent plain"],
+        penalties=PROFILES,
+    ),
+    "powers": of_rules([POWER], golden=None, large=[POWER]),
 }
 
 

@@ -1,7 +1,7 @@
 """The tests' only calls of the core's inner functions, so that another form of these is a change of this file alone."""
 
 from fastreg import kernels
-from fastreg.kernels import PROFILES, RULES, Penalty, Term, check_array
+from fastreg.kernels import PROFILES, RULES, Entry, Penalty, State, Step, Term, check_array
 
 __all__ = [
     "COMPILED_DOCS",
@@ -10,17 +10,22 @@ __all__ = [
     "Penalty",
     "check_array",
     "compiled_rule",
+    "entry",
     "evaluate",
+    "evaluate_terms",
     "penalty",
     "penalty_classes",
     "set_pair",
+    "set_parts",
+    "step",
+    "term",
 ]
 
 COMPILED_DOCS = "fastreg._penalty"  # the compiled module whose docstrings hold examples
 
 
 def compiled_rule(optimizer):
-    """Return the name of the compiled rule behind a class of fastreg.optim."""
+    """Return the name of the compiled rule of an optimizer."""
     return optimizer.rule
 
 
@@ -29,17 +34,42 @@ def penalty_classes():
     return {kind for kind in Penalty.__subclasses__() if kind.__module__.startswith("fastreg.regularizers")}
 
 
-def set_pair(penalty, l1, l2, parts=()):
+def set_pair(penalty, l1, l2):
     """Set the coefficients of a Penalty."""
     penalty._set(l1, l2)
+
+
+def set_parts(penalty, parts):
+    """Set what is added to a Penalty."""
     penalty._set_parts(parts)
+
+
+def term(array, penalty, name="w"):
+    """Return a term over a bare array."""
+    return Term.over(array, penalty, name)
 
 
 def evaluate(arrays, penalties, names, outs=None, accumulate=False):
     """Evaluate terms over bare arrays; `outs` has one entry for each term."""
-    terms = [Term.over(array, penalty, name) for array, penalty, name in zip(arrays, penalties, names, strict=True)]
-    gradients = None if outs is None else dict(zip(names, outs, strict=True))
+    terms = [term(*each) for each in zip(arrays, penalties, names, strict=True)]
+    return evaluate_terms(terms, None if outs is None else dict(zip(names, outs, strict=True)), accumulate)
+
+
+def evaluate_terms(terms, gradients=None, accumulate=False):
+    """Evaluate a list of terms; `gradients` has an array for each name."""
     return kernels.evaluate(terms, gradients, accumulate)
+
+
+def entry(weights, gradient, rows=None, slots=(), name="w"):
+    """Return one variable of a step."""
+    found = Entry(name, weights, gradient, rows)
+    found.slots = slots
+    return found
+
+
+def step(rule, entries, terms=()):
+    """Do a step with a rate of 1; return the terms' loss."""
+    return Step(rule, {"rate": 1.0}, entries, list(terms)).commit(State(), {})
 
 
 def penalty(twin):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twin.penalties import Elastic
+from twin.penalties import Elastic, Mcp
 
 import fastreg as fr
 
@@ -31,5 +31,8 @@ PENALTIES = {
         Elastic(1.0, 0.75),
     ),
     "off": (switched_off(), Elastic(0.0, 0.0)),
+    "mcp": (fr.mcp_regularizer(0.3, gamma=3.0), Mcp(0.3, 3.0)),
+    "mcp, a step past gamma": (fr.mcp_regularizer(0.7, gamma=0.25), Mcp(0.7, 0.25)),
+    "sum of an mcp": (fr.sum_regularizer([fr.mcp_regularizer(0.3, gamma=3.0)]), Mcp(0.3, 3.0)),
 }
 penalties = pytest.mark.parametrize(("regularizer", "twin"), PENALTIES.values(), ids=PENALTIES)

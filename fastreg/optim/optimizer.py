@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -67,7 +68,9 @@ class Optimizer:
 
     @iterations.setter
     def iterations(self, iterations: int) -> None:
-        self._state.iterations = iterations
+        if not isinstance(iterations, numbers.Integral) or isinstance(iterations, bool) or iterations < 0:
+            raise ValueError(f"iterations must be a whole number of at least 0, got {iterations!r}")
+        self._state.iterations = int(iterations)
 
     def at_step(self, name: str) -> float:
         """Return the number that a hyperparameter is for the coming step; it may be a function of the step."""

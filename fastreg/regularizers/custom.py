@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 Array: TypeAlias = NDArray[Any]
 
 
+@runtime_checkable
 class Regularizer(Protocol):
     """A function of the weights. This is enough for values."""
 
@@ -95,10 +96,12 @@ def has_prox(regularizer: Any) -> bool:
 def apply_prox(regularizer: Any, weights: Array, step: float, of: str) -> Array:
     """Return the prox of a user's own regularizer, as a new array like the weights."""
     out = np.empty_like(weights, subok=False)
-    result = regularizer.prox(weights, step, out=out) if _accepts(regularizer.prox, "out") else regularizer.prox(weights, step)
-    if result is not None and result is not out:
-        _check_shape(result, weights, "prox", of)
-        np.copyto(out, result, casting="same_kind")
+    fills = _accepts(regularizer.prox, "out")
+    result = regularizer.prox(weights, step, out=out) if fills else regularizer.prox(weights, step)
+    if result is out or (fills and result is None):
+        return out
+    _check_shape(result, weights, "prox", of)
+    np.copyto(out, result, casting="same_kind")
     return out
 
 

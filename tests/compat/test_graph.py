@@ -36,9 +36,9 @@ def calls(monkeypatch):
     seen = []
     evaluate = penalties.evaluate
 
-    def counted(arrays, pairs, names):
-        seen.append(len(arrays))
-        return evaluate(arrays, pairs, names)
+    def counted(terms):
+        seen.append(len(terms))
+        return evaluate(terms)
 
     monkeypatch.setattr(penalties, "evaluate", counted)
     monkeypatch.setattr(penalties, "as_kernel_array", lambda f: lambda a: pytest.fail("a penalty was computed by itself"))

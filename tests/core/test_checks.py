@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from kernel_calls import check_array, evaluate, penalty, set_pair
+from kernel_calls import RULES, check_array, entry, evaluate, evaluate_terms, penalty, set_parts, step, term
 from twin.inputs import weights
 from twin.penalties import Elastic
 
@@ -249,27 +249,172 @@ def test_two_variables_of_one_name_are_refused():
     assert (outs[0] == 9).all() and (outs[1] == 9).all()
 
 
-@pytest.mark.parametrize("short", range(3))
-def test_lists_of_different_length_are_refused(short):
-    lists = [[np.ones(3)] * 2, [fr.l2_regularizer(0.5)] * 2, ["w", "v"]]
-    lists[short] = lists[short][:1]
-    with pytest.raises(ValueError, match="one entry for each term"):
-        evaluate(*lists)
-    with pytest.raises(ValueError, match="one entry for each term"):
-        evaluate([np.ones(3)], [fr.l2_regularizer(0.5)], ["w"], [])
+NO_TERMS = [None, 0.5, "w", np.ones(3), fr.l2_regularizer(0.5)]
 
 
-@pytest.mark.parametrize("bad", [None, 0.5, abs, fr.no_regularizer], ids=repr)
-def test_only_penalties_are_evaluated(bad):
-    out = np.full(3, 9.0)
+@pytest.mark.parametrize("bad", NO_TERMS, ids=lambda x: type(x).__name__)
+def test_only_terms_are_evaluated_and_stepped(bad):
+    w, out, good = np.ones(3), np.full(3, 9.0), term(np.ones(3), fr.l2_regularizer(0.5), "v")
+    for given in (None, {"v": out}):
+        with pytest.raises(TypeError, match="Term"):
+            evaluate_terms([good, bad], given)
+    with pytest.raises(TypeError, match="Term"):
+        step("gradient_descent", [entry(w, np.ones(3))], [bad])
+    assert (out == 9).all() and (w == 1).all()
+
+
+@pytest.mark.parametrize("bad", [0.5, abs, fr.no_regularizer, "l2"], ids=repr)
+def test_only_penalties_make_a_term(bad):
     with pytest.raises(TypeError, match="Penalty"):
-        evaluate([np.ones(3)], [bad], ["w"], [out])
+        term(np.ones(3), bad)
+
+
+def test_a_term_without_a_penalty_is_zero():
+    w, out = np.array([1.0, np.inf, np.nan]), np.full(3, 9.0)
+    assert evaluate_terms([term(w, None)]) == 0.0
+    assert evaluate_terms([term(w, None)], {"w": out}) == 0.0
+    assert out.tolist() == [0.0, 0.0, 0.0]
+    out[:] = 9.0
+    assert evaluate_terms([term(w, None)], {"w": out}, accumulate=True) == 0.0
+    assert out.tolist() == [9.0, 9.0, 9.0]
+
+
+def test_an_array_that_is_missing_in_the_gradients_is_an_error():
+    out = np.full(3, 9.0)
+    with pytest.raises(KeyError, match="w"):
+        evaluate_terms([term(np.ones(3), fr.l2_regularizer(0.5), name) for name in "vw"], {"v": out})
     assert (out == 9).all()
 
 
 @pytest.mark.parametrize("part", [None, 0.5, abs], ids=repr)
 def test_only_penalties_are_parts(part):
-    pair = penalty(Elastic(0.25, 0.5))
+    total, l1, mcp = penalty(Elastic(0.25, 0.5)), fr.l1_regularizer(0.5), fr.mcp_regularizer(0.5)
+    set_parts(total, (l1,))
+    w = weights(50, np.float64)
+    before = total(w), total.coefficients
     with pytest.raises(TypeError, match="a part must be a Penalty, got"):
-        set_pair(pair, 1.0, 1.0, (part,))
-    assert pair.coefficients == (0.25, 0.5)
+        set_parts(total, (mcp, part))
+    assert (total(w), total.coefficients) == before
+    assert before[1] == (0.75, 0.5)
+
+
+# ------------------------------------------------------------------------------------------------------------- entries
+def slots_of(w, n):
+    return tuple(np.zeros_like(w) for _ in range(n))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("more", [-1, 1])
+def test_an_entry_has_its_rules_number_of_slots(rule, more):
+    w, n = np.ones(3), RULES[rule].n_slots
+    if n + more < 0:
+        return
+    slots = slots_of(w, n + more)
+    with pytest.raises(ValueError, match=f"^'w' must have {n} slots, got {n + more}$"):
+        step(rule, [entry(w, np.ones(3), slots=slots)])
+    assert (w == 1).all() and all((slot == 0).all() for slot in slots)
+
+
+BAD_SLOTS = {
+    "dtype": (np.zeros(3, np.float32), TypeError, "^slot 0 of 'w' must have the dtype of variable 'w'"),
+    "integers": (np.zeros(3, int), TypeError, "^slot 0 of 'w' must be a float32 or float64 array"),
+    "shape": (np.zeros(4), ValueError, "^slot 0 of 'w' must have the shape of variable 'w'"),
+    "strided": (np.zeros(6)[::2], ValueError, "^slot 0 of 'w' must be contiguous"),
+    "read-only": (np.broadcast_to(np.zeros(3), 3), ValueError, "^slot 0 of 'w' is read-only"),
+    "list": ([0.0] * 3, TypeError, "list|ndarray"),
+}
+
+
+@pytest.mark.parametrize(("slot", "error", "message"), BAD_SLOTS.values(), ids=BAD_SLOTS)
+def test_a_bad_slot_is_named_and_nothing_is_written(slot, error, message):
+    v, w, held = np.ones(3), np.ones(3), np.zeros(3)
+    with pytest.raises(error, match=message):
+        step("momentum", [entry(v, np.ones(3), slots=(held,), name="v"), entry(w, np.ones(3), slots=(slot,))])
+    assert (v == 1).all() and (w == 1).all() and (held == 0).all()
+
+
+def test_slots_have_memory_of_their_own():
+    w, slot = np.ones(3), np.zeros(3)
+    for slots in ((slot, slot), (slot, w)):
+        with pytest.raises(ValueError, match="overlaps"):
+            step("adam", [entry(w, np.ones(3), slots=slots)])
+    assert (w == 1).all() and (slot == 0).all()
+
+
+def rows(*numbers, dtype=np.int64):
+    return np.array(numbers, dtype)
+
+
+BAD_ROWS = {
+    "behind the end": (rows(1, 4), ValueError, "unique, rising and from 0 to 3, got 4$"),
+    "far behind the end": (rows(1, 1 << 62), ValueError, "unique, rising and from 0 to 3, got 4611686018427387904$"),
+    "negative": (rows(-1, 2), ValueError, "got -1$"),
+    "twice": (rows(2, 2), ValueError, "got 2$"),
+    "falling": (rows(2, 1), ValueError, "got 1$"),
+    "int32": (rows(1, 2, dtype=np.int32), TypeError, "must be a vector of int64"),
+    "floats": (rows(1, 2, dtype=np.float64), TypeError, "must be a vector of int64"),
+    "a matrix": (rows(1, 2)[None], TypeError, "must be a vector of int64"),
+    "strided": (rows(0, 1, 2, 3)[::2], TypeError, "must be a vector of int64"),
+    "too few": (rows(1), ValueError, r"must have the shape \(1, 2\), a row for each index, got \(2, 2\)"),
+    "too many": (rows(1, 2, 3), ValueError, r"must have the shape \(3, 2\), a row for each index, got \(2, 2\)"),
+    "none": (rows(), ValueError, r"must have the shape \(0, 2\), a row for each index, got \(2, 2\)"),
+}
+
+
+@pytest.mark.parametrize(("index", "error", "message"), BAD_ROWS.values(), ids=BAD_ROWS)
+def test_bad_rows_are_refused_before_anything_is_written(index, error, message):
+    v, w = np.ones(3), np.ones((4, 2))
+    with pytest.raises(error, match=message):
+        step("gradient_descent", [entry(v, np.ones(3), name="v"), entry(w, np.ones((2, 2)), index)])
+    assert (v == 1).all() and (w == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("w", "gradient", "error", "message"),
+    [
+        (np.ones(()), np.ones(1), ValueError, "in C order, with at least one dimension"),
+        (np.ones((4, 2), order="F"), np.ones((1, 2)), ValueError, "in C order, with at least one dimension"),
+        (np.ones((4, 2)), np.ones((2, 2), order="F")[:1], ValueError, "contiguous|C order"),
+        (np.ones((4, 2)), np.ones((1, 2), np.float32), TypeError, "must have the dtype of variable 'w', float64, got float32"),
+        (np.ones((4, 2)), np.ones(2), ValueError, r"must have the shape \(1, 2\)"),
+    ],
+    ids=["no axes", "Fortran", "gradient in Fortran order", "dtype", "shape"],
+)
+def test_a_gradient_of_rows_must_fit(w, gradient, error, message):
+    with pytest.raises(error, match=message):
+        step("gradient_descent", [entry(w, gradient, rows(1))])
+    assert (w == 1).all()
+
+
+def test_rows_of_no_width_and_no_rows_are_stepped():
+    w = np.ones((4, 0))
+    assert step("gradient_descent", [entry(w, np.ones((2, 0)), rows(1, 3))], [term(w, fr.mcp_regularizer(0.5))]) == 0.0
+    w = np.ones((4, 2))
+    assert step("gradient_descent", [entry(w, np.ones((0, 2)), rows())], [term(w, fr.mcp_regularizer(0.5))]) == 0.0
+    assert (w == 1).all()
+
+
+def test_an_entry_is_a_variable_with_its_gradient():
+    for bad in (None, 1.0, ("w", np.ones(3), np.ones(3))):
+        with pytest.raises(TypeError, match="Entry"):
+            step("gradient_descent", [bad])
+    with pytest.raises(KeyError, match="no such rule"):
+        step("no such rule", [entry(np.ones(3), np.ones(3))])
+
+
+OTHERS = {
+    "a copy": lambda w: w.copy(),
+    "a part": lambda w: w[:2],
+    "a later part": lambda w: w[1:],
+    "another shape": lambda w: w.reshape(3, 1),
+    "another array": lambda w: np.ones(3),
+}
+
+
+@pytest.mark.parametrize("of", OTHERS.values(), ids=OTHERS)
+def test_a_term_is_over_the_weights_of_an_entry(of):
+    w = np.ones(3)
+    with pytest.raises(ValueError, match="is over an array that is not updated here"):
+        step("gradient_descent", [entry(w, np.ones(3))], [term(of(w), fr.l2_regularizer(0.5))])
+    assert (w == 1).all()
+    assert step("gradient_descent", [entry(w, np.ones(3))], [term(w.view(), fr.l2_regularizer(0.5))]) == 0.75

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.stem != "benchmarks")]
 WORDS = {word for page in PAGES for word in re.findall(r"\w+", page.read_text())}
 FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer")]
-OPTIMIZERS = [name for name in fr.optim.__all__ if name != "Optimizer"]
+OPTIMIZERS = [name for name in fr.optim.__all__ if name not in ("Optimizer", "DecoupledWeightDecay")]  # but the bases
 DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.golden))
 
 
@@ -29,7 +29,16 @@ def test_the_twin_has_the_public_rules_and_no_others():
 
 
 def test_the_compiled_rules_are_those_behind_the_public_ones():
-    assert {compiled_rule(getattr(fr.optim, name)) for name in OPTIMIZERS} == set(RULES)
+    assert {compiled_rule(make(variant)) for variant in VARIANTS} == set(RULES)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_the_compiled_traits_are_the_twins(name):
+    twin = rules.RULES[name]
+    for variant in (variant for variant in VARIANTS if rule_of(variant) == name):
+        traits = RULES[compiled_rule(make(variant))]
+        n_slots = len(twin.slots({**twin.defaults, **VARIANTS[variant]}))
+        assert (traits.n_slots, traits.takes_l1, traits.takes_prox) == (n_slots, twin.takes_l1, twin.takes_prox)
 
 
 def test_every_class_of_regularizers_is_compared_with_a_twin():

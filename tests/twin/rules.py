@@ -33,12 +33,15 @@ class Rule:
         The arguments that may be left out.
     takes_l1 : bool, optional
         Whether L1 penalties add to the rule's own strength, not to the gradient.
+    takes_prox : bool, optional
+        Whether the step ends in the prox of a penalty that has one; what takes L1 and this not refuses such a penalty.
     """
 
     step: Step
     slots: Callable[[Arguments], dict[str, float]] = lambda a: {}
     defaults: Arguments = field(default_factory=dict)
     takes_l1: bool = False
+    takes_prox: bool = False
 
     def first_slots(self, w: Array, arguments: Arguments) -> Slots:
         """Return the slots of weights that have not been stepped."""
@@ -151,7 +154,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "Adam": Rule(adam, lambda a: {"m": 0.0, "v": 0.0}, _ADAM),
     "AdamW": Rule(decoupled(adam), lambda a: {"m": 0.0, "v": 0.0}, _ADAM),
-    "ProximalGradientDescent": Rule(proximal_gradient_descent, defaults=_STRENGTHS, takes_l1=True),
+    "ProximalGradientDescent": Rule(proximal_gradient_descent, defaults=_STRENGTHS, takes_l1=True, takes_prox=True),
     "ProximalAdagrad": Rule(proximal_adagrad, _accumulator, {"initial_accumulator_value": 0.1, **_STRENGTHS}, takes_l1=True),
     "Ftrl": Rule(
         ftrl,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.penalties import Elastic
-from twin.rules import RULES, Arguments, Slots
+from twin.penalties import Elastic, Penalty, Sum
+from twin.rules import RULES, Arguments, Rule, Slots
 from twin.sums import square_sum
 
 Array = NDArray[Any]
@@ -36,9 +36,11 @@ class Stepper:
         self.steps = 0
 
     def step(
-        self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array], penalties: Mapping[str, Elastic]
+        self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array], penalties: Mapping[str, Penalty]
     ) -> np.float64:
         """Take a step and return the penalties' loss before it, over the touched rows alone."""
+        for penalty in penalties.values():
+            _check_prox(self.rule, penalty, self.arguments)
         self.steps += 1
         loss = np.float64(0.0)
         rows: dict[str, Array | None] = {}
@@ -48,7 +50,7 @@ class Stepper:
             penalty = penalties.get(name, Elastic())
             w = weights[name][_touched(rows[name])]
             loss += penalty.value64(*_items(w, rows[name]))
-            totals[name] = (Elastic(l2=penalty.l2) if self.rule.takes_l1 else penalty).gradient(w, g)
+            totals[name] = _in_gradient(self.rule, penalty).gradient(w, g)
         if self.clip_norm is not None:
             norm = sqrt(square_sum(*(item for name, g in totals.items() for item in _items(g, rows[name]))))
             totals = {name: g * g.dtype.type(self.clip_norm / max(norm, self.clip_norm)) for name, g in totals.items()}
@@ -56,16 +58,33 @@ class Stepper:
             self._update(name, weights[name], g, rows[name], penalties.get(name, Elastic()))
         return loss
 
-    def _update(self, name: str, w: Array, g: Array, rows: Array | None, penalty: Elastic) -> None:
+    def _update(self, name: str, w: Array, g: Array, rows: Array | None, penalty: Penalty) -> None:
         touched = _touched(rows)
         held = self.slots.setdefault(name, self.rule.first_slots(w, self.arguments))
         slots = {slot: array[touched] for slot, array in held.items()}
         arguments = dict(self.arguments)
         if self.rule.takes_l1:
-            arguments["l1_regularization_strength"] += penalty.l1
-        w[touched] = self.rule.step(w[touched], g, slots, arguments, self.steps)
+            arguments["l1_regularization_strength"] += penalty.pair.l1
+        x = self.rule.step(w[touched], g, slots, arguments, self.steps)
+        for profile in penalty.profiles if self.rule.takes_prox else ():
+            x = profile.prox(x, arguments["learning_rate"])
+        w[touched] = x
         for slot, array in slots.items():
             held[slot][touched] = array
+
+
+def _in_gradient(rule: Rule, penalty: Penalty) -> Penalty:
+    """Return what of a penalty the rule has in its gradient."""
+    pair = Elastic(l2=penalty.pair.l2) if rule.takes_l1 else penalty.pair
+    return Sum(pair, () if rule.takes_prox else penalty.profiles)
+
+
+def _check_prox(rule: Rule, penalty: Penalty, arguments: Arguments) -> None:
+    if not rule.takes_l1 or not penalty.profiles:
+        return
+    strengths = arguments["l1_regularization_strength"] + penalty.pair.l1, arguments["l2_regularization_strength"]
+    if not rule.takes_prox or len(penalty.profiles) > 1 or strengths != (0.0, 0.0):
+        raise ValueError("the step has no closed form: a penalty has a prox of its own")
 
 
 def _touched(rows: Array | None) -> Any:

@@ -1,5 +1,6 @@
 """How the kernels form a sum: float64 lanes, chunks of a fixed number of elements, a fixed tree."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,16 +18,17 @@ def fold_neighbours(sums: Array) -> Any:
     return sums[0]
 
 
-def fold_terms(terms: Array, fours: bool) -> float:
-    """Return the sum of non-negative float64 terms in the kernels' exact shape; float64 weights add four rows at a time.
+def fold_terms(terms: Array, itemsize: int, fours: bool) -> float:
+    """Return the sum of non-negative float64 terms in the kernels' exact shape, for weights of so many bytes each.
 
-    What a short block, chunk or tail lacks is filled with zeros: adding 0.0 to what is not negative changes no bit.
+    A block is 4096 bytes of weights. `fours` says that its rows are added four at a time. What a short block, chunk or tail lacks
+    is filled with zeros: adding 0.0 to what is not negative changes no bit.
     """
     if terms.size == 0:
         return 0.0
     rows: Array = np.zeros(-(-terms.size // CHUNK) * CHUNK)
     rows[: terms.size] = terms
-    block = BLOCK_BYTES // (8 if fours else 4)
+    block = BLOCK_BYTES // itemsize
     rows = rows.reshape(-1, CHUNK // block, block // LANES, LANES)  # chunk, block, row, lane
     if fours:
         rows = (rows[:, :, 0::4] + rows[:, :, 1::4]) + (rows[:, :, 2::4] + rows[:, :, 3::4])
@@ -41,13 +43,19 @@ def fold_terms(terms: Array, fours: bool) -> float:
 
 def absolute_sum(*arrays: Array) -> float:
     """Return sum(|x|) of several arrays: each in the kernels' shape, then one after the other."""
-    return sum((fold_terms(np.abs(_wide(x)), x.dtype == np.float64) for x in arrays), start=0.0)
+    return sum((fold_terms(np.abs(wide(x)), x.itemsize, x.dtype == np.float64) for x in arrays), start=0.0)
 
 
 def square_sum(*arrays: Array) -> float:
     """Return sum(x**2) of several arrays: each in the kernels' shape, then one after the other."""
-    return sum((fold_terms(np.square(_wide(x)), x.dtype == np.float64) for x in arrays), start=0.0)
+    return sum((fold_terms(np.square(wide(x)), x.itemsize, x.dtype == np.float64) for x in arrays), start=0.0)
 
 
-def _wide(x: Array) -> Array:
+def profile_sum(phi: Callable[[Array], Array], *arrays: Array) -> float:
+    """Return sum(phi(|x|)) of several arrays: float32 too adds four rows at a time, for phi is computed in float64."""
+    return sum((fold_terms(phi(np.abs(wide(x))), x.itemsize, fours=True) for x in arrays), start=0.0)
+
+
+def wide(x: Array) -> Array:
+    """Return the elements in float64, in memory order."""
     return x.astype(np.float64).ravel(order="K")
