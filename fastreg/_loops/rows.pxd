@@ -8,7 +8,7 @@ from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
 from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, LANES, apply_rule, is_update, n_slots, takes_l1
 
-cdef struct Streams:           # the arrays that one pass walks over abreast, from the same element on
+cdef struct Streams:           # the arrays that one pass reads and writes together, each from the same element on
     void* weights              # IN, and OUT for an update
     void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT; may be weights or base
