@@ -8,12 +8,12 @@ cdef enum:
     CHUNK = 4096               # elements that are processed in one go and leave one sum
 
 cdef enum Operation:
-    MEASURE                    # sums alone
+    MEASURE                    # sums, nothing else
     GRADIENT                   # out = gradient of the penalty
     ACCUMULATE                 # out = base + gradient of the penalty
     ASSIGN                     # out = base
     PROX                       # out = prox of the penalty at step `rule.rate`
-    GRADIENT_DESCENT           # these update weights and slots in place; their traits stand in _loops/rules.pxd
+    GRADIENT_DESCENT           # from here on: weights and slots are updated in place; traits in _loops/rules.pxd
     MOMENTUM
     ADAGRAD
     RMSPROP
@@ -23,7 +23,7 @@ cdef enum Operation:
     PROXIMAL_ADAGRAD
     FTRL
 
-cdef enum ProfileKind:         # what is not the elastic pair; written in _loops/profiles.pxd
+cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
     MCP
 
 cdef struct Profile:
@@ -37,11 +37,11 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     Operation operation
     bint is_double
     void* weights              # IN, and OUT for an update
-    void* base                 # IN: what the penalty's gradient is added to: in an update, the given gradient; or what to ASSIGN
+    void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
     void* slots[3]             # IN and OUT for an update
     Py_ssize_t size            # elements that are processed
-    const int64_t* rows        # which rows of weights and slots the elements are, one after the other; NULL for all
+    const int64_t* rows        # the rows of weights and slots that the elements belong to, in order; NULL for all
     Py_ssize_t width           # elements of a row, if `rows` is given
     Py_ssize_t chunks_per_row
     Py_ssize_t first_chunk
@@ -59,7 +59,7 @@ cdef struct Rule:              # an update rule's hyperparameters in one step
     double beta1               # RMSProp: its decay rho
     double beta2
     double epsilon
-    double l1                  # strengths of the proximal rules' own
+    double l1                  # the proximal rules' own strengths
     double l2
     double shrinkage
     double power               # Ftrl: minus the learning-rate power
@@ -70,7 +70,7 @@ cdef struct Job:
     Item* items
     Py_ssize_t n_items
     Py_ssize_t n_chunks
-    Py_ssize_t n_bytes         # that the operations move, which decides on threads
+    Py_ssize_t n_bytes         # the memory traffic of the operations; it decides how many threads work
     double* absolute           # each chunk's sum of |w|, where its item's l1 is not 0
     double* square             # each chunk's sum of w**2, where its item's l2 is not 0
     bint measure               # whether to form these sums
@@ -78,6 +78,6 @@ cdef struct Job:
     Rule rule
 
 cdef struct Kernel:
-    # Both process the chunks start..stop-1 of a Job. The second writes nothing but `square`: of the total gradient of each chunk.
+    # Both process the chunks start..stop-1 of a Job. The second writes only `square`: of each chunk's total gradient.
     void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*measure_gradient)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil

@@ -1,4 +1,4 @@
-"""What is inlined of the checks: a good array costs some 10 ns, a message is made only for a bad one."""
+"""The inlined part of the checks: a good array costs some 10 ns; a message is made only for a bad one."""
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -25,7 +25,7 @@ cdef int check_writeable(ndarray x, str name) except -1
 cdef ndarray take_out(object out, ndarray w)
 
 cdef class Memory:
-    """The memory that one call reads and writes, to find what is written to and stands in the call a second time."""
+    """The memory that one call reads and writes, to find arrays that are written to and overlap others."""
     cdef void* spans
     cdef Py_ssize_t n, capacity
     cdef int note(self, ndarray x, bint written, int role, str name) except -1  # the caller keeps the name

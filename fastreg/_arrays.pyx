@@ -1,7 +1,7 @@
 """Floor 1: every check of an array happens here, before anything is written.
 
-Arrays are read through NumPy's C API at each call, so a prepared copy of their addresses that could go stale does not exist: an
-array that was replaced, resized or retyped since the last call is simply read, or refused, as it is now.
+Arrays are read through NumPy's C API at each call. No address is kept from call to call, so an array that was replaced, resized
+or retyped since the last call is read, or refused, as it is now. This file knows no regularizer and no variable.
 """
 from libc.stdlib cimport free, malloc, qsort
 
@@ -189,7 +189,7 @@ cdef class Memory:
         return 0
 
     cdef int check(self) except -1:
-        """Refuse memory that is written to and stands in the call a second time."""
+        """Refuse an array that is written to and shares memory with another array of the call."""
         cdef Py_ssize_t i
         cdef Span* last = NULL         # the spans that reach furthest so far, of all and of the written ones
         cdef Span* last_written = NULL

@@ -1,7 +1,7 @@
 """Floor 1: many arrays in one parallel region. The terms of a collection are evaluated, or the variables of a step updated.
 
-A term says whose weights and which penalty; an entry of a step says which weights, gradient and slots. Both walk from the caller
-to the kernel's items as they are. Everything is checked before anything is written.
+A term has a variable and a penalty; an entry of a step has weights, a gradient and slots. Both become items of a job here.
+Everything is checked before anything is written.
 """
 from collections import namedtuple
 
@@ -40,12 +40,12 @@ cdef extern from *:
 
 # --------------------------------------------------------------------------------------------------------------- terms
 cdef class Term:
-    """One regularizer's loss over one variable, as the kernels see it.
+    """One regularizer over one variable, split into what is compiled and what is a user's own.
 
     Attributes
     ----------
     variable : object
-        Whose weights they are.
+        The variable whose weights are read.
     variable_name : str
     cell, key : object
         Where the array is looked up: ``cell[key]``.
@@ -77,7 +77,7 @@ cdef class Term:
 
     @property
     def weights(self):
-        """The array, looked up anew: one that was put in its place is the one that is read."""
+        """The array, looked up at each use: a new array in its place is used from then on."""
         return self.cell[self.key]
 
 
@@ -147,7 +147,7 @@ cdef class Items:
         return 0
 
     cdef void add_penalty(self, Py_ssize_t term, Py_ssize_t item) noexcept:
-        """Let an item pay the penalty of a term."""
+        """Add the penalty of a term to an item."""
         self.item_of[term] = item
         self.job.items[item].l1 += self.readings[term].l1
         self.job.items[item].l2 += self.readings[term].l2
@@ -374,7 +374,7 @@ cdef class Entry:
 
 
 cdef inline object memory_of(ndarray x):
-    """Return what tells one array's memory from another's; an empty array has none, and is told by itself."""
+    """Return a key of an array's memory. An empty array has no memory, so its key is the object."""
     return <size_t>cnp.PyArray_DATA(x) if cnp.PyArray_SIZE(x) else (id(x),)
 
 
@@ -397,7 +397,7 @@ def owners_of(list entries, list terms):
 
 
 cdef class State:
-    """What an optimizer carries from step to step.
+    """What an optimizer keeps from step to step.
 
     Attributes
     ----------
@@ -422,7 +422,7 @@ cdef class State:
 
 
 cdef class Step:
-    """One step of an update rule over several variables, their penalties included: prepared, looked at, committed.
+    """One step of an update rule over several variables and their penalties: checked when it is made, done by `commit`.
 
     Parameters
     ----------
@@ -434,9 +434,9 @@ cdef class Step:
     terms : list of Term
         Each over the weights of an entry.
     clip_norm : float, optional
-        Scale the total gradient of all variables down to this norm; a pass of its own.
+        Scale the total gradient of all variables down to this norm. One extra pass.
     check_finite : bool, optional
-        Raise if the total gradient is not finite; the same pass.
+        Raise if the total gradient is not finite. The same extra pass.
     """
 
     cdef Items items
@@ -541,7 +541,7 @@ cdef class Step:
         return 0
 
     def preview(self, Py_ssize_t i):
-        """Return what the rule alone makes of the weights of an entry, as a new array; nothing else is written."""
+        """Return the weights of an entry after the rule alone, as a new array; nothing else is written."""
         cdef Entry entry = <Entry>self.entries[i]
         cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
         cdef Item item = self.items.job.items[i]
@@ -572,7 +572,7 @@ cdef class Step:
         item.operation = ASSIGN
 
     def commit(self, State state, dict placed, list values=None):
-        """Do the step, and count it. No Python code runs from the first write to the count, so a signal finds it whole.
+        """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""How a job is done: its chunks are laid out, processed by the installed kernel, and their sums folded."""
+"""Number the chunks of a job, process them by the installed kernel, and fold their sums."""
 from fastreg._abi cimport Job
 
 cdef int lay_out(Job* job) except -1

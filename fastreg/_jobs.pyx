@@ -1,4 +1,7 @@
-"""Floor 1: do a job, a list of items, by the installed kernel and the threads it is worth. It knows no arrays and no names."""
+"""Floor 1: run a job, a list of items, by the installed kernel, and fold the sums of its chunks.
+
+It knows no arrays and no names.
+"""
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdlib cimport malloc
 
@@ -53,7 +56,7 @@ cdef inline Py_ssize_t n_chunks_of(Job* job, Item* item) noexcept nogil:
 
 
 cdef int lay_out(Job* job) except -1:
-    """Give each item its chunks, and the job room for their sums, which the caller frees: it begins at `absolute`."""
+    """Number the chunks of all items, and allocate room for their sums. It begins at `absolute`; the caller frees it."""
     cdef Py_ssize_t i, chunks = 0, n_sums
     cdef Item* item
     cdef double* sums
@@ -104,7 +107,7 @@ cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
 
 
 cdef double add_chunks(double total, double* sums, Job* job, Item* item) noexcept nogil:
-    """Add the sums of the item's chunks to the total: each row by itself where the item is of rows."""
+    """Add the sums of the item's chunks to the total; the rows of a gradient of rows are added one by one."""
     cdef Py_ssize_t n = n_chunks_of(job, item), row
     if item.rows == NULL:
         return total + fold(sums, n)

@@ -3,9 +3,7 @@
 Floor 0: pointers, lengths and coefficients; no arrays, no names, no errors, no threads. setup.py compiles this file once for each
 instruction set, under that set's module name. A module hands out one thing, the capsule `kernel` (`_abi.Kernel`).
 
-What is called stands here, what is inlined in `_loops`: elements, profiles, rules, rows, lanes. An operation is a composition of
-these, not a loop of its own: a row stays in registers while it is measured, while its penalty's gradient is formed and while the
-rule consumes it. So every rule takes every penalty, and one pass over memory is enough.
+What is called stands here, what is inlined in `_loops`. How an operation is composed of these: docs/design.md.
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset

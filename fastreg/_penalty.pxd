@@ -1,4 +1,4 @@
-"""The compiled penalty: what it comes down to at a call."""
+"""The compiled penalty, and its coefficients as they are read at a call."""
 from fastreg._abi cimport Item, Profile
 from numpy cimport ndarray
 

@@ -117,16 +117,16 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
 
 
 cdef class Penalty:
-    """Base of the compiled regularizers: the elastic pair, perhaps a profile, and parts that are added, read at each call.
+    """Base of the compiled regularizers: the elastic pair, perhaps a profile, and parts that are added.
 
-    A sum so sees the scales of its parts as they are.
+    All of them are read at each call, so a sum uses the scales that its parts have now.
     """
 
     def __cinit__(self, *args, **kwargs):
         self.parts = ()
 
     cdef int read(self, Reading* reading) except -1:
-        """Add up the penalty and its parts as they are now, depth first; a sum of sums may be deeper than the C stack."""
+        """Add up the penalty and its parts as they are now, depth first. Sums of sums may be deeper than the C stack."""
         cdef list waiting
         cdef Penalty penalty
         reading.l1 = reading.l2 = 0.0
@@ -168,7 +168,7 @@ cdef class Penalty:
             self.n_profiles += 1
 
     def _set_parts(self, tuple parts):
-        """Set what is added; once, for the parts are not looked into again for how many profiles they have."""
+        """Set the parts. To be called once: the profiles of the parts are counted here."""
         cdef int n = 1 if self.has_profile else 0
         for part in parts:
             if not isinstance(part, Penalty):

@@ -1,7 +1,7 @@
-"""Gradients of rows: each row once, rising (floor 1, compiled once).
+"""Floor 1: gradients of rows become rows that occur once, in rising order.
 
 A gradient of rows is a pair: values, and the index of the row that each belongs to, in any order and with repetitions. The
-kernels take each row once. So this module gives every index the place of its row among the unique rows, and then adds the
+kernels take each row once. So this module finds for every index the place of its row among the unique rows, and then adds the
 values in one pass, in their order.
 
 A place is the number of set bits below the row in a bitmap of all rows. Where that bitmap would take more memory than a radix

@@ -2,9 +2,8 @@
 
 Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.
 
-The team. `lend_region` keeps OpenMP's threads in one long region; each worker sleeps on a futex until a job is announced. The
-caller starts at once and shares the chunks with whoever comes; at the end it waits only for workers that are inside a chunk,
-never for one that is still waking up. So a late worker costs nothing, and no barrier makes everyone wait for it.
+The team of threads is described in docs/design.md. `lend_region` keeps OpenMP's threads in one long region. The caller of a job
+waits only for workers that are inside a chunk.
 
 A worker says that it is inside before it asks whether there is a slot for its number, and the caller takes the slots away before
 it looks who is inside; with sequentially consistent operations either the worker finds no slot or the caller sees the worker.
@@ -44,7 +43,7 @@ cdef extern from "_team.h":
 
 cdef enum:
     NOGIL_BYTES = 1 << 16   # a smaller job keeps the GIL: releasing it costs more than it gives
-    CLAIM_BYTES = 1 << 17   # what a thread takes at a time at most, so that a thread that is held up holds up little
+    CLAIM_BYTES = 1 << 17   # a thread claims no more at a time, so a thread that is interrupted delays few chunks
     REGIONS = 64            # at most, of a job's chunks; each is where one thread begins
     AWAKE_GRAIN = 1 << 16   # bytes a thread, when workers are awake
     ASLEEP_GRAIN = 1 << 18  # bytes of a job for which waking them pays
@@ -149,7 +148,7 @@ def after_fork():
 
 
 def stop():
-    """Let the workers end, and wait for them. None come any more."""
+    """Let the workers end, and wait for them. No new ones start."""
     cdef int i
     if load(&team.stopped):
         return
@@ -203,7 +202,7 @@ cdef bint can_start(int n_threads) noexcept nogil:
 
 
 cdef void* wait_at(void* gate) noexcept nogil:
-    """Exist until the gate opens, and return this thread's number."""
+    """Wait until the gate opens, and return this thread's number."""
     while not load(<int*>gate):
         futex_wait(<int*>gate, 0)
     return <void*><Py_ssize_t>thread_id()
@@ -247,8 +246,8 @@ cdef void worker_loop() noexcept nogil:
         if me <= load(&team.slots):
             claim_chunks(team.work, me)
         fetch_add_int(inside, -1)
-        # Where BLAS's threads spin on every other processor, Linux wakes a worker on the caller's, and the caller waits.
-        # Its own affinity is not for a worker to remember: it may be changed from outside meanwhile, as `taskset -a -p` does.
+        # Where BLAS's threads spin on every other processor, Linux wakes a worker on the caller's, and the caller waits. So a
+        # worker avoids it. The affinity is read from the caller each time: `taskset -a -p` may change it from outside.
         if cpu != load(&team.cpu):
             cpu = load(&team.cpu)
             run_beside(load(&team.caller), cpu)

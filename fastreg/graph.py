@@ -1,7 +1,7 @@
 """The registry: graphs, their collections, and the names in them (floor 2).
 
-A graph knows names and lists. What is listed - variables, loss terms, a user's own objects - it never looks into, but for
-the `name` by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
+A graph knows names and lists. It lists variables, loss terms and objects of a user's own, and reads nothing of them but the
+`name` by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class GraphKeys:
 
 
 class Graph:
-    """A registry of its own: names, collections and the variables that :func:`fastreg.get_variable` finds again.
+    """A registry: names, collections, and the variables that :func:`fastreg.get_variable` finds again.
 
     Attributes
     ----------
     variables : dict
         The variables made by ``get_variable``, by name without ``:0``.
     elements : dict
-        What has been given a name in this graph, by that name.
+        The objects that have a name in this graph, by that name.
 
     Examples
     --------
@@ -120,7 +120,7 @@ class Graph:
         return self._name_stack
 
     def unique_name(self, name: str, mark_as_used: bool = True) -> str:
-        """Return `name` within the current name scope, with ``_1``, ``_2``, ... added where it is taken.
+        """Return `name` within the current name scope; ``_1``, ``_2``, ... is added where the name is taken.
 
         Names that differ in case alone count as the same, as in TensorFlow.
         """
@@ -190,7 +190,7 @@ class Graph:
         return [item for item in items if hasattr(item, "name") and pattern.match(item.name)]
 
     def get_collection_ref(self, name: Any) -> list[Any]:
-        """Return the collection itself; what is done to the list is done to the collection. It is made if missing."""
+        """Return the list of the collection itself, not a copy. It is made if missing."""
         with self._lock:
             return self._collections.setdefault(name, [])
 
@@ -205,7 +205,7 @@ class Graph:
             return [key for key in self._collections if isinstance(key, str)]
 
     def forget(self, element: Any) -> None:
-        """Take a variable out of the graph again: its place in every collection, and its name."""
+        """Take a variable out of the graph again: out of every collection; its name becomes free."""
         with self._lock:
             for items in self._collections.values():
                 items[:] = [item for item in items if item is not element]
@@ -223,7 +223,7 @@ class Graph:
 class _DefaultGraphs(threading.local):
     """Each thread has a stack of graphs and, below it, a graph of its own."""
 
-    make: type[Graph] = Graph  # a face over the registry may bring a subclass
+    make: type[Graph] = Graph  # compat/v1 puts a subclass here
 
     def __init__(self) -> None:
         self.stack: list[Graph] = []
@@ -246,7 +246,7 @@ def get_default_graph() -> Graph:
 
 
 def reset_default_graph() -> None:
-    """Start this thread's own default graph anew. What the old one held lives on with whoever still holds it."""
+    """Replace this thread's own default graph by a new one. Variables of the old one stay usable where they are still held."""
     if _defaults.stack:
         raise AssertionError(
             "Do not use tf.reset_default_graph() to clear nested graphs. If you need a cleared graph, exit the nesting and "

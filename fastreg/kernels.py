@@ -1,9 +1,7 @@
-"""Floor 1: pick the compiled loops for this CPU, and say how they run.
+"""Floor 1: pick the compiled loops for this CPU, and show how they run.
 
-What touches an array is compiled and re-exported here: checks (`_arrays`), one array (`_penalty`), many (`_batch`),
-gradients of rows (`_rows`). Threads are
-decided on in `_threads`. This module knows instruction sets, the environment and the process (fork, exit); it knows no
-regularizer.
+It knows instruction sets, environment variables and the process (fork, exit); it knows no array and no regularizer. The compiled
+parts of this floor are exported here: checks (`_arrays`), one array (`_penalty`), many (`_batch`), gradients of rows (`_rows`).
 """
 
 import atexit
@@ -49,7 +47,7 @@ __all__ = [
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")
-MOST_THREADS = 4096  # a larger number is a slip; it would ask the system for as many threads
+MOST_THREADS = 4096  # a larger number is a typing mistake; the system would be asked for that many threads
 
 
 def _module(isa: str) -> str:

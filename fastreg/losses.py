@@ -1,4 +1,4 @@
-"""Losses over a collection: sums, gradients, and what is filed in the graph (floor 3)."""
+"""Losses over a collection (floor 3): sums, gradients, and the losses that are filed in the graph."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Total:
     Parameters
     ----------
     inputs : list or tuple
-        Terms and totals; a scalar of NumPy's (also a 0-d array, which is read when the sum is) can stand beside them.
+        Terms and totals, and NumPy scalars. A 0-d array counts as a scalar; it is read when the sum is computed.
     name : str, optional
         The total's name in the graph, 'AddN' by default.
 
@@ -93,10 +93,10 @@ def value_and_gradients(
     terms : list of RegularizationLoss, or Total
         A collection, what :func:`regularize` returned, or a total of such. A variable may have several terms.
     out : mapping of str to ndarray, optional
-        Where each variable's gradient goes, by the variable's name (a graph variable's with or without ``:0``); further
+        The array for each variable's gradient, by the variable's name (a graph variable's with or without ``:0``). Other
         entries are left alone. New arrays by default.
     accumulate : bool
-        Add to what stands in `out` instead of writing over it.
+        Add to `out` instead of overwriting it.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def value_and_gradients(
     TypeError
         If a regularizer of a user's own has no gradient.
     KeyError
-        If `out` lacks a variable. Whenever something is raised, nothing has been written.
+        If `out` lacks a variable. When an error is raised, nothing has been written.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def value_and_gradients(
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:
-    """Return the values of the users' own regularizers and, by variable, `out` (or 0) plus their gradients."""
+    """Return the values of the users' own regularizers, and for each variable `out` (or 0) plus their gradients."""
     totals: dict[str, Array] = {}
 
     def total_of(term: RegularizationLoss) -> Array:
@@ -153,7 +153,7 @@ def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[f
 
 
 def _find_out(out: Any, name: str, terms: Sequence[Any]) -> Any:
-    """Return the array for a variable, whose name may stand there with or without the ``:0`` of a graph's."""
+    """Return the array for a variable; `out` may spell its name with or without ``:0``."""
     for spelling in spellings(name):
         if spelling in out:
             return out[spelling]
@@ -167,7 +167,7 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
     Parameters
     ----------
     regularizer : callable
-        For each of the weights a scalar; None counts as 0.
+        Returns a scalar for each of the weights; None counts as 0.
     weights_list : list of Variable or ndarray, optional
         The default graph's WEIGHTS collection where it is None or empty.
 
@@ -197,7 +197,7 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
 
 
 def get_regularization_losses(scope: str | None = None) -> list[Any]:
-    """Return the default graph's regularization losses, of which `scope` matches the name's start if it is given."""
+    """Return the default graph's regularization losses; with a `scope`, those whose names it matches from the start."""
     return get_collection(GraphKeys.REGULARIZATION_LOSSES, scope)
 
 

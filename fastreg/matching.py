@@ -1,4 +1,4 @@
-"""Rules that decide by name: which of a user's own arrays is regularized, and by what (floor 3)."""
+"""Rules by name (floor 3): which of a user's own arrays is regularized, and by which regularizer."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
     Parameters
     ----------
     params : mapping of str to ndarray
-        The arrays by name. It is kept, and looked into at each use: an array put in another's place is the one that is read.
+        The arrays by name. The mapping is kept and read at each use, so a new array under the same name is used from then on.
     rules : list of (pattern, regularizer)
-        Shell patterns (:mod:`fnmatch`, case matters) for the names. They are tried in order and the first that matches a
-        name decides; a regularizer of None leaves the arrays of that rule out, as does no rule at all.
+        Shell patterns (:mod:`fnmatch`, case matters) for the names. They are tried in order; the first that matches a name
+        decides. A rule with None leaves its arrays out. An array that no rule matches is left out too.
 
     Returns
     -------
     list of RegularizationLoss
-        In the order of `params`. It is the whole collection: nothing is filed in a graph.
+        In the order of `params`. This list is the collection: nothing is filed in a graph.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
 
 
 def match_rules(names: Sequence[str], rules: Sequence[tuple[str, _Choice]]) -> dict[str, _Choice]:
-    """Return what the first rule whose pattern matches says of each name; a rule that matches none is a ValueError."""
+    """Return for each name the choice of the first rule that matches it; a rule that matches no name is a ValueError."""
     chosen: dict[str, _Choice] = {}
     for i, (pattern, choice) in enumerate(rules):
         matched = [name for name in names if fnmatch.fnmatchcase(name, pattern)]

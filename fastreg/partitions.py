@@ -1,4 +1,4 @@
-"""How a variable is cut into parts (floor 2): partitioners, and the arithmetic of slices. It knows shapes, no arrays.
+"""How a variable is cut into parts (floor 2): partitioners, and the arithmetic of slices. This file knows shapes, no arrays.
 
 A partitioner is a function of ``(shape, dtype)`` that returns how many parts each axis is cut into; one axis at most may have
 more than one. Rules and messages are TensorFlow 1's (``python/ops/partitioned_variables.py``).
@@ -34,13 +34,13 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Partitioner:
 
 
 def variable_axis_size_partitioner(max_shard_bytes: int, axis: int = 0, max_shards: int | None = None) -> Partitioner:
-    """Return a partitioner whose parts have at most `max_shard_bytes`, where one slice of `axis` does not have more.
+    """Return a partitioner whose parts have at most `max_shard_bytes`, unless a single slice of `axis` has more.
 
     Parameters
     ----------
     max_shard_bytes, axis : int
     max_shards : int, optional
-        Not more parts than this, though they grow.
+        At most this many parts; they may then have more than `max_shard_bytes`.
     """
     if max_shard_bytes < 1:
         raise ValueError(f"max_shard_bytes must be positive, got {max_shard_bytes}")
@@ -76,7 +76,7 @@ def _along(shape: Any, axis: int, parts: int) -> list[int]:
 
 
 def check_partitions(partitions: Any, shape: tuple[int, ...]) -> list[int]:
-    """Return what a partitioner gave as a list, if it can be followed."""
+    """Return the result of a partitioner as a list, or raise if the shape cannot be cut in that way."""
     if not isinstance(partitions, Sequence):
         raise ValueError(f"Partitioner must return a sequence, but saw: {partitions}")
     if len(partitions) != len(shape):
@@ -96,7 +96,7 @@ def sliced_axis(partitions: Sequence[int]) -> tuple[int, int]:
 
 
 def slices(length: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield offset and length of each part of an axis; the first parts take what is left over."""
+    """Yield offset and length of each part of an axis; the remainder goes to the first parts."""
     least, more = divmod(length, count)
     offset = 0
     for i in range(count):

@@ -1,7 +1,6 @@
 """Loss terms, the parameters they are over, and their lazy sums (floor 3).
 
-A term is data: the weights of one variable and the regularizer that looks at them. It reads both when it is asked, so nothing
-here can be stale.
+A term is data: one variable and one regularizer. Its loss is computed from the weights as they are when the loss is asked for.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
 
 
 class RegularizationLoss(Term):
-    """The loss that one regularizer gives for one variable, as the weights are when it is asked.
+    """The loss that one regularizer gives for one variable, from the weights as they are when the loss is asked for.
 
     Terms are made by ``get_variable``, by setting ``variable.regularizer``, by :func:`regularize` and
     :func:`apply_regularization`.
@@ -61,7 +60,7 @@ class RegularizationLoss(Term):
     variable : Variable or Parameter
         Whose weights it reads.
     regularizer : callable or None
-        None once the regularizer has been taken off the variable; the term is 0 then.
+        None after the regularizer was taken off the variable; the loss is 0 then.
     name, op_name : str
         ``w/Regularizer/l2_regularizer:0``, and the same without ``:0``.
     """
@@ -89,7 +88,7 @@ class RegularizationLoss(Term):
 
     @property
     def regularizer(self) -> Regularizer | None:
-        """What it is made by; it is set on the variable."""
+        """The regularizer; to change it, set the variable's."""
         return self._regularizer
 
     @property
@@ -122,9 +121,9 @@ class RegularizationLoss(Term):
 
 
 class Parameter:
-    """One of a user's own arrays, by its key in the mapping that :func:`regularize` was given.
+    """One of a user's own arrays: a key in the mapping that :func:`regularize` was given.
 
-    The array is looked up at each use: one that was put in its place is the one that is read.
+    The array is looked up at each use, so a new array under the same key is used from then on.
     """
 
     __slots__ = ("__weakref__", "_cell", "_key", "_term", "_terms", "name", "op_name")
@@ -136,13 +135,13 @@ class Parameter:
 
     @property
     def array(self) -> Array:
-        """The weights; what the core reads, whatever a face makes of ``value``."""
+        """The weights as the core reads them; a subclass may give ``value`` another meaning."""
         array: Array = self._cell[self._key]
         return array
 
     @property
     def value(self) -> Array:
-        """The array itself, not a copy; what is set is written into it."""
+        """The array itself, not a copy; a new value is written into the array."""
         return self.array
 
     @value.setter
@@ -169,7 +168,7 @@ class Parameter:
 
     @property
     def regularizer(self) -> Regularizer | None:
-        """What the variable's term is made by; set it to change the term, or to None to take it out of its collection."""
+        """The regularizer of the variable's term. A new one changes the term; None takes the term out of its collection."""
         return None if self._term is None else self._term.regularizer
 
     @regularizer.setter
@@ -231,12 +230,12 @@ def spellings(name: str) -> tuple[str, str]:
 
 
 class Total:
-    """A sum of terms that is formed when it is asked for: ``float(total)`` is one call of the kernels.
+    """A sum of terms that is computed when it is asked for: ``float(total)`` is one call of the kernels.
 
     Attributes
     ----------
     terms : list of RegularizationLoss
-        What it sums; the terms of a total that was itself an input stand here one by one.
+        What is summed. The terms of a total that was itself an input stand here one by one.
     dtype : numpy.dtype
         The terms' dtype. The sum itself is formed and given in float64.
     """
@@ -290,7 +289,7 @@ def _sum(terms: Sequence[RegularizationLoss]) -> float:
 
 
 def live_terms(terms: Any) -> list[RegularizationLoss]:
-    """Return the terms that have a regularizer, those of totals one by one: a new list, for a collection may change meanwhile."""
+    """Return a new list of the terms that have a regularizer, those of totals one by one; the collection may change later."""
     live = take_terms(terms)
     if live is None:
         live = take_terms(_flatten(terms))
@@ -317,13 +316,13 @@ def _flatten(terms: Any) -> list[RegularizationLoss]:
 def add_custom(
     terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array], skip_prox: bool = False
 ) -> list[float]:
-    """Ask the users' own regularizers for their values and gradients, in the terms' order, before anything is written.
+    """Ask the users' own regularizers for their values and gradients, in the terms' order.
 
     Parameters
     ----------
     terms : iterable of RegularizationLoss
     total_of : callable
-        Of a term: the array of the caller's own that its gradients are added to.
+        Given a term, returns the array to which its gradients are added. The array belongs to the caller.
     skip_prox : bool
         Leave out the gradient of a regularizer that has a prox.
 

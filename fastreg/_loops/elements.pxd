@@ -1,4 +1,4 @@
-"""Functions of one float32 or float64: the same IEEE operations in the same order on every instruction set."""
+"""Functions of one element of float32 or float64: the same IEEE operations in the same order on every instruction set."""
 from libc.math cimport copysign as copysign_double, copysignf, fabs as fabs_double, fabsf, pow as pow_double, powf
 from libc.math cimport sqrt as sqrt_double, sqrtf
 
@@ -30,7 +30,7 @@ cdef inline real pow(real x, real exponent) noexcept nogil:
 
 
 cdef inline real with_sign(real magnitude, real w) noexcept nogil:
-    """Return magnitude with the sign of w, and 0 at 0; a NaN in w is ignored. It is cheaper than two comparisons with 0."""
+    """Return magnitude with the sign of w, and 0 at 0; NaN in w is ignored. Half the instructions of comparing w with 0 twice."""
     cdef real x
     if real is float:
         x = copysignf(magnitude, w)

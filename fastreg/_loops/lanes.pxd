@@ -1,9 +1,6 @@
-"""How a sum is formed, so that its bits are the same on every instruction set, with any number of threads, at any address.
+"""Sums by lane, with the same bits on every instruction set, with any number of threads, at any address.
 
-A block is 1024 elements of float32 or 512 of float64; its element i goes to lane i mod 32, so a block is up to 32 or 16 rows of
-lanes. A lane adds its rows in order, float64 and what is computed in float64 four rows at a time as (a+b)+(c+d). What is missing
-at the end counts as 0. A chunk's blocks are folded lane by lane in a tree of neighbours, then its lanes in halves. Chunks are
-folded by _jobs.pyx. docs/design.md says why.
+The order of the additions is fixed, since the digests depend on it. What it is, and why: docs/design.md, "How a sum is formed".
 """
 from libc.math cimport fabs as fabs_double
 from libc.string cimport memcpy, memset
@@ -59,7 +56,7 @@ cdef inline int n_blocks(Py_ssize_t n, real* _) noexcept nogil:
 
 
 cdef inline int group_size(real* _) noexcept nogil:
-    """Elements that the lanes take in at a time: one row of float32, four of float64."""
+    """Elements that are added to the lanes at a time: one row of float32, four rows of float64."""
     return LANES if real is float else 4 * LANES
 
 
@@ -74,7 +71,7 @@ cdef inline int pass_width(real* _, int kinds, bint update) noexcept nogil:
 
 # --------------------------------------------------------------------------------------------------------- sums by lane
 cdef inline void add_two_rows(wide* a, wide* s, double* w, int width, int kinds) noexcept nogil:
-    """Sum two rows, one after the other: the prefetcher loses a walk across the rows."""
+    """Sum two rows, one after the other: the prefetcher does not follow reads that alternate between rows."""
     cdef wide x
     cdef int k
     for k in range(width // FR_WIDE):
@@ -114,7 +111,7 @@ cdef inline void pass_groups(
     int kinds,
     int operation,
 ) noexcept nogil:
-    """Sum by lane and process the rows, group by group: computing one hides behind the memory of the next."""
+    """Sum by lane and process the rows, group by group: while one group is computed, the memory of the next is on its way."""
     cdef vector[LANES] a, s
     cdef wide[LANES] wide_a, wide_s
     cdef vector x, one = ones()
@@ -196,7 +193,7 @@ cdef inline double value_of_element(real w, Profile* p, int kind) noexcept nogil
 
 
 cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, int kind) noexcept nogil:
-    """Form a block's lanes of a profile's values: all in float64, four rows at a time, the end padded with zeros."""
+    """Sum a profile's values over a block by lane: in float64, four rows at a time, the end padded with zeros."""
     cdef real[4 * LANES] padded
     cdef double[LANES] sums
     cdef real* rows

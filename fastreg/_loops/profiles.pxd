@@ -4,12 +4,8 @@
     gradient  phi'(m) with the sign of w, 0 at 0
     prox      argmin over z >= 0 of step * phi(z) + (z - m)**2 / 2, with the sign of w
 
-The elastic pair l1*m + l2/2*m**2 is fused with every update rule and works in the dtype of the weights; its sums are formed in
-lanes.pxd. Every other profile is three functions of a float64 magnitude, whose results are rounded once to the dtype of the
-weights. phi(0) must be 0. NaN must stay NaN, so a comparison sends it to the branch that computes. Only + - * / and sqrt keep the
-bits equal on all machines.
-
-To add one: docs/adding-a-penalty.md.
+The elastic pair l1*m + l2/2*m**2 works in the dtype of the weights and is fused with every update rule. Every other profile is
+three functions of a float64 magnitude. The laws that they obey, and how to add one: docs/adding-a-penalty.md.
 """
 from fastreg._abi cimport MCP, Profile
 from fastreg._loops.elements cimport copysign, real, soft_threshold, sqrt, with_sign
@@ -20,7 +16,7 @@ cdef enum:
 
 
 cdef inline int kinds_of(double l1, double l2) noexcept nogil:
-    """Decide by the coefficients as given: one that vanishes in float32 still counts in the value."""
+    """Decide by the coefficients as given: one that is rounded to 0 in float32 still counts in the value."""
     return (L1_KIND if l1 != 0 else 0) | (L2_KIND if l2 != 0 else 0)
 
 
@@ -34,7 +30,7 @@ cdef inline real elastic_gradient(real w, real l1, real l2, int kinds) noexcept 
 
 
 cdef inline real elastic_prox(real w, real threshold, real divisor, bint divides) noexcept nogil:
-    """Take step*l1 and 1 + step*l2; `divides` is a literal, for a division costs more than all the rest."""
+    """Take step*l1 and 1 + step*l2. `divides` is a literal, because a division costs more than everything else here."""
     cdef real x = soft_threshold(w, threshold)
     return x / divisor if divides else x
 
@@ -60,7 +56,7 @@ cdef inline double mcp_prox(double m, double step, Profile* p) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------------- by their name
-# `kind` is a literal, so that the compiler makes a loop of each.
+# `kind` is a literal, so the compiler makes a loop for each.
 cdef inline double profile_value(double m, Profile* p, int kind) noexcept nogil:
     if kind == MCP:
         return mcp_value(m, p)

@@ -1,16 +1,16 @@
 """A row: up to LANES elements of each array, in registers from the first read to the last store.
 
 The only code that loads and stores elements for gradients and updates. A row is computed in local arrays before anything is
-stored, so the compiler need not ask which arrays share memory.
+stored, so the compiler need not ask whether arrays share memory.
 """
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
 from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, LANES, apply_rule, is_update, n_slots, takes_l1
 
-cdef struct Streams:           # the arrays that one pass walks over abreast, from the same element on
+cdef struct Streams:           # the arrays that one pass reads and writes together, each from the same element on
     void* weights              # IN, and OUT for an update
-    void* base                 # IN: what the penalty's gradient is added to: in an update, the given gradient; or what to ASSIGN
+    void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT; may be weights or base
     void* slots[3]             # IN and OUT
 

@@ -1,7 +1,7 @@
 """Update rules: one small function each, by the formulas of TensorFlow 1's training_ops.cc in the dtype of the weights.
 
-A rule sees rows that are loaded already: x the weights, g the total gradient, a, b and d the slots, all of which it replaces. `c`
-holds the constants of the step. Beside the rules stand their traits, which kernels and checks both read.
+A rule gets rows that are loaded already: x the weights, g the total gradient, a, b and d the slots. It replaces the weights and
+the slots. `c` holds the constants of the step. The traits of the rules are read by the kernels and by the checks.
 
 To add one: docs/adding-a-penalty.md.
 """
@@ -70,12 +70,12 @@ cdef inline int n_slots(int rule) noexcept nogil:
 
 
 cdef inline bint takes_l1(int rule) noexcept nogil:
-    """The penalties' l1 goes to the rule's proximal step, where zeros become exact, and not to the gradient."""
+    """Whether the penalties' l1 goes to the rule's proximal step, which gives exact zeros, and not to the gradient."""
     return rule in (PROXIMAL_GRADIENT_DESCENT, PROXIMAL_ADAGRAD, FTRL)
 
 
 cdef inline bint takes_prox(int rule) noexcept nogil:
-    """The rule ends in the prox of the penalty at its rate, so a penalty with a prox of its own can stand in for l1 and l2."""
+    """Whether the rule ends in the prox of the penalty at its rate. Then a prox of another penalty can take the place of l1's."""
     return rule == PROXIMAL_GRADIENT_DESCENT
 
 
@@ -182,7 +182,7 @@ cdef inline void ftrl(real* x, real* g, real* a, real* b, int width, real* c) no
 
 
 cdef inline void apply_rule(real* x, real* g, real* a, real* b, real* d, int width, real* c, int rule) noexcept nogil:
-    """Called with a literal `rule`, so that the compiler makes a loop without branches of each."""
+    """`rule` is a literal, so the compiler makes a loop without branches for each."""
     if rule == GRADIENT_DESCENT:
         gradient_descent(x, g, width, c)
     elif rule == MOMENTUM:

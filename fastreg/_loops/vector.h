@@ -1,12 +1,12 @@
 /* The few vector operations from which _kernels.pyx forms its sums, and stores that go around the caches.
 
-   GCC vectorizes the plain loop, but widens float32 by unpacking halves of a wider load. Measured on Zen 4, sums of squares run
-   at 38 GB/s a core so, at 57 with conversions of 8 straight from memory, and at 97 with conversions of 4. Hence these, and
-   hence vectors of 4 for float32 even where there are longer ones.
+   GCC vectorizes the plain loop, but widens float32 by unpacking halves of a wider load. Measured on one Zen 4 core, sums of
+   squares run at 38 GB/s in that way, at 57 GB/s with conversions of 8 straight from memory, and at 97 GB/s with conversions
+   of 4. So these operations stand here, and float32 uses vectors of 4 even where there are longer ones.
 
    The vector length differs between instruction sets, the lane of an element does not, so the bits are the same.
-   fr_fma_square may fuse: the square of a float32 is exact in float64, so nothing is rounded twice or once less.
-   fr_add_by_fma is a + x; where there is an FMA unit beside the adder it goes there, since conversions load the adder. */
+   fr_fma_square may fuse: the square of a float32 is exact in float64, so fusing leaves out no rounding.
+   fr_add_by_fma is a + x. Where the CPU has an FMA unit beside the adder, the FMA unit adds: the adder is busy with conversions. */
 #ifndef FASTREG_VECTOR_H
 #define FASTREG_VECTOR_H
 
@@ -18,9 +18,9 @@
 #define FR_VECTOR 4
 #ifdef __AVX512VL__
 #define FR_REGISTER "v"
-#define FR_PASS_ONE 32       /* lanes of float32 summed at a time, of one kind of sum, */
-#define FR_PASS_BOTH 32      /* or of two: as many as the compiler unrolls over and keeps in registers; */
-#define FR_WIDE_PASS_ONE 32  /* of float64 also the sums of four rows are there */
+#define FR_PASS_ONE 32       /* lanes of float32 that are summed at a time, for one kind of sum */
+#define FR_PASS_BOTH 32      /* and for two: as many as the compiler unrolls and keeps in registers; */
+#define FR_WIDE_PASS_ONE 32  /* for float64 the sums of four rows are in registers too */
 #define FR_WIDE_PASS_BOTH 32
 #else
 #define FR_REGISTER "x"
@@ -80,7 +80,7 @@ typedef double fr_vector;
 #define fr_add_by_fma(a, x, ones) fr_add(a, x)
 #endif
 
-/* Rows of float64 take vectors as long as there are: half the instructions, which counts where two threads share a core. */
+/* Rows of float64 use the longest vectors of the CPU: half the instructions, which matters where two threads share a core. */
 #if defined(__AVX512F__)
 #define FR_WIDE 8
 typedef __m512d fr_wide;
@@ -101,8 +101,8 @@ typedef fr_vector fr_wide;
 #define fr_wide_square(x) fr_square(x)
 #endif
 
-/* Fetch in the order of the program. GCC moves a load to where its value is used, and a sum over several rows then walks across
-   them, which the prefetcher loses: sums of 160 MB of float64 ran at two thirds of their rate. */
+/* Load in the order of the program. GCC moves a load to where its value is used. A sum over several rows then reads from all of
+   them in turns, which the prefetcher does not follow: sums of 160 MB of float64 ran at two thirds of their speed. */
 #if FR_VECTOR > 1 && defined(__GNUC__)
 #define fr_wide_load_ordered(p) ({ fr_wide fr_x = fr_wide_load(p); __asm__ volatile("" : "+" FR_REGISTER (fr_x)); fr_x; })
 #else

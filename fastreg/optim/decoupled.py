@@ -1,4 +1,4 @@
-"""Decoupled weight decay: a fraction taken off the weights themselves, before the rule."""
+"""Decoupled weight decay: a fraction is taken off the weights, before the update rule."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ DecayRules: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 
 
 class DecoupledWeightDecay(Optimizer):
-    """Base, beside a rule, of one that first takes a fraction off the weights: weights -= weight_decay * weights.
+    """Mixin for a rule that first takes a fraction off the weights: weights -= weight_decay * weights.
 
     Parameters
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
         The fraction taken off at each step; see `AdamW`.
     *args, **options
-        What the rule takes.
+        The arguments of the rule.
     """
 
     def __init__(self, weight_decay: DecayRules, *args: Any, **options: Any) -> None:
@@ -31,7 +31,7 @@ class DecoupledWeightDecay(Optimizer):
 
     @property
     def weight_decay(self) -> DecayRules:
-        """What is taken off at each step; may be set between steps."""
+        """The fraction that is taken off at each step; it may be set between steps."""
         return self._weight_decay
 
     @weight_decay.setter
@@ -69,9 +69,9 @@ class AdamW(DecoupledWeightDecay, Adam):
     Parameters
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
-        The fraction taken off at each step; as in TensorFlow it is not multiplied by the learning rate. A function of the
-        step is asked at every step. Rules are tried in order on the names without ``:0``, the first match wins, one that
-        matches no name is a ValueError: ``[("*/bias", None), ("*", 1e-4)]``.
+        The fraction that is taken off at each step. As in TensorFlow it is not multiplied by the learning rate. A function of
+        the step is called at every step. A list such as ``[("*/bias", None), ("*", 1e-4)]`` is tried in order on the names
+        without ``:0``; the first match wins, and a pattern that matches no name is a ValueError.
     learning_rate, beta1, beta2, epsilon, **options
         As for `Adam`.
 

@@ -1,4 +1,4 @@
-"""Hyperparameters: attributes of a rule that are checked whenever they are set, at construction and later."""
+"""Hyperparameters: attributes of a rule that are checked whenever they are set, in the constructor and later."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Schedule: TypeAlias = float | Callable[[int], float]
 
 
 def check_number(value: object, name: str, least: float = -math.inf, below: float = math.inf) -> float:
-    """Return a number as a float, or say what it should be."""
+    """Check a number and return it as a float."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
     try:
@@ -62,7 +62,7 @@ def schedule() -> Any:
 
 
 def strength() -> Any:
-    """Return a hyperparameter like `schedule`, refused in TensorFlow's words."""
+    """Return a hyperparameter like `schedule`, with TensorFlow's message for a negative number."""
 
     def check(value: Any, name: str) -> Schedule:
         if callable(value):

@@ -1,4 +1,4 @@
-"""What a step is given: pairs of a gradient and a variable become entries with a name, an array and checked rows."""
+"""Pairs of a gradient and a variable become the entries of a step, with a name, an array and checked rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def take_pairs(
             continue
         array = variable
         if type(variable) is not np.ndarray and isinstance(variable, Parameter):
-            array = variable.array  # not `value`, by which a face over the core may mean something else
+            array = variable.array  # not `value`, to which a subclass may give another meaning
         if type(gradient) is tuple:
             entries.append(_rows_entry(name, array, gradient))
         else:
@@ -70,7 +70,7 @@ def _keys(variables: Mapping[Any, Any]) -> list[str]:
 def _names(
     pairs: list[Any], terms: Sequence[RegularizationLoss], placed: Mapping[str, Array], newly_placed: dict[str, Array]
 ) -> list[str]:
-    """Return the variables' names; a bare array's is that of an earlier step, of its term or of its place."""
+    """Return the variables' names. A bare array has its name of an earlier step, the name of its term, or that of its place."""
     names: list[str] = []
     seen: dict[int, str] | None = None
     for i, pair in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""The update rules' base: what a step does with gradients, terms and slots, and the state it keeps."""
+"""The base of the update rules: a step over gradients, terms and slots, and the state between steps."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Optimizer:
 
     Notes
     -----
-    A subclass names its compiled update rule in `rule`, its slots in `slot_names`, and says by `step_constants` what the rule
-    computes with.
+    A subclass names its compiled update rule in `rule` and its slots in `slot_names`. Its `step_constants` returns the numbers
+    that the rule computes with.
     """
 
     rule: str
@@ -73,12 +73,12 @@ class Optimizer:
         self._state.iterations = int(iterations)
 
     def at_step(self, name: str) -> float:
-        """Return a hyperparameter as it is for the coming step, where it may be a function of the step."""
+        """Return the number that a hyperparameter is for the coming step; it may be a function of the step."""
         value = getattr(self, name)
         return check_number(value(self.iterations), name, least=0) if callable(value) else float(value)
 
     def step_constants(self) -> dict[str, float]:
-        """Return what the coming step computes with, by the names of the compiled rule's constants."""
+        """Return the numbers that the coming step computes with, by the names of the compiled rule's constants."""
         return {"rate": self.at_step("learning_rate")}
 
     def initial_slots(self, array: Array) -> Slots:
@@ -103,8 +103,8 @@ class Optimizer:
             variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
             its place, ``variable_0``, and must be the same array at each step.
         regularization : list of RegularizationLoss, or Total, optional
-            Terms over variables that are updated here. Their gradients are added to the given ones; what L1 a proximal rule
-            is given goes to its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
+            Terms over variables that are updated here. Their gradients are added to the given ones; a proximal rule takes L1
+            in its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
             For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
 
         Returns
@@ -115,8 +115,8 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If a gradient, a variable or a term does not fit. Whenever something is raised, also by a function of the user's
-            own, nothing has been changed: a step happens whole or not at all.
+            If a gradient, a variable or a term does not fit. When an error is raised, also by a function of the user's own,
+            nothing has been changed: a step happens whole or not at all.
 
         Examples
         --------
@@ -146,7 +146,7 @@ class Optimizer:
         return step.commit(state, placed, values)
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
-        """Add the gradients of users' own regularizers to copies of the given ones; return their values."""
+        """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
         proximal = RULES[self.rule].takes_l1
         copied: set[str] = set()
         entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True)}
@@ -180,7 +180,7 @@ class Optimizer:
         return self.initial_slots(check_array(array, f"variable {name!r}"))
 
     def set_slots(self, variable: Parameter | str, slots: Mapping[str, Array]) -> None:
-        """Let the steps of a variable read and write these arrays as its slots.
+        """Use these arrays as the slots of a variable; steps read and write them.
 
         Parameters
         ----------
@@ -202,7 +202,7 @@ class Optimizer:
         )
 
     def get_slot(self, variable: Parameter | str, name: str) -> Array:
-        """Return a slot's array, the one that the steps write to.
+        """Return the array of a slot itself, to which the steps write.
 
         Parameters
         ----------
@@ -251,7 +251,7 @@ class Optimizer:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave, also by way of an npz file.
+        """Take over the result of `state_dict`, also after a way through an npz file.
 
         Parameters
         ----------

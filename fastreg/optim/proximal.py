@@ -13,7 +13,7 @@ from fastreg.terms import Array
 
 
 class Proximal(Optimizer):
-    """Rules with an L1 and an L2 strength of their own, over which they take an exact step."""
+    """Rules with an L1 and an L2 strength of their own, whose proximal step is exact."""
 
     l1_regularization_strength = strength()
     l2_regularization_strength = strength()
@@ -120,9 +120,9 @@ class Ftrl(Proximal):
     initial_accumulator_value : float, optional
         Of a; at least 0.
     l1_regularization_strength, l2_regularization_strength, l2_shrinkage_regularization_strength : float or callable, optional
-        l1, l2 and shrinkage. L1 terms of `regularization` add to l1; L2 terms go to the gradient. Here l1 and l2 stand against
-        the gradients of all steps so far, not against each step's as elsewhere: to weigh as much as in another rule after n
-        steps, they must be n times as large.
+        l1, l2 and shrinkage. L1 terms of `regularization` add to l1; L2 terms go to the gradient. Ftrl compares l1 and l2 with
+        the sum of the gradients of all steps so far, other rules with the gradient of one step. To have the same weight as in
+        another rule after n steps, they must be n times as large.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
 

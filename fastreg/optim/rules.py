@@ -54,14 +54,14 @@ class Momentum(Optimizer):
 
 
 def check_accumulator_value(value: Any, name: str) -> Any:
-    """Refuse what a sum of squares cannot start at."""
+    """Check the start value of a sum of squares, which must be above 0."""
     if check_number(value, name) <= 0:
         raise ValueError(f"{name} must be positive: {value}")
     return value
 
 
 class Accumulating(Optimizer):
-    """Rules whose first slot is a sum of squared gradients that starts at a value of its own."""
+    """Rules whose first slot is a sum of squared gradients with a start value that is an argument."""
 
     initial_accumulator_value: Any = Hyperparameter(check_accumulator_value)
 
@@ -105,7 +105,7 @@ class RMSProp(Optimizer):
     learning_rate : float or callable
     decay, momentum, epsilon : float, optional
     centered : bool, optional
-        Take the square of a running mean of the gradient off s under the root.
+        Subtract the square of a running mean of the gradient from s under the root.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
 

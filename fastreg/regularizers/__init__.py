@@ -1,7 +1,7 @@
-"""Floor 2: the closures. TensorFlow 1's factories, messages and names over the compiled penalties.
+"""Floor 2: the regularizers. TensorFlow 1's factories, messages and names over the compiled penalties.
 
-A regularizer knows nothing of variables or collections. What it computes (value, gradient, prox) is compiled; here stand the
-rules for its arguments, and how regularizers are named, changed and summed.
+A regularizer knows nothing of variables or collections. Value, gradient and prox are compiled. Here stand the rules for the
+arguments, and how regularizers are named, changed and summed.
 """
 
 from fastreg.regularizers.custom import Regularizer, SupportsGradient, SupportsProx, SupportsValueAndGradient

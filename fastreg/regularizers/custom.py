@@ -1,7 +1,7 @@
-"""What a regularizer may offer, and the one door by which a user's own is asked for it.
+"""The protocols of a regularizer, and the only functions that call a user's own regularizer.
 
-The built-in regularizers follow the same protocols, so a user's own works wherever they do: in collections, `value_and_gradients`
-and every update rule.
+The built-in regularizers follow the same protocols. So a user's own works wherever they do: in collections, in
+`value_and_gradients` and in every update rule.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class SupportsGradient(Regularizer, Protocol):
     """A regularizer with a gradient, which `value_and_gradients` and the update rules need."""
 
     def gradient(self, weights: Array, /) -> Array:
-        """Return the gradient, of the weights' shape. It is used at once: the same buffer may be returned at every call."""
+        """Return the gradient, of the weights' shape. It is read at once, so every call may return the same buffer."""
         ...
 
 
 @runtime_checkable
 class SupportsValueAndGradient(Regularizer, Protocol):
-    """A regularizer that gives value and gradient in one go, without new memory; it is preferred to `gradient`."""
+    """A regularizer that forms value and gradient together, without new memory. It is used in place of `gradient`."""
 
     def value_and_gradient(self, weights: Array, /, out: Array, accumulate: bool) -> tuple[Any, Array]:
         """Return the penalty, and `out` with the gradient put into it, or added to it if `accumulate` is true."""
@@ -46,7 +46,7 @@ class SupportsValueAndGradient(Regularizer, Protocol):
 
 @runtime_checkable
 class SupportsProx(Regularizer, Protocol):
-    """A regularizer with a prox, with which the step of ProximalGradientDescent ends in place of the gradient."""
+    """A regularizer with a prox. The step of ProximalGradientDescent ends in the prox and does not use the gradient."""
 
     def prox(self, weights: Array, step: float, /, out: Array | None = None) -> Array:
         """Return argmin_z step*penalty(z) + |z - weights|**2 / 2, in `out` if it is given."""
@@ -54,7 +54,7 @@ class SupportsProx(Regularizer, Protocol):
 
 
 def check_scalar(loss: Any) -> Any:
-    """Return what a regularizer gave, which must be a scalar or None."""
+    """Check that the result of a regularizer is a scalar or None, and return it."""
     if loss is not None and np.ndim(loss):
         raise ValueError(f"regularizer must return a scalar Tensor instead of a Tensor with rank {np.ndim(loss)}.")
     return loss

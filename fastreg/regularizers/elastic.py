@@ -1,4 +1,4 @@
-"""The elastic family: L1, L2 and both, which come down to a pair of coefficients.
+"""The elastic family: L1, L2 and both. All are a pair of coefficients, l1 and l2.
 
     value     l1 * sum(|w|) + l2/2 * sum(w**2)
     gradient  l1 * sign(w) + l2 * w
@@ -18,7 +18,7 @@ from fastreg.regularizers.scales import NEGATIVE_L2, DisabledRegularizer, check_
 
 
 class L1Regularizer(Penalty):
-    """Return of `l1_regularizer`: a function of the weights with a `scale` that may change."""
+    """The result of `l1_regularizer`: a function of the weights with a `scale` that may change."""
 
     def __init__(self, scale: float, name: str) -> None:
         self.name = name
@@ -26,7 +26,7 @@ class L1Regularizer(Penalty):
 
     @property
     def scale(self) -> float:
-        """Strength; every later call, of a sum or a term as well, sees a new one."""
+        """Strength. A new one holds from the next call on, also in sums and terms."""
         return self.coefficients[0]
 
     @scale.setter
@@ -41,7 +41,7 @@ class L1Regularizer(Penalty):
 
 
 class L2Regularizer(Penalty):
-    """Return of `l2_regularizer`: a function of the weights with a `scale` that may change."""
+    """The result of `l2_regularizer`: a function of the weights with a `scale` that may change."""
 
     def __init__(self, scale: float, name: str) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class L2Regularizer(Penalty):
 
     @property
     def scale(self) -> float:
-        """Strength; every later call, of a sum or a term as well, sees a new one."""
+        """Strength. A new one holds from the next call on, also in sums and terms."""
         return self.coefficients[1]
 
     @scale.setter
@@ -64,7 +64,7 @@ class L2Regularizer(Penalty):
 
 
 class L1L2Regularizer(Penalty):
-    """Return of `l1_l2_regularizer`: both penalties in one pass, each with a scale that may change."""
+    """The result of `l1_l2_regularizer`: both penalties in one pass, each with a scale that may change."""
 
     def __init__(self, scale_l1: float, scale_l2: float, name: str) -> None:
         self.name = name

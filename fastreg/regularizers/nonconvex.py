@@ -1,4 +1,4 @@
-"""Penalties that stop growing: large weights pay no more for being larger, so they are not shrunk."""
+"""Non-convex penalties, which are constant for large weights and so do not shrink them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastreg.regularizers.scales import DisabledRegularizer, check_real, check_s
 
 
 class MCPRegularizer(Penalty):
-    """Return of `mcp_regularizer`: a function of the weights with a `scale` and a `gamma` that may change."""
+    """The result of `mcp_regularizer`: a function of the weights with a `scale` and a `gamma` that may change."""
 
     def __init__(self, scale: float, gamma: float, name: str) -> None:
         self.name = name
@@ -18,7 +18,7 @@ class MCPRegularizer(Penalty):
 
     @property
     def scale(self) -> float:
-        """Slope at 0; every later call, of a sum or a term as well, sees a new one."""
+        """Slope at 0. A new one holds from the next call on, also in sums and terms."""
         return self._scale
 
     @scale.setter
@@ -51,18 +51,18 @@ def _check_gamma(gamma: object) -> float:
 
 
 def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer | DisabledRegularizer:
-    """Return a function that computes the minimax concave penalty, which starts like L1 and ends constant.
+    """Return a function that computes the minimax concave penalty: like L1 at 0, and constant for large weights.
 
     With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.
-    The scale is the slope at 0 and sets the threshold too: the penalty is not proportional to it.
+    The scale is the slope at 0 and also sets the threshold, so the penalty is not proportional to the scale.
 
     Parameters
     ----------
     scale : float
         Slope at 0, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow's family.
     gamma : float, optional
-        Above 0; the larger, the closer to L1. A prox is that of a convex problem for steps below gamma; for larger ones it is a
-        hard threshold at scale * sqrt(gamma*step), where 0 wins a tie.
+        Above 0. The larger it is, the closer is the penalty to L1. For steps below gamma the prox solves a convex problem. For
+        other steps it is a hard threshold at scale * sqrt(gamma*step); a weight at the threshold becomes 0.
     scope : str, optional
         Name of the loss; `mcp_regularizer` by default.
 

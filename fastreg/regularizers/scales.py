@@ -1,4 +1,4 @@
-"""TensorFlow's rules and messages for the arguments of a factory, and what a scale of 0 gives."""
+"""TensorFlow's rules and messages for the arguments of a factory, and the regularizer of a scale of 0."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 logger = logging.getLogger("fastreg")
 
 NEGATIVE_L2 = "Setting a scale less than 0 on a regularizer: %g."
-"""TensorFlow's messages for L1 and L2 differ in the period."""
+"""TensorFlow's message for L2; that for L1 has no period."""
 
 
 def check_scale(scale: object, name: str = "scale", negative: str = "Setting a scale less than 0 on a regularizer: %g") -> float:
-    """Return `scale` as a float if it can be one, by TensorFlow's rules and in its words where it has some."""
+    """Check a scale by TensorFlow's rules, with its messages where it has some, and return it as a float."""
     if isinstance(scale, numbers.Integral):
         raise ValueError(f"{name} cannot be an integer: {scale}")
     value = check_real(scale, name)
@@ -46,7 +46,7 @@ def op_name(scope: str | None, default: str) -> str:
 
 
 class DisabledRegularizer:
-    """Return of a factory with a scale of 0., and `no_regularizer`: a function that gives None, so nothing is collected."""
+    """The result of a factory for a scale of 0., and `no_regularizer`: a function that returns None, so no loss is collected."""
 
     __slots__ = ("name",)
 
@@ -72,7 +72,7 @@ class DisabledRegularizer:
 
 
 def disabled(name: str) -> DisabledRegularizer:
-    """Return what a factory gives for a scale of 0., and say so in the log as TensorFlow does."""
+    """Return a disabled regularizer, and write so to the log as TensorFlow does."""
     logger.info("Scale of 0 disables regularizer.")
     return DisabledRegularizer(name)
 

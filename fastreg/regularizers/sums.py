@@ -1,4 +1,4 @@
-"""Sums of regularizers: one pass where all parts are compiled, part by part where a user's own is among them."""
+"""Sums of regularizers: one pass where all parts are compiled, else part by part."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastreg.regularizers.scales import DisabledRegularizer, op_name
 
 
 class SumRegularizer(Penalty):
-    """Return of `sum_regularizer` when every part is compiled: one pass, whatever the number of parts."""
+    """The result of `sum_regularizer` when every part is compiled: one pass, whatever the number of parts."""
 
     def __init__(self, parts: tuple[Penalty, ...], name: str) -> None:
         self.name = name
@@ -29,7 +29,7 @@ class SumRegularizer(Penalty):
 
 
 class CompositeSum:
-    """Return of `sum_regularizer` when a part is a user's own.
+    """The result of `sum_regularizer` when a part is a user's own.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class CompositeSum:
         self.custom = tuple(custom)
 
     def __call__(self, weights: Any) -> Any:
-        """Return the sum of the parts that give something, None if none does."""
+        """Return the sum of the parts' values; None where every part returns None."""
         values = [value for part in self.parts if (value := part(weights)) is not None]
         return None if not values else sum(values[1:], start=values[0])
 
@@ -80,7 +80,7 @@ class CompositeSum:
         return self.value_and_gradient(weights, out, accumulate)[1]
 
     def prox(self, weights: Any, step: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return the prox of the only part; a sum with a user's own part has no closed one.
+        """Return the prox of the only part. A sum of several parts has no closed prox where one is a user's own.
 
         Raises
         ------
@@ -109,7 +109,7 @@ _NOTHING = Penalty()
 
 
 def separate(regularizer: Any) -> tuple[Penalty | None, tuple[Callable[[Any], Any], ...]]:
-    """Return what of a regularizer is compiled, and what is a user's own."""
+    """Split a regularizer into its compiled part and the parts that are a user's own."""
     if regularizer is None:
         return None, ()
     if isinstance(regularizer, Penalty):

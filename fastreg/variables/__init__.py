@@ -2,9 +2,9 @@
 
 Rules and messages are TensorFlow 1's (``python/ops/variable_scope.py``). All state lives in a graph; this package keeps none.
 
-A face over the registry brings its own subclass of `Variable`, as the argument `variable_class` of
-`VariableScope.get_variable`, and overrides the methods that `Variable` lists for that purpose. Names, scopes, reuse and
-collections stay the ones made here.
+A layer above, such as compat/v1, passes its own subclass of `Variable` as the argument `variable_class` of
+`VariableScope.get_variable`. The subclass overrides the methods that `Variable` lists for that purpose. Names, scopes, reuse and
+collections are decided here.
 """
 
 from fastreg.variables.initializers import PartitionInfo, fans, glorot_uniform_initializer, parameters_of

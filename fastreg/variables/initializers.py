@@ -1,4 +1,4 @@
-"""What a variable starts with: Glorot's initializer, and what initializers are told."""
+"""Initial values: Glorot's initializer, and the arguments that an initializer gets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastreg.terms import Array
 
 
 class PartitionInfo(NamedTuple):
-    """The part of a partitioned variable that an initializer is asked for.
+    """The part of a partitioned variable for which an initializer is called.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
 
 
 def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of a function, or none where it has no signature to read, as np.zeros in NumPy 1."""
+    """Return the parameters of a function, or none where its signature cannot be read, as that of np.zeros in NumPy 1."""
     try:
         return inspect.signature(function).parameters
     except ValueError:

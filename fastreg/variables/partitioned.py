@@ -1,4 +1,4 @@
-"""A variable in parts, seen as one."""
+"""A variable that is kept in parts and used as one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Find a variable by its full name, or make it, whole or in parts.
 
-`Graph.variables` holds what is found: whole variables, parts, and variables in parts, by their names without ``:0``.
+`Graph.variables` holds whole variables, parts, and variables in parts, by their names without ``:0``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def find_or_make(
     partitioner: Any = None,
     **options: Any,
 ) -> Any:
-    """Return the variable of this full name; a custom getter is handed this function, with a graph and a class."""
+    """Return the variable of this full name. A custom getter gets this function, with the graph and the class filled in."""
     known = graph.variables.get(name)
     shape = _as_shape(shape)
     options |= {"regularizer": regularizer, "trainable": trainable, "collections": collections}

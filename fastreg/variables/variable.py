@@ -112,7 +112,7 @@ class Variable(Parameter):
         """
         self.graph, self.trainable = get_default_graph(), trainable
         super().__init__(cell, 0, op_name + ":0", op_name, [])
-        self.graph.elements.setdefault(op_name, self)  # a face has put an operation there
+        self.graph.elements.setdefault(op_name, self)  # compat/v1 has put an operation there
         self.graph.add_to_collections(keys, self)
 
     def _collection(self) -> list[Any]:
