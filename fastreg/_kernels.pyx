@@ -24,11 +24,13 @@ cdef enum:
 
 
 # -------------------------------------------------------------------------------------------------------- passes by lane
-cdef void pass_tail(Sums* sums, Streams* arrays, int n, real* c, int kinds, int operation) noexcept nogil:
-    """Process the last, incomplete group of a block. Not specialized: it handles at most 127 elements."""
-    cdef int row, last = (sums.blocks - 1) * LANES
-    if kinds:
-        add_tail(sums.absolute + last, sums.square + last, <real*>arrays.weights, n, kinds)
+# The last, incomplete group of a block, at most 127 elements, is left to two functions that are not specialized.
+cdef void measure_tail(Sums* sums, real* w, int n, int kinds) noexcept nogil:
+    add_tail(sums.absolute + (sums.blocks - 1) * LANES, sums.square + (sums.blocks - 1) * LANES, w, n, kinds)
+
+
+cdef void process_tail(Streams* arrays, int n, real* c, int kinds, int operation) noexcept nogil:
+    cdef int row
     for row in range((n + LANES - 1) // LANES):
         process_row(arrays, row * LANES, min(n - row * LANES, <int>LANES), c, kinds, operation)
 
@@ -57,7 +59,7 @@ cdef inline void pass_chunk(
     cdef Streams block, tail
     cdef Py_ssize_t i
     cdef int k, j, m, full, size = block_size(constants), group = group_size(constants)
-    cdef int width = pass_width(constants, kinds, is_update(operation))
+    cdef int width = pass_width(constants, kinds, operation)
     memcpy(c, constants, sizeof(c))
     for k in range(n_blocks(n, constants)):
         i = k * size
@@ -69,10 +71,12 @@ cdef inline void pass_chunk(
         sums.blocks += 1
         for j in range(LANES // width):
             pass_groups(sums, &block, full // group, c, j * width, width, kinds, operation)
-        if full < m:
+        if full < m and kinds:
+            measure_tail(sums, <real*>block.weights + full, m - full, kinds)
+        if full < m and operation != MEASURE:
             memcpy(c_of_tail, c, sizeof(c))
             advance(&tail, &block, full, c)
-            pass_tail(sums, &tail, m - full, c_of_tail, kinds, operation)
+            process_tail(&tail, m - full, c_of_tail, kinds, operation)
         if buffer != NULL:
             stream(<char*>(<real*>arrays.out + i), <char*>buffer, m * sizeof(real))
 
@@ -325,7 +329,8 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     if item.n_profiles:
         process_with_profiles(job, item, chunk, &sums, &arrays, n, buffer)
     elif job.measure or is_update(item.operation) or item.operation == ASSIGN:
-        round_constants(c, job, item)
+        if item.operation != MEASURE:
+            round_constants(c, job, item)
         pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
     else:
         process_unmeasured(job, item, &arrays, n, buffer)

@@ -9,7 +9,7 @@ from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L1_KIND, L2_KIND, profile_value
 from fastreg._loops.rows cimport Streams, process_row
-from fastreg._loops.rules cimport LANES
+from fastreg._loops.rules cimport LANES, is_update
 
 cdef extern from "_loops/vector.h":
     const int FR_VECTOR                                # float64 elements of a vector
@@ -60,9 +60,12 @@ cdef inline int group_size(real* _) noexcept nogil:
     return LANES if real is float else 4 * LANES
 
 
-cdef inline int pass_width(real* _, int kinds, bint update) noexcept nogil:
-    """Lanes that keep the accumulators in registers. An update takes whole rows: GCC does not vectorize long rules for less."""
-    if update:
+cdef inline int pass_width(real* _, int kinds, int operation) noexcept nogil:
+    """Return how many lanes are summed at a time: as many as keep the accumulators in registers.
+
+    What stores as much as it reads takes whole rows, which GCC vectorizes best; measured, two sums of float32 excepted.
+    """
+    if is_update(operation) or operation == ACCUMULATE and not (real is float and kinds == L1_KIND + L2_KIND):
         return LANES
     if kinds == L1_KIND + L2_KIND:
         return FR_PASS_BOTH if real is float else FR_WIDE_PASS_BOTH
