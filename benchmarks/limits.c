@@ -1,6 +1,6 @@
 /* The physical limit of a run: what the machine's memory allows with the same threads, with nothing else to do.
  *
- * read   xor of every word: no arithmetic that could be slower than memory
+ * read   xor of every word: no arithmetic that could be slower than memory; each thread in 1, 2 or 4 places at once
  * axpy   y += s*x: two streams in, one out, as value+gradient accumulated, and as an update rule
  * scale  y = s*x: one stream in, one out, as value+gradient written; with ordinary stores (which first read the line
  *        they are about to overwrite) and with streaming ones (which do not, and miss the cache)
@@ -15,7 +15,7 @@
 #include <immintrin.h>
 #endif
 
-enum { LINE = 64, UNROLL = 8 };
+enum { LINE = 64, UNROLL = 8, TURN = 4 };
 
 static volatile uint64_t sink;
 
@@ -40,7 +40,19 @@ static int claim(ptrdiff_t *next, ptrdiff_t block, ptrdiff_t lines, ptrdiff_t *s
     return *start < lines;
 }
 
-double limit_read(const void *x, ptrdiff_t bytes, ptrdiff_t block, int threads, int repeats)
+/* Read the lines start..stop-1 in so many places at once, in turns of TURN lines: one thread gets more from memory so. */
+static inline __attribute__((always_inline)) void read_lines(const words *lines, ptrdiff_t start, ptrdiff_t stop, int streams, words *sums)
+{
+    const ptrdiff_t part = (stop - start) / streams / TURN * TURN;
+    for (ptrdiff_t i = 0; i < part; i += TURN)
+        for (int stream = 0; stream < streams; stream++)
+            for (int k = 0; k < TURN; k++)
+                sums[(stream % 2) * TURN + k] ^= lines[start + stream * part + i + k];
+    for (ptrdiff_t i = start + streams * part; i < stop; i++)
+        sums[0] ^= lines[i];
+}
+
+double limit_read(const void *x, ptrdiff_t bytes, ptrdiff_t block, int threads, int streams, int repeats)
 {
     const words *lines = x;
     const double started = omp_get_wtime();
@@ -52,11 +64,12 @@ double limit_read(const void *x, ptrdiff_t bytes, ptrdiff_t block, int threads, 
             ptrdiff_t i, stop = -1;
             words sums[UNROLL] = {{0}};
             while (claim(&next, block / LINE, bytes / LINE, &i, &stop)) {
-                for (; i + UNROLL <= stop; i += UNROLL)
-                    for (int k = 0; k < UNROLL; k++)
-                        sums[k] ^= lines[i + k];
-                for (; i < stop; i++)
-                    sums[0] ^= lines[i];
+                if (streams == 1)
+                    read_lines(lines, i, stop, 1, sums);
+                else if (streams == 2)
+                    read_lines(lines, i, stop, 2, sums);
+                else
+                    read_lines(lines, i, stop, 4, sums);
             }
             for (int k = 1; k < UNROLL; k++)
                 sums[0] ^= sums[k];

@@ -32,12 +32,16 @@ def library() -> ctypes.CDLL:
         return ctypes.CDLL(str(path))
 
 
-def seconds_of_read(x: NDArray[np.generic], block: int, threads: int, repeats: int) -> float:
+STREAMS = (1, 2, 4)
+"""In how many places a thread may read at once."""
+
+
+def seconds_of_read(x: NDArray[np.generic], block: int, threads: int, streams: int, repeats: int) -> float:
     """Seconds for reading `x` so many times, in blocks of so many bytes, or in equal shares if that is 0."""
     run = library().limit_read
     run.restype = ctypes.c_double
-    run.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int]
-    return float(run(x.ctypes.data, _whole_lines(x), block, threads, repeats))
+    run.argtypes = [ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_int, ctypes.c_int, ctypes.c_int]
+    return float(run(x.ctypes.data, _whole_lines(x), block, threads, streams, repeats))
 
 
 def seconds_of(

@@ -19,9 +19,6 @@ cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
     void stream_end "fr_stream_end" () noexcept nogil
 
-cdef enum:
-    BEYOND_CACHES = 1 << 25    # bytes of an array that is read from memory, not from a cache
-
 
 # -------------------------------------------------------------------------------------------------------- passes by lane
 # The last, incomplete group of a block, at most 127 elements, is left to two functions that are not specialized.
@@ -365,60 +362,12 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
     job.square[chunk] = fold_blocks(sums.square, sums.blocks)
 
 
-cdef void measure_two_chunks(Job* job, Item* item, Py_ssize_t first, Py_ssize_t second, real* _) noexcept nogil:
-    """Sum two chunks in turns of a block: memory gives one thread more when it reads in two places."""
-    cdef Sums[2] sums
-    cdef Streams[2] arrays
-    cdef Streams block
-    cdef Py_ssize_t[2] n
-    cdef Py_ssize_t[2] chunk = [first, second]
-    cdef Py_ssize_t i, size = block_size(_)
-    cdef real[CONSTANTS] unused
-    cdef int kinds = kinds_of(item.l1, item.l2), j, k
-    for k in range(2):
-        sums[k].blocks = 0
-        n[k] = locate(item, chunk[k], &arrays[k], _)
-    for j in range(n_blocks(n[0], _)):
-        i = j * size
-        for k in range(2):
-            if i < n[k]:
-                advance(&block, &arrays[k], i, _)
-                pass_operation(&sums[k], &block, min(n[k] - i, size), unused, <real*>NULL, kinds, MEASURE)
-    for k in range(2):
-        if kinds & L1_KIND:
-            job.absolute[chunk[k]] = fold_blocks(sums[k].absolute, sums[k].blocks)
-        if kinds & L2_KIND:
-            job.square[chunk[k]] = fold_blocks(sums[k].square, sums[k].blocks)
-
-
 # ---------------------------------------------------------------------------------------------------------------- tasks
-cdef inline bint reads_memory_alone(Job* job, Item* item) noexcept nogil:
-    """Whether the item is a sum over more than the caches hold."""
-    return (
-        item.operation == MEASURE and job.measure and item.n_profiles == 0 and item.rows == NULL
-        and item.size * (<Py_ssize_t>sizeof(double) if item.is_double else <Py_ssize_t>sizeof(float)) >= BEYOND_CACHES
-    )
-
-
-cdef inline void process_chunks_of(
-    Job* job, Item* item, Py_ssize_t start, Py_ssize_t stop, real* buffer, bint of_gradient
-) noexcept nogil:
-    cdef Py_ssize_t chunk, half = 0
-    if not of_gradient and reads_memory_alone(job, item):
-        half = (stop - start) // 2
-        for chunk in range(start, start + half):
-            measure_two_chunks(job, item, chunk, chunk + half, buffer)
-    for chunk in range(start + 2 * half, stop):
-        if of_gradient:
-            measure_chunk_gradient(job, item, chunk, buffer)
-        else:
-            process_chunk(job, item, chunk, buffer)
-
-
 cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradient) noexcept nogil:
     """Process the chunks start..stop-1, which may belong to several items."""
     cdef double[BLOCK] buffer
-    cdef Py_ssize_t low = 0, high = job.n_items, middle, end
+    cdef Py_ssize_t chunk, low = 0, high = job.n_items, middle
+    cdef Item* item
     # The last item whose first chunk is not behind the first one here.
     while high - low > 1:
         middle = (low + high) // 2
@@ -426,14 +375,19 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
             low = middle
         else:
             high = middle
-    while start < stop:
-        end = stop if low + 1 == job.n_items else min(stop, job.items[low + 1].first_chunk)
-        if job.items[low].is_double:
-            process_chunks_of(job, &job.items[low], start, end, buffer, of_gradient)
+    for chunk in range(start, stop):
+        while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
+            low += 1
+        item = &job.items[low]
+        if of_gradient:
+            if item.is_double:
+                measure_chunk_gradient(job, item, chunk, buffer)
+            else:
+                measure_chunk_gradient(job, item, chunk, <float*>buffer)
+        elif item.is_double:
+            process_chunk(job, item, chunk, buffer)
         else:
-            process_chunks_of(job, &job.items[low], start, end, <float*>buffer, of_gradient)
-        start = max(start, end)
-        low += 1
+            process_chunk(job, item, chunk, <float*>buffer)
     if job.stream:
         stream_end()
 

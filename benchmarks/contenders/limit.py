@@ -60,7 +60,9 @@ class Limit(Contender):
         """Offer reading every word."""
         x = self._flat(problem)
         for label, block, threads in self._ways(problem):
-            yield Form(f"read, {label}", seconds=partial(limits.seconds_of_read, x, block, threads))
+            for streams in limits.STREAMS:
+                read = partial(limits.seconds_of_read, x, block, threads, streams)
+                yield Form(f"read, {label}, {streams} streams each", seconds=read)
 
     def accumulated(self, problem: Problem) -> Iterator[Form]:
         """``y += s*x``."""

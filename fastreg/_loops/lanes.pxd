@@ -17,6 +17,8 @@ cdef extern from "_loops/vector.h":
     const int FR_PASS_BOTH
     const int FR_WIDE_PASS_ONE
     const int FR_WIDE_PASS_BOTH
+    const int FR_AHEAD                                 # bytes
+    void prefetch "fr_prefetch"(char* p) noexcept nogil
     ctypedef double vector "fr_vector"                 # opaque
     vector zero "fr_zero"() noexcept nogil
     vector ones "fr_ones"() noexcept nogil
@@ -104,6 +106,13 @@ cdef inline void add_four_rows(wide* a, wide* s, double* w, int width, int kinds
             s[k] = wide_add(s[k], wide_add(s_ab[k], s_cd[k]))
 
 
+cdef inline void prefetch_group(real* w) noexcept nogil:
+    """Ask for the group that lies FR_AHEAD bytes on. Behind the end of an array this does nothing."""
+    cdef int line
+    for line in range(group_size(w) * <int>sizeof(real) // 64):
+        prefetch(<char*>w + FR_AHEAD + 64 * line)
+
+
 cdef inline void pass_groups(
     Sums* sums,            # OUT: the newest block's lanes first..first+width-1
     Streams* arrays,       # at the block's first element
@@ -128,6 +137,8 @@ cdef inline void pass_groups(
     for k in range(width // FR_WIDE):
         wide_a[k] = wide_s[k] = wide_zero()
     for i in range(groups):
+        if first == 0:
+            prefetch_group(w + i * group_size(w))
         if real is float:
             offset = i * LANES + first
             for k in range(width // FR_VECTOR):

@@ -48,6 +48,15 @@ def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_pa
     assert build()["fastreg._kernels_x86_64_v3"].extra_compile_args == [flag for flag in with_all if flag not in refused]
 
 
+def test_every_kernel_is_built_anew_when_what_it_inlines_changes(build, tmp_path):
+    inlined = {path.relative_to(SETUP.parent).as_posix() for path in (SETUP.parent / "fastreg" / "_loops").iterdir() if path.is_file()}
+    kernels = [extension for name, extension in build().items() if "._kernels_" in name]
+    assert kernels
+    assert len(inlined) > 5
+    for extension in kernels:
+        assert inlined | {"fastreg/_abi.pxd"} <= set(extension.depends), extension.name
+
+
 def test_what_keeps_the_bits_is_never_left_out(build, monkeypatch):
     monkeypatch.setenv("CC", "false")
     for name, extension in build().items():
