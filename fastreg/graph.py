@@ -59,6 +59,8 @@ class Graph:
         The variables made by ``get_variable``, by name without ``:0``.
     elements : dict
         The objects that have a name in this graph, by that name.
+    local : threading.local
+        Where each thread stands in this graph: its scopes. A face over the registry keeps here what it has for each thread.
 
     Examples
     --------
@@ -76,7 +78,7 @@ class Graph:
         self._collections: dict[Any, list[Any]] = {}
         self._names_in_use: dict[str, int] = {}
         self._lock = threading.RLock()
-        self._local = threading.local()
+        self.local = threading.local()
         self.seed: int | None = None
 
     @contextmanager
@@ -112,7 +114,7 @@ class Graph:
 
     @property
     def _name_stack(self) -> str:
-        stack: str = getattr(self._local, "name_stack", "")
+        stack: str = getattr(self.local, "name_stack", "")
         return stack
 
     def get_name_scope(self) -> str:
@@ -158,11 +160,11 @@ class Graph:
         else:
             scope = self.unique_name(name)
         outer = self._name_stack
-        self._local.name_stack = scope
+        self.local.name_stack = scope
         try:
             yield scope + "/" if scope else ""
         finally:
-            self._local.name_stack = outer
+            self.local.name_stack = outer
 
     # Collections
 
@@ -223,7 +225,7 @@ class Graph:
 class _DefaultGraphs(threading.local):
     """Each thread has a stack of graphs and, below it, a graph of its own."""
 
-    make: type[Graph] = Graph  # compat/v1 puts a subclass here
+    graph_class: type[Graph] = Graph
 
     def __init__(self) -> None:
         self.stack: list[Graph] = []
@@ -233,11 +235,16 @@ class _DefaultGraphs(threading.local):
         if self.stack:
             return self.stack[-1]
         if self.bottom is None:
-            self.bottom = self.make()
+            self.bottom = self.graph_class()
         return self.bottom
 
 
 _defaults = _DefaultGraphs()
+
+
+def set_graph_class(graph_class: type[Graph]) -> None:
+    """Let the graphs that threads have by default be of this class, as a face over the registry needs."""
+    _DefaultGraphs.graph_class = graph_class
 
 
 def get_default_graph() -> Graph:

@@ -154,7 +154,7 @@ class _Scopes:
 
 
 def _scopes(graph: Graph) -> _Scopes:
-    local = graph._local
+    local = graph.local
     if not hasattr(local, "variable_scopes"):
         local.variable_scopes = _Scopes()
     scopes: _Scopes = local.variable_scopes

@@ -49,7 +49,9 @@ def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_pa
 
 
 def test_every_kernel_is_built_anew_when_what_it_inlines_changes(build, tmp_path):
-    inlined = {path.relative_to(SETUP.parent).as_posix() for path in (SETUP.parent / "fastreg" / "_loops").iterdir() if path.is_file()}
+    inlined = {
+        path.relative_to(SETUP.parent).as_posix() for path in (SETUP.parent / "fastreg" / "_loops").iterdir() if path.is_file()
+    }
     kernels = [extension for name, extension in build().items() if "._kernels_" in name]
     assert kernels
     assert len(inlined) > 5

@@ -65,21 +65,21 @@ class Graph(registry.Graph):
     @property
     def control_inputs(self) -> list[Operation]:
         """The operations that new operations of this thread will wait for."""
-        return getattr(self._local, "control_inputs", [])
+        return getattr(self.local, "control_inputs", [])
 
     @contextlib.contextmanager
     def control_dependencies(self, control_inputs: Sequence[Any] | None) -> Iterator[None]:
         """Let operations made in this block wait for `control_inputs`; None clears the list."""
         outer = self.control_inputs
         more = [operation_of(c) for c in control_inputs or ()]
-        self._local.control_inputs = [] if control_inputs is None else outer + more
+        self.local.control_inputs = [] if control_inputs is None else outer + more
         try:
             yield
         finally:
-            self._local.control_inputs = outer
+            self.local.control_inputs = outer
 
 
-registry._DefaultGraphs.make = Graph
+registry.set_graph_class(Graph)
 
 
 def get_default_graph() -> Graph:

@@ -14,7 +14,8 @@ from fastreg.compat.v1.common_shapes import mismatch, shown
 from fastreg.compat.v1.conversion import check_dtype, check_same_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Fused, Operation, Tensor, make
 from fastreg.compat.v1.math_ops import identity
-from fastreg.kernels import Penalty, Term, evaluate
+from fastreg.kernels import Term, evaluate
+from fastreg.regularizers import l2_regularizer
 
 
 def add_n(inputs: Any, name: str | None = None) -> Any:
@@ -95,12 +96,7 @@ def as_kernel_array(f: Callable[..., Any]) -> Callable[[Any], Any]:
     return compute
 
 
-class _L2Loss(Penalty):
-    def __init__(self) -> None:
-        self._set(0.0, 1.0)
-
-
-_L2_LOSS = _L2Loss()
+_L2_LOSS = l2_regularizer(1.0)
 
 
 def l2_loss(t: Any, name: str | None = None) -> Any:
