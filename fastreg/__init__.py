@@ -42,7 +42,8 @@ from fastreg.regularizers import (
     no_regularizer,
     sum_regularizer,
 )
-from fastreg.terms import Gradients, Parameter, RegularizationLoss, Total
+from fastreg.summary import Summary, SummaryRow, summary
+from fastreg.terms import Gradients, Parameter, RegularizationLoss, Terms, Total
 from fastreg.variables import (
     AUTO_REUSE,
     PartitionedVariable,
@@ -65,9 +66,12 @@ __all__ = [
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "Summary",
+    "SummaryRow",
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "Terms",
     "Total",
     "Variable",
     "VariableScope",
@@ -104,6 +108,7 @@ __all__ = [
     "set_random_seed",
     "show_config",
     "sum_regularizer",
+    "summary",
     "trainable_variables",
     "value_and_gradients",
     "variable_axis_size_partitioner",
