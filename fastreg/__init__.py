@@ -17,6 +17,7 @@ from fastreg.graph import (
     reset_default_graph,
     set_random_seed,
 )
+from fastreg.history import History, plot_history
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
 from fastreg.losses import (
     add_loss,
@@ -62,6 +63,7 @@ __all__ = [
     "Gradients",
     "Graph",
     "GraphKeys",
+    "History",
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
@@ -102,6 +104,7 @@ __all__ = [
     "min_max_variable_partitioner",
     "no_regularizer",
     "optim",
+    "plot_history",
     "regularize",
     "reset_default_graph",
     "set_num_threads",
