@@ -32,7 +32,13 @@ from fastreg.losses import (
 from fastreg.matching import regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import (
+    CompositeSum,
+    L1L2Regularizer,
+    L1Regularizer,
+    L2Regularizer,
+    MCPRegularizer,
     Regularizer,
+    SumRegularizer,
     SupportsGradient,
     SupportsProx,
     SupportsValueAndGradient,
@@ -60,14 +66,20 @@ from fastreg.variables import (
 
 __all__ = [
     "AUTO_REUSE",
+    "CompositeSum",
     "Gradients",
     "Graph",
     "GraphKeys",
     "History",
+    "L1L2Regularizer",
+    "L1Regularizer",
+    "L2Regularizer",
+    "MCPRegularizer",
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "SumRegularizer",
     "Summary",
     "SummaryRow",
     "SupportsGradient",

@@ -108,11 +108,12 @@ class RegularizationLoss(Term):
         """A loss is a scalar."""
         return ()
 
-    def value(self) -> Any:
+    def value(self) -> np.floating[Any]:
         """Return the loss as a NumPy scalar of the weights' dtype."""
         if self.penalty is not None and not self.custom:
             return self.penalty(self.weights)
-        return self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        value: np.floating[Any] = self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        return value
 
     def __float__(self) -> float:
         return float(self.value())
