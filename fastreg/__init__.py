@@ -1,8 +1,30 @@
 """TensorFlow 1's regularizers and their collection for NumPy, at the memory's speed and with the same bits everywhere.
 
-Closures (`l2_regularizer(scale)` and its family) measure arrays and give gradients and proximal steps. `get_variable` and
-`variable_scope` file each variable's loss in a graph's collection, `regularize` does the same for arrays that already exist;
-`value_and_gradients` evaluates a whole collection at once, and the rules of `fastreg.optim` fold it into their step.
+Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
+    l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
+    What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
+
+Your own arrays, by name:
+    regularize, Terms, RegularizationLoss, Parameter, summary, Summary, SummaryRow
+
+Values and gradients of many terms at once:
+    value_and_gradients, Gradients, add_n, Total
+
+Update rules such as `optim.Adam`, which take the terms into their step, and the record of a training loop:
+    optim, History, plot_history
+
+TensorFlow 1's registry:
+    get_variable, variable_scope, get_variable_scope, Variable, PartitionedVariable, VariableScope, AUTO_REUSE,
+    glorot_uniform_initializer, set_random_seed, global_variables, trainable_variables,
+    fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
+    Graph, GraphKeys, get_default_graph, reset_default_graph,
+    get_collection, get_collection_ref, add_to_collection, add_to_collections
+    get_regularization_loss, get_regularization_losses, apply_regularization,
+    add_loss, get_losses, get_total_loss
+
+Threads and instruction sets:
+    set_num_threads, get_num_threads, get_config, show_config
 """
 
 from fastreg import optim
@@ -129,3 +151,9 @@ __all__ = [
     "variable_axis_size_partitioner",
     "variable_scope",
 ]
+
+__version__ = "0.1.0"
+
+
+def __dir__() -> list[str]:
+    return ["__all__", "__doc__", "__file__", "__name__", "__path__", "__version__", *__all__]
