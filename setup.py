@@ -40,6 +40,8 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
+NO_COMPILER = "fastreg needs a C compiler, for example that of the package build-essential; none works here"
+
 # Name of the kernel -> its instruction set.
 X86_64 = {
     "x86-64": ["-march=x86-64"],
@@ -77,7 +79,12 @@ class BuildKernels(build_ext):
             if extension.name == "fastreg._threads" and openmp is not None:
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
-        super().build_extensions()
+        try:
+            super().build_extensions()
+        except CompileError as error:
+            if self.builds("int one;", []):
+                raise
+            raise SystemExit(NO_COMPILER) from error
 
     def openmp_flags(self) -> tuple[list[str], list[str]] | None:
         """Return (compile, link) flags with which an OpenMP program builds, or None."""

@@ -9,7 +9,7 @@ Ftrl, which weighs the penalty against all gradients so far, minds that least.
 
 One part of the data trains, a second chooses the strength of the penalty, a third is looked at once, at the end::
 
-    python -m pip install ".[examples]" && python examples/sparse_features.py
+    python -m pip install -e ".[examples]" && python examples/sparse_features.py
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ try:
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 except ImportError as error:
-    raise SystemExit(f'{error}; this example needs the extra "examples": python -m pip install ".[examples]"') from error
+    raise SystemExit(f'{error}; this example needs the extra "examples": python -m pip install -e ".[examples]"') from error
 
 Array = NDArray[Any]
 

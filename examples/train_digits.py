@@ -5,7 +5,7 @@ labels are wrong, so it can learn them by heart; what is an L2 penalty on its ke
 
 One part of the data trains, a second chooses the strength of the penalty, a third is looked at once, at the end::
 
-    python -m pip install ".[examples]" && python examples/train_digits.py
+    python -m pip install -e ".[examples]" && python examples/train_digits.py
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ try:
     from threadpoolctl import threadpool_limits
     from tqdm import tqdm
 except ImportError as error:
-    raise SystemExit(f'{error}; this example needs the extra "examples": python -m pip install ".[examples]"') from error
+    raise SystemExit(f'{error}; this example needs the extra "examples": python -m pip install -e ".[examples]"') from error
 
 Array = NDArray[Any]
 

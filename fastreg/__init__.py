@@ -1,8 +1,30 @@
 """TensorFlow 1's regularizers and their collection for NumPy, at the memory's speed and with the same bits everywhere.
 
-Closures (`l2_regularizer(scale)` and its family) measure arrays and give gradients and proximal steps. `get_variable` and
-`variable_scope` file each variable's loss in a graph's collection, `regularize` does the same for arrays that already exist;
-`value_and_gradients` evaluates a whole collection at once, and the rules of `fastreg.optim` fold it into their step.
+Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
+    l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
+    What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
+
+Your own arrays, by name:
+    regularize, Terms, RegularizationLoss, Parameter, summary, Summary, SummaryRow
+
+Values and gradients of many terms at once:
+    value_and_gradients, Gradients, add_n, Total
+
+Update rules such as `optim.Adam`, which take the terms into their step, and the record of a training loop:
+    optim, History, plot_history
+
+TensorFlow 1's registry:
+    get_variable, variable_scope, get_variable_scope, Variable, PartitionedVariable, VariableScope, AUTO_REUSE,
+    glorot_uniform_initializer, set_random_seed, global_variables, trainable_variables,
+    fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
+    Graph, GraphKeys, get_default_graph, reset_default_graph,
+    get_collection, get_collection_ref, add_to_collection, add_to_collections
+    get_regularization_loss, get_regularization_losses, apply_regularization,
+    add_loss, get_losses, get_total_loss
+
+Threads and instruction sets:
+    set_num_threads, get_num_threads, get_config, show_config
 """
 
 from fastreg import optim
@@ -17,6 +39,7 @@ from fastreg.graph import (
     reset_default_graph,
     set_random_seed,
 )
+from fastreg.history import History, plot_history
 from fastreg.kernels import get_config, get_num_threads, l2_loss, set_num_threads, show_config
 from fastreg.losses import (
     add_loss,
@@ -31,7 +54,13 @@ from fastreg.losses import (
 from fastreg.matching import regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import (
+    CompositeSum,
+    L1L2Regularizer,
+    L1Regularizer,
+    L2Regularizer,
+    MCPRegularizer,
     Regularizer,
+    SumRegularizer,
     SupportsGradient,
     SupportsProx,
     SupportsValueAndGradient,
@@ -42,7 +71,8 @@ from fastreg.regularizers import (
     no_regularizer,
     sum_regularizer,
 )
-from fastreg.terms import Gradients, Parameter, RegularizationLoss, Total
+from fastreg.summary import Summary, SummaryRow, summary
+from fastreg.terms import Gradients, Parameter, RegularizationLoss, Terms, Total
 from fastreg.variables import (
     AUTO_REUSE,
     PartitionedVariable,
@@ -58,16 +88,26 @@ from fastreg.variables import (
 
 __all__ = [
     "AUTO_REUSE",
+    "CompositeSum",
     "Gradients",
     "Graph",
     "GraphKeys",
+    "History",
+    "L1L2Regularizer",
+    "L1Regularizer",
+    "L2Regularizer",
+    "MCPRegularizer",
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "SumRegularizer",
+    "Summary",
+    "SummaryRow",
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "Terms",
     "Total",
     "Variable",
     "VariableScope",
@@ -98,14 +138,22 @@ __all__ = [
     "min_max_variable_partitioner",
     "no_regularizer",
     "optim",
+    "plot_history",
     "regularize",
     "reset_default_graph",
     "set_num_threads",
     "set_random_seed",
     "show_config",
     "sum_regularizer",
+    "summary",
     "trainable_variables",
     "value_and_gradients",
     "variable_axis_size_partitioner",
     "variable_scope",
 ]
+
+__version__ = "0.1.0"
+
+
+def __dir__() -> list[str]:
+    return ["__all__", "__doc__", "__file__", "__name__", "__path__", "__version__", *__all__]

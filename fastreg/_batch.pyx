@@ -608,6 +608,19 @@ cdef class Step:
         set_float64(result, total)
         return result
 
+    def values(self):
+        """Return the value of each term's compiled part before the step, in the terms' order; for a step that was committed."""
+        cdef FloatEnvironment found = enter_float_environment()
+        cdef Items items = self.items
+        cdef Py_ssize_t i
+        try:
+            return [
+                value_of(&items.readings[i], &items.job.items[items.item_of[i]], items.readings[i].profiles)
+                for i in range(items.n_terms)
+            ]
+        finally:
+            leave_float_environment(found)
+
 
 cdef int check_rows(Entry entry) except -1:
     """Check a gradient of rows against its variable."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -32,6 +32,8 @@ __all__ = [
     "get_total_loss",
     "value_and_gradients",
 ]
+
+_Out = TypeVar("_Out", bound=Mapping[str, Any])
 
 
 def add_n(inputs: Sequence[Any], name: str | None = None) -> Total:
@@ -83,9 +85,17 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Total:
     return Total(terms, others, dtypes[0] if dtypes else np.dtype(np.float32), name or "AddN")
 
 
+@overload
 def value_and_gradients(
-    terms: Sequence[Any] | Total, out: MutableMapping[str, Array] | None = None, accumulate: bool = False
-) -> tuple[np.float64, Mapping[str, Array]]:
+    terms: Sequence[Any] | Total, out: None = None, accumulate: bool = False
+) -> tuple[np.float64, Gradients]: ...
+
+
+@overload
+def value_and_gradients(terms: Sequence[Any] | Total, out: _Out, accumulate: bool = False) -> tuple[np.float64, _Out]: ...
+
+
+def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulate: bool = False) -> tuple[np.float64, Any]:
     """Return the terms' sum and its gradient for each variable, in one parallel region.
 
     Parameters

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastreg.terms import Array, Parameter, RegularizationLoss, Regularizer
+from fastreg.terms import Array, Parameter, Regularizer, Terms
 
 __all__ = ["match_rules", "regularize"]
 
@@ -15,7 +15,7 @@ _Choice = TypeVar("_Choice")
 _log = logging.getLogger("fastreg")
 
 
-def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regularizer | None]]) -> list[RegularizationLoss]:
+def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regularizer | None]]) -> Terms:
     """Return loss terms for arrays that a user already has.
 
     Parameters
@@ -28,8 +28,9 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
 
     Returns
     -------
-    list of RegularizationLoss
-        In the order of `params`. This list is the collection: nothing is filed in a graph.
+    Terms
+        A list of RegularizationLoss in the order of `params`. This list is the collection: nothing is filed in a graph. It
+        remembers which rule decided, and what is left out; :func:`fastreg.summary` shows both.
 
     Raises
     ------
@@ -49,11 +50,14 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
     bad = [key for key in params if not isinstance(key, str)]
     if bad:
         raise TypeError(f"params must have names that are strings, not {bad}")
-    chosen = match_rules(list(params), checked)
-    terms: list[RegularizationLoss] = []
+    chosen = match_rules(list(params), [(pattern, (pattern, regularizer)) for pattern, regularizer in checked])
+    terms = Terms(params, {})
     for name in params:
-        if chosen.get(name) is not None:
-            Parameter(params, name, name, name, terms).regularizer = chosen[name]
+        pattern, regularizer = chosen.get(name, (None, None))
+        parameter = Parameter(params, name, name, name, terms, pattern)
+        parameter.regularizer = regularizer
+        if parameter.regularizer is None:
+            terms.left_out[name] = pattern
     return terms
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copyreg
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "Gradients",
     "Parameter",
     "RegularizationLoss",
+    "Terms",
     "Total",
     "add_custom",
     "live_terms",
@@ -107,11 +108,12 @@ class RegularizationLoss(Term):
         """A loss is a scalar."""
         return ()
 
-    def value(self) -> Any:
+    def value(self) -> np.floating[Any]:
         """Return the loss as a NumPy scalar of the weights' dtype."""
         if self.penalty is not None and not self.custom:
             return self.penalty(self.weights)
-        return self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        value: np.floating[Any] = self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        return value
 
     def __float__(self) -> float:
         return float(self.value())
@@ -124,13 +126,18 @@ class Parameter:
     """One of a user's own arrays: a key in the mapping that :func:`regularize` was given.
 
     The array is looked up at each use, so a new array under the same key is used from then on.
+
+    Attributes
+    ----------
+    pattern : str or None
+        The pattern of the rule that decided its regularizer; None where no rule did.
     """
 
-    __slots__ = ("__weakref__", "_cell", "_key", "_term", "_terms", "name", "op_name")
+    __slots__ = ("__weakref__", "_cell", "_key", "_term", "_terms", "name", "op_name", "pattern")
 
-    def __init__(self, cell: Any, key: Any, name: str, op_name: str, terms: list[Any]) -> None:
+    def __init__(self, cell: Any, key: Any, name: str, op_name: str, terms: list[Any], pattern: str | None = None) -> None:
         self._cell, self._key, self._terms = cell, key, terms
-        self.name, self.op_name = name, op_name
+        self.name, self.op_name, self.pattern = name, op_name, pattern
         self._term: RegularizationLoss | None = None
 
     @property
@@ -277,6 +284,32 @@ class Total:
 
     def __repr__(self) -> str:
         return f"<Total {self.name!r} shape=() dtype={self.dtype} terms={len(self.terms) + len(self._others)}>"
+
+    def __str__(self) -> str:
+        return f"{float(self):g}, the sum of {_counted(len(self.terms) + len(self._others), 'term')}"
+
+
+class Terms(list[RegularizationLoss]):
+    """The list of terms that :func:`regularize` returns. It remembers what the rules left out.
+
+    Attributes
+    ----------
+    params : mapping of str to ndarray
+        What the rules were for.
+    left_out : dict of str to (str or None)
+        For each name that got no term the pattern of the rule that left it out, or None where no rule matched the name.
+    """
+
+    def __init__(self, params: Mapping[str, Array], left_out: dict[str, str | None]) -> None:
+        super().__init__()
+        self.params, self.left_out = params, left_out
+
+    def __repr__(self) -> str:
+        return f"<Terms: {_counted(len(self), 'term')}, value {_sum(self):g}, {_counted(len(self.left_out), 'array')} left out>"
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _sum(terms: Sequence[RegularizationLoss]) -> float:

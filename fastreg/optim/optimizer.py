@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 
@@ -89,11 +89,31 @@ class Optimizer:
         """Return the fraction that is taken off each variable's weights; `known` names those without a gradient too."""
         return [0.0] * len(names)
 
+    @overload
     def apply_gradients(
         self,
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
-    ) -> np.float64:
+        *,
+        per_term: Literal[False] = False,
+    ) -> np.float64: ...
+
+    @overload
+    def apply_gradients(
+        self,
+        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
+        *,
+        per_term: Literal[True],
+    ) -> tuple[np.float64, dict[str, float]]: ...
+
+    def apply_gradients(
+        self,
+        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
+        *,
+        per_term: bool = False,
+    ) -> np.float64 | tuple[np.float64, dict[str, float]]:
         """Step all variables at once, the regularization folded in.
 
         Parameters
@@ -106,11 +126,16 @@ class Optimizer:
             Terms over variables that are updated here. Their gradients are added to the given ones; a proximal rule takes L1
             in its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
             For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
+        per_term : bool, optional
+            Return each term's value too. The step has it already, so it costs no pass over memory.
 
         Returns
         -------
-        numpy.float64
+        loss : numpy.float64
             The sum of the terms before the step, 0 without any.
+        values : dict of str to float
+            The terms' values before the step by the terms' names, only if `per_term` is true. What :class:`fastreg.History`
+            records.
 
         Raises
         ------
@@ -143,7 +168,8 @@ class Optimizer:
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
                 step.assign(i, new)
-        return step.commit(state, placed, values)
+        loss = step.commit(state, placed, values)
+        return (loss, _by_name(terms, step.values(), values)) if per_term else loss
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
@@ -298,3 +324,11 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"
+
+
+def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], custom: Iterable[float]) -> dict[str, float]:
+    """Return each term's value; those of users' own regularizers come in the terms' order. Terms of one name are added."""
+    own, by_name = iter(custom), dict.fromkeys((term.name for term in terms), 0.0)
+    for term, value in zip(terms, compiled, strict=True):
+        by_name[term.name] += value + sum(next(own) for _ in term.custom)
+    return by_name

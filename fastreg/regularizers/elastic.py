@@ -14,7 +14,7 @@ import numbers
 from typing import Any
 
 from fastreg.kernels import Penalty
-from fastreg.regularizers.scales import NEGATIVE_L2, DisabledRegularizer, check_scale, disabled, op_name
+from fastreg.regularizers.scales import NEGATIVE_L2, check_scale, disabled, op_name
 
 
 class L1Regularizer(Penalty):
@@ -96,7 +96,7 @@ class L1L2Regularizer(Penalty):
         return f"l1_l2_regularizer({self.scale_l1!r}, {self.scale_l2!r})"
 
 
-def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer | DisabledRegularizer:
+def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     """Return a function that computes scale * sum(|w|).
 
     Parameters
@@ -132,11 +132,11 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer | Di
     array([-0.,  0.,  1.])
     """
     if check_scale(scale) == 0:
-        return disabled(op_name(scope, "l1_regularizer"))
+        return disabled(op_name(scope, "l1_regularizer"))  # type: ignore[no-any-return]
     return L1Regularizer(scale, op_name(scope, "l1_regularizer"))
 
 
-def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer | DisabledRegularizer:
+def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     """Return a function that computes scale * sum(w**2) / 2.
 
     Parameters
@@ -171,13 +171,11 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer | Di
     array([-0.5,  0. ,  1.5])
     """
     if check_scale(scale, negative=NEGATIVE_L2) == 0:
-        return disabled(op_name(scope, "l2_regularizer"))
+        return disabled(op_name(scope, "l2_regularizer"))  # type: ignore[no-any-return]
     return L2Regularizer(scale, op_name(scope, "l2_regularizer"))
 
 
-def l1_l2_regularizer(
-    scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None
-) -> L1L2Regularizer | DisabledRegularizer:
+def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None) -> L1L2Regularizer:
     """Return a function that computes scale_l1 * sum(|w|) + scale_l2 * sum(w**2) / 2, in one pass.
 
     Parameters
@@ -211,5 +209,5 @@ def l1_l2_regularizer(
     l1, l2 = check_scale(scale_l1, "scale_l1"), check_scale(scale_l2, "scale_l2", NEGATIVE_L2)
     name = op_name(scope, "l1_l2_regularizer")
     if l1 == 0 == l2:
-        return disabled(name)
+        return disabled(name)  # type: ignore[no-any-return]
     return L1L2Regularizer(l1, l2, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastreg.kernels import Penalty
-from fastreg.regularizers.scales import DisabledRegularizer, check_real, check_scale, disabled, op_name
+from fastreg.regularizers.scales import check_real, check_scale, disabled, op_name
 
 
 class MCPRegularizer(Penalty):
@@ -50,7 +50,7 @@ def _check_gamma(gamma: object) -> float:
     return value
 
 
-def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer | DisabledRegularizer:
+def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer:
     """Return a function that computes the minimax concave penalty: like L1 at 0, and constant for large weights.
 
     With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.

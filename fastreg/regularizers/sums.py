@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,9 +119,17 @@ def separate(regularizer: Any) -> tuple[Penalty | None, tuple[Callable[[Any], An
     return None, (regularizer,)
 
 
+@overload
+def sum_regularizer(regularizer_list: Sequence[Penalty], scope: str | None = None) -> SumRegularizer: ...
+
+
+@overload
 def sum_regularizer(
     regularizer_list: Sequence[Callable[[Any], Any] | None], scope: str | None = None
-) -> SumRegularizer | CompositeSum | DisabledRegularizer | None:
+) -> SumRegularizer | CompositeSum | None: ...
+
+
+def sum_regularizer(regularizer_list: Sequence[Callable[[Any], Any] | None], scope: str | None = None) -> Any:
     """Return a function that computes the sum of regularizers.
 
     Parameters

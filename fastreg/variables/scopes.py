@@ -7,13 +7,14 @@ import enum
 import functools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastreg.graph import Graph, GraphKeys, get_collection, get_default_graph
 from fastreg.terms import Regularizer
+from fastreg.variables.partitioned import PartitionedVariable
 from fastreg.variables.store import find_or_make
 from fastreg.variables.variable import Variable
 
@@ -287,6 +288,35 @@ def get_variable_scope() -> VariableScope:
     return _scopes(get_default_graph()).current
 
 
+@overload
+def get_variable(
+    name: str,
+    shape: Any = None,
+    dtype: DTypeLike | None = None,
+    initializer: Any = None,
+    regularizer: Regularizer | None = None,
+    trainable: bool = True,
+    collections: Sequence[Any] | None = None,
+    partitioner: None = None,
+    custom_getter: Any = None,
+) -> Variable: ...
+
+
+@overload
+def get_variable(
+    name: str,
+    shape: Any = None,
+    dtype: DTypeLike | None = None,
+    initializer: Any = None,
+    regularizer: Regularizer | None = None,
+    trainable: bool = True,
+    collections: Sequence[Any] | None = None,
+    *,
+    partitioner: Callable[..., Any],
+    custom_getter: Any = None,
+) -> PartitionedVariable: ...
+
+
 def get_variable(
     name: str,
     shape: Any = None,
@@ -354,11 +384,11 @@ def get_variable(
     )
 
 
-def trainable_variables(scope: str | None = None) -> list[Any]:
+def trainable_variables(scope: str | None = None) -> list[Variable]:
     """Return the default graph's trainable variables; with a `scope`, those whose names it matches from the start."""
     return get_collection(GraphKeys.TRAINABLE_VARIABLES, scope)
 
 
-def global_variables(scope: str | None = None) -> list[Any]:
+def global_variables(scope: str | None = None) -> list[Variable]:
     """Return the default graph's variables; with a `scope`, those whose names it matches from the start."""
     return get_collection(GraphKeys.GLOBAL_VARIABLES, scope)

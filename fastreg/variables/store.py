@@ -76,7 +76,7 @@ def _single(
     found = graph.variables.get(name)
     if found is not None:
         if reuse is False:
-            raise ValueError(
+            raise _exists(
                 f"Variable {name} already exists, disallowed. Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
             )
         _check_shared(f"share variable {name}", shape, dtype, found)
@@ -90,6 +90,15 @@ def _single(
     given = None if from_value or shape is None else dtype  # a value has its own dtype
     graph.variables[name] = variable = variable_class(initial, name=name, dtype=given, **options)
     return variable
+
+
+def _exists(message: str) -> ValueError:
+    """Return an error with TensorFlow's message, and a note for whoever made the variable in a notebook."""
+    error = ValueError(message)
+    error.add_note(
+        "If this is a notebook's cell that ran before: call reset_default_graph() first, then make all variables again."
+    )
+    return error
 
 
 def _check_shared(doing: str, shape: tuple[Any, ...] | None, dtype: Any, found: Any) -> None:
@@ -128,7 +137,7 @@ def _partitioned(
     partitions = None if partitioner is None else _partitions(variable_class, partitioner, shape, dtype)
     if known is not None:
         if reuse is False:
-            raise ValueError(
+            raise _exists(
                 f"Partitioned variable with name {name} already exists. "
                 "Did you mean to set reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
             )

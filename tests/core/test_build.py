@@ -22,14 +22,14 @@ pytestmark = [
 def build(monkeypatch):
     """Return a `BuildKernels` that has probed the compiler, and has built nothing."""
 
-    def build():
+    def build(build_extension=lambda self, extension: None):
         found = {}
         monkeypatch.chdir(SETUP.parent)
         monkeypatch.setattr(Build, "cythonize", lambda modules, **options: modules)
         monkeypatch.setattr(setuptools, "setup", lambda **options: found.update(options))
         runpy.run_path(str(SETUP))
         command = found["cmdclass"]["build_ext"](setuptools.Distribution({"ext_modules": found["ext_modules"]}))
-        monkeypatch.setattr(type(command), "build_extension", lambda self, extension: None)
+        monkeypatch.setattr(type(command), "build_extension", build_extension)
         command.finalize_options()
         command.run()
         return {extension.name: extension for extension in command.extensions}
@@ -57,6 +57,30 @@ def test_every_kernel_is_built_anew_when_what_it_inlines_changes(build, tmp_path
     assert len(inlined) > 5
     for extension in kernels:
         assert inlined | {"fastreg/_abi.pxd"} <= set(extension.depends), extension.name
+
+
+def compile_one(source):
+    """Return a `build_extension` that compiles this source."""
+
+    def build_extension(self, extension):
+        path = Path(self.build_temp, "one.c")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(source)
+        self.compiler.compile([str(path)], output_dir=self.build_temp)
+
+    return build_extension
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_one_line_says_what_is_needed(build, monkeypatch, compiler, tmp_path):
+    monkeypatch.setenv("CC", compiler)
+    with pytest.raises(SystemExit, match=r"^fastreg needs a C compiler, for example that of the package build-essential"):
+        build(compile_one("int one;"))
+
+
+def test_an_error_in_the_source_is_not_blamed_on_the_compiler(build):
+    with pytest.raises(setuptools.errors.CompileError):
+        build(compile_one("int one"))
 
 
 def test_what_keeps_the_bits_is_never_left_out(build, monkeypatch):

@@ -482,3 +482,12 @@ def test_term_sees_a_changed_scale_and_changed_weights():
     assert float(total) == 0.5
     v.value[...] = 2
     assert float(total) == 2.0
+
+
+@pytest.mark.parametrize("more", [{}, {"partitioner": fr.fixed_size_partitioner(2)}], ids=["whole", "parts"])
+def test_a_cell_that_runs_twice_is_told_about_reset_default_graph(more):
+    fr.get_variable("w", shape=[2], **more)
+    with pytest.raises(ValueError) as caught:
+        fr.get_variable("w", shape=[2], **more)
+    assert str(caught.value).endswith("in VarScope?")
+    assert any("call reset_default_graph() first" in note for note in caught.value.__notes__)

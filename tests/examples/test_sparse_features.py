@@ -166,4 +166,4 @@ def test_what_is_missing_is_named(run_python, missing):
     code = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_path({str(EXAMPLE)!r}, run_name='__main__')"
     done = run_python(code)
     assert done.returncode == 1
-    assert missing in done.stderr and 'pip install ".[examples]"' in done.stderr
+    assert missing in done.stderr and 'pip install -e ".[examples]"' in done.stderr

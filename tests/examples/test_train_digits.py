@@ -229,5 +229,5 @@ def test_a_missing_extra_is_named():
     program = f"import sys, runpy; sys.modules['sklearn'] = None; runpy.run_path({str(EXAMPLE)!r})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert 'needs the extra "examples": python -m pip install ".[examples]"' in done.stderr
+    assert 'needs the extra "examples": python -m pip install -e ".[examples]"' in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,119 @@
+"""The numbers of a training loop, step by step, and their plot (floor 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["History", "plot_history"]
+
+
+class History:
+    """The numbers of a training loop: one call of `record` a step.
+
+    Attributes
+    ----------
+    steps : list of int
+        The steps that were recorded.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> w = np.array([1.0, -2.0])
+    >>> terms = fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])
+    >>> opt, history = fr.optim.GradientDescent(learning_rate=1.0), fr.History()
+    >>> for _ in range(3):
+    ...     loss, penalties = opt.apply_gradients({"w": (np.zeros(2), w)}, terms, per_term=True)
+    ...     history.record(opt.iterations, penalties)
+    >>> history.steps
+    [1, 2, 3]
+    >>> history["w/Regularizer/l2_regularizer:0"]
+    array([1.25    , 0.3125  , 0.078125])
+    """
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self._values: dict[str, dict[int, float]] = {}
+
+    def record(self, step: int, values: Mapping[str, float] | None = None, **more: float) -> None:
+        """Note the numbers of a step.
+
+        Parameters
+        ----------
+        step : int
+            Above the last one.
+        values : mapping of str to float, optional
+            What ``apply_gradients(..., per_term=True)`` returns beside the loss.
+        **more : float
+            Other numbers by name, such as ``loss=data_loss``.
+        """
+        if self.steps and step <= self.steps[-1]:
+            raise ValueError(f"step must be above the last one, {self.steps[-1]}, got {step}")
+        numbers = {name: float(value) for name, value in {**(values or {}), **more}.items()}
+        self.steps.append(step)
+        for name, number in numbers.items():
+            self._values.setdefault(name, {})[step] = number
+
+    @property
+    def names(self) -> list[str]:
+        """The names of what was recorded, in the order in which they came."""
+        return list(self._values)
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        values = self._values[name]
+        return np.array([values.get(step, np.nan) for step in self.steps], dtype=np.float64)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"<History: {len(self)} steps of {self.names}>"
+
+
+def plot_history(history: History, axes: Any = None) -> Figure:
+    """Draw a line for each name in a history, over the steps.
+
+    Parameters
+    ----------
+    history : History
+    axes : matplotlib.axes.Axes, optional
+        What to draw into; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Save it by ``figure.savefig("history.png")``.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing. The extra "plot" installs it.
+    """
+    try:
+        from matplotlib.figure import Figure  # noqa: PLC0415 - the plot alone needs it
+    except ImportError as error:
+        raise ImportError(
+            'plot_history needs matplotlib, which the extra "plot" installs: pip install "fastreg[plot]"'
+        ) from error
+    if axes is None:
+        axes = Figure(figsize=(8, 4.5), layout="constrained").subplots()
+    for name in history.names:
+        axes.plot(history.steps, history[name], label=name)
+    axes.set(xlabel="step", ylabel="value before the step", yscale="log" if _spans_decades(history) else "linear")
+    if history.names:
+        axes.legend(fontsize="small", frameon=False)
+    figure: Figure = axes.figure
+    return figure
+
+
+def _spans_decades(history: History) -> bool:
+    """Tell whether the values, all above 0, lie so far apart that a linear scale would hide the small ones."""
+    values = np.concatenate([history[name] for name in history.names] or [np.zeros(1)])
+    values = values[np.isfinite(values)]
+    return bool(values.size and values.min() > 0 and values.max() > 100 * values.min())
