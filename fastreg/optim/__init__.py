@@ -25,6 +25,7 @@ three exceptions:
 - A gradient of rows touches only its rows.
 """
 
+from fastreg.optim import schedules
 from fastreg.optim.decoupled import AdamW, DecoupledWeightDecay, MomentumW
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.proximal import Ftrl, ProximalAdagrad, ProximalGradientDescent
@@ -43,4 +44,5 @@ __all__ = [
     "ProximalAdagrad",
     "ProximalGradientDescent",
     "RMSProp",
+    "schedules",
 ]
