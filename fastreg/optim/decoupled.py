@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from fastreg.matching import match_rules
-from fastreg.optim.hyperparameters import Schedule, check_number
+from fastreg.optim.hyperparameters import ByName, by_name
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.rules import Adam, Momentum
-
-DecayRules: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 
 
 class DecoupledWeightDecay(Optimizer):
@@ -24,43 +20,15 @@ class DecoupledWeightDecay(Optimizer):
         The arguments of the rule.
     """
 
-    def __init__(self, weight_decay: DecayRules, *args: Any, **options: Any) -> None:
+    weight_decay = by_name(none_allowed=True)
+
+    def __init__(self, weight_decay: ByName, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._matched: tuple[list[str], dict[str, int]] = [], {}
         self.weight_decay = weight_decay
-
-    @property
-    def weight_decay(self) -> DecayRules:
-        """The fraction that is taken off at each step; it may be set between steps."""
-        return self._weight_decay
-
-    @weight_decay.setter
-    def weight_decay(self, weight_decay: DecayRules) -> None:
-        if weight_decay is None:
-            raise TypeError("weight_decay must be a number, a function of the step or a list of rules, got None")
-        rules: list[Any] = [("*", weight_decay)]
-        if isinstance(weight_decay, Sequence) and not isinstance(weight_decay, str):
-            rules = list(weight_decay)
-        for i, rule in enumerate(rules):
-            if not isinstance(rule, (tuple, list)) or len(rule) != 2 or not isinstance(rule[0], str):
-                raise TypeError(f"rule {i} of weight_decay must be a pair (pattern, decay), got {rule!r}")
-            if rule[1] is not None and not callable(rule[1]):
-                check_number(rule[1], "weight_decay", least=0)
-        self._weight_decay = weight_decay
-        self._decay_rules: list[tuple[str, Schedule | None]] = rules
-        self._matched = [], {}
 
     def decays(self, names: list[str], known: list[str]) -> list[float]:
         """Return the fraction that is taken off each variable's weights, by the first rule that matches its name."""
-        if self._matched[0] != known:
-            places = [(pattern, place) for place, (pattern, _) in enumerate(self._decay_rules)]
-            self._matched = known, match_rules(known, places)
-        decays = [0.0 if decay is None else self._at(decay) for _, decay in self._decay_rules]
-        place_of = self._matched[1]
-        return [decays[place_of[name]] if name in place_of else 0.0 for name in names]
-
-    def _at(self, decay: Schedule) -> float:
-        return check_number(decay(self.iterations) if callable(decay) else decay, "weight_decay", least=0)
+        return [decay or 0.0 for decay in self.at_names("weight_decay", names, known)]
 
 
 class AdamW(DecoupledWeightDecay, Adam):
@@ -82,8 +50,8 @@ class AdamW(DecoupledWeightDecay, Adam):
 
     def __init__(
         self,
-        weight_decay: DecayRules,
-        learning_rate: Schedule = 0.001,
+        weight_decay: ByName,
+        learning_rate: ByName = 0.001,
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-08,
@@ -109,8 +77,8 @@ class MomentumW(DecoupledWeightDecay, Momentum):
 
     def __init__(
         self,
-        weight_decay: DecayRules,
-        learning_rate: Schedule,
+        weight_decay: ByName,
+        learning_rate: ByName,
         momentum: float,
         use_nesterov: bool = False,
         **options: Any,
