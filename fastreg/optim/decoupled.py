@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, Self
 
 from fastreg.optim.hyperparameters import ByName, by_name
 from fastreg.optim.optimizer import Optimizer
@@ -16,15 +17,26 @@ class DecoupledWeightDecay(Optimizer):
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
         The fraction taken off at each step; see `AdamW`.
-    *args, **options
-        The arguments of the rule.
+    **options
+        The arguments of the rule, by name: a decay that is taken for a rate, or the other way round, is a silent mistake.
     """
 
     weight_decay = by_name(none_allowed=True)
 
-    def __init__(self, weight_decay: ByName, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Refuse positional arguments where none are taken, and say how to write them."""
+        if args and all(parameter.kind is parameter.KEYWORD_ONLY for parameter in cls._named()):
+            names = ", ".join(f"{parameter.name}=..." for parameter in cls._named())
+            raise TypeError(f"{cls.__name__} takes its arguments by name: {cls.__name__}({names})")
+        return super().__new__(cls, *args, **options)
+
+    def __init__(self, *, weight_decay: ByName, **options: Any) -> None:
+        super().__init__(**options)
         self.weight_decay = weight_decay
+
+    @classmethod
+    def _named(cls) -> list[inspect.Parameter]:
+        return [parameter for parameter in cls.__signature__.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
 
     def decays(self, names: list[str], known: list[str]) -> list[float]:
         """Return the fraction that is taken off each variable's weights, by the first rule that matches its name."""
@@ -32,14 +44,15 @@ class DecoupledWeightDecay(Optimizer):
 
 
 class AdamW(DecoupledWeightDecay, Adam):
-    """Adam with decoupled decay: w -= weight_decay * w, then Adam's step.
+    """Adam with decoupled decay: w -= weight_decay * w, then Adam's step. Arguments are given by name.
 
     Parameters
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
-        The fraction that is taken off at each step. As in TensorFlow it is not multiplied by the learning rate. A function of
-        the step is called at every step. A list such as ``[("*/bias", None), ("*", 1e-4)]`` is tried in order on the names
-        without ``:0``; the first match wins, and a pattern that matches no name is a ValueError.
+        The fraction that is taken off at each step. As in TensorFlow and the paper it is not multiplied by the learning rate;
+        in torch it is, so torch's `weight_decay` is this one divided by `lr`. A function of the step is called at every step. A
+        list such as ``[("*/bias", None), ("*", 1e-4)]`` is tried in order on the names without ``:0``; the first match wins,
+        and a pattern that matches no name is a ValueError.
     learning_rate, beta1, beta2, epsilon, **options
         As for `Adam`.
 
@@ -50,6 +63,7 @@ class AdamW(DecoupledWeightDecay, Adam):
 
     def __init__(
         self,
+        *,
         weight_decay: ByName,
         learning_rate: ByName = 0.001,
         beta1: float = 0.9,
@@ -57,11 +71,13 @@ class AdamW(DecoupledWeightDecay, Adam):
         epsilon: float = 1e-08,
         **options: Any,
     ) -> None:
-        super().__init__(weight_decay, learning_rate, beta1, beta2, epsilon, **options)
+        super().__init__(
+            weight_decay=weight_decay, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, **options
+        )
 
 
 class MomentumW(DecoupledWeightDecay, Momentum):
-    """Momentum with decoupled decay: w -= weight_decay * w, then the step of `Momentum`.
+    """Momentum with decoupled decay: w -= weight_decay * w, then the step of `Momentum`. Arguments are given by name.
 
     Parameters
     ----------
@@ -77,10 +93,13 @@ class MomentumW(DecoupledWeightDecay, Momentum):
 
     def __init__(
         self,
+        *,
         weight_decay: ByName,
         learning_rate: ByName,
         momentum: float,
         use_nesterov: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(weight_decay, learning_rate, momentum, use_nesterov, **options)
+        super().__init__(
+            weight_decay=weight_decay, learning_rate=learning_rate, momentum=momentum, use_nesterov=use_nesterov, **options
+        )

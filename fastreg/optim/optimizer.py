@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,21 @@ from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
 Slots: TypeAlias = tuple[Array, ...]
+
+
+# Arguments of other libraries' optimizers, and what they are called here.
+OTHER_NAMES = {
+    "lr": ("learning_rate",),
+    "betas": ("beta1", "beta2"),
+    "beta_1": ("beta1",),
+    "beta_2": ("beta2",),
+    "eps": ("epsilon",),
+    "nesterov": ("use_nesterov",),
+    "alpha": ("decay",),
+    "rho": ("decay",),
+    "clipnorm": ("clip_norm",),
+    "global_clipnorm": ("clip_norm",),
+}
 
 
 def _check_clip_norm(value: Any, name: str) -> float | None:
@@ -54,6 +70,25 @@ class Optimizer:
     learning_rate = by_name()
     clip_norm: Any = Hyperparameter(_check_clip_norm)
     check_finite = flag()
+    __signature__: ClassVar[inspect.Signature]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)  # else `help` would show that of __new__
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Refuse arguments in another library's words, and positional ones where they could be taken for each other."""
+        for name in options.keys() - cls.__signature__.parameters.keys() if hasattr(cls, "rule") else ():
+            own = [f"{other}=" for other in OTHER_NAMES.get(name, ()) if hasattr(cls, other)]
+            if own:
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; did you mean {' and '.join(own)}?")
+            if name == "weight_decay" and not hasattr(cls, name):
+                raise TypeError(
+                    f"{cls.__name__} has no argument 'weight_decay'; for torch's, which is an L2 penalty, pass apply_gradients "
+                    f"the terms of fastreg.l2_regularizer(weight_decay); decoupled decay is AdamW's and MomentumW's"
+                )
+        return super().__new__(cls)
 
     def __init__(self, learning_rate: ByName, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
         if not hasattr(type(self), "rule"):
@@ -64,6 +99,12 @@ class Optimizer:
         self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
         self._state = State()
         self._loaded = False
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters by name, as they are now."""
+        kinds = reversed(type(self).__mro__)
+        names = (name for kind in kinds for name, value in vars(kind).items() if isinstance(value, Hyperparameter))
+        return {name: getattr(self, name) for name in names}
 
     @property
     def iterations(self) -> int:
@@ -343,4 +384,8 @@ class Optimizer:
         self._state, self._loaded = State(int(iterations), loaded), bool(self.slot_names)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"
+        options = {"clip_norm": None, "check_finite": False}  # are shown where they do something
+        own = {name: value for name, value in self.hyperparameters().items() if name not in options}
+        own |= {name: getattr(self, name) for name, absent in options.items() if getattr(self, name) != absent}
+        own |= {"iterations": self.iterations}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in own.items())})"

@@ -147,6 +147,10 @@ class RMSProp(Optimizer):
         self.rule = "centered_rmsprop" if centered else "rmsprop"
         self.slot_names = ("rms", "momentum", "mg") if centered else ("rms", "momentum")
 
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters by name, as they are now."""
+        return super().hyperparameters() | {"centered": self.centered}
+
     def step_constants(self) -> dict[str, float]:
         """Return the constants of the coming step."""
         return {"beta1": self.decay, "momentum": self.momentum, "epsilon": self.epsilon}

@@ -21,7 +21,7 @@ def test_functions_of_the_step():
         return 1.0 / (step + 1)
 
     w = np.array([8.0])
-    optimizer = fr.optim.MomentumW(lambda step: 0.5 if step == 1 else 0.0, rate, momentum=0.0)
+    optimizer = fr.optim.MomentumW(weight_decay=lambda step: 0.5 if step == 1 else 0.0, learning_rate=rate, momentum=0.0)
     for expected in (7.0, 3.0, 3.0 - np.float64(1 / 3)):
         optimizer.apply_gradients({"w": (np.ones(1), w)})
         assert w[0] == expected
@@ -35,7 +35,7 @@ def test_functions_of_the_step():
 @pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf, "0.1", None, True, 1j])
 def test_a_schedule_that_gives_no_rate_changes_nothing(bad):
     w = np.ones(2)
-    optimizer = fr.optim.AdamW(lambda step: 0.1 if step == 0 else bad, 0.1)
+    optimizer = fr.optim.AdamW(weight_decay=lambda step: 0.1 if step == 0 else bad, learning_rate=0.1)
     optimizer.apply_gradients({"w": (np.ones(2), w)})
     with refused(optimizer, (TypeError, ValueError), "weight_decay must be", w):
         optimizer.apply_gradients({"w": (np.ones(2), w)})
@@ -66,7 +66,9 @@ def test_strengths_that_are_functions_of_the_step():
 
 def test_decay_by_rules_first_match_wins():
     arrays = {"a/kernel": np.ones(2), "a/bias": np.ones(2), "b/kernel:0": np.ones(2), "other": np.ones(2)}
-    optimizer = fr.optim.MomentumW([("*/bias", None), ("b/*", lambda step: 0.5), ("*/kernel", 0.25)], 0.1, 0.9)
+    optimizer = fr.optim.MomentumW(
+        weight_decay=[("*/bias", None), ("b/*", lambda step: 0.5), ("*/kernel", 0.25)], learning_rate=0.1, momentum=0.9
+    )
     for _ in range(2):
         optimizer.apply_gradients({key: (np.zeros(2), w) for key, w in arrays.items()})
     assert [w[0] for w in arrays.values()] == [0.5625, 1.0, 0.25, 1.0]
@@ -146,10 +148,10 @@ def test_rates_by_rules_can_be_set_read_and_refused():
 
 def test_a_decay_rule_that_matches_nothing_is_an_error(caplog):
     w = np.ones(2)
-    optimizer = fr.optim.AdamW([("*/bias", None), ("*", 0.1)], 0.1)
+    optimizer = fr.optim.AdamW(weight_decay=[("*/bias", None), ("*", 0.1)], learning_rate=0.1)
     with refused(optimizer, ValueError, r"rules\[0\]: '\*/bias' matches none of the names \['w'\]", w):
         optimizer.apply_gradients({"w": (np.ones(2), w)})
-    optimizer = fr.optim.AdamW([("*", 0.1), ("w", None)], 0.1)
+    optimizer = fr.optim.AdamW(weight_decay=[("*", 0.1), ("w", None)], learning_rate=0.1)
     with caplog.at_level(logging.WARNING, logger="fastreg"):
         for _ in range(3):
             optimizer.apply_gradients({"w": (np.ones(2), w)})
