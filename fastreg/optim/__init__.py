@@ -26,6 +26,7 @@ three exceptions:
 """
 
 from fastreg.optim import schedules
+from fastreg.optim.checkpoint import restore, save
 from fastreg.optim.decoupled import AdamW, DecoupledWeightDecay, MomentumW
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.proximal import Ftrl, ProximalAdagrad, ProximalGradientDescent
@@ -44,5 +45,7 @@ __all__ = [
     "ProximalAdagrad",
     "ProximalGradientDescent",
     "RMSProp",
+    "restore",
+    "save",
     "schedules",
 ]
