@@ -168,7 +168,9 @@ class Adam(Optimizer):
     Parameters
     ----------
     learning_rate : float or callable, or list of (pattern, float or callable), optional
-    beta1, beta2, epsilon : float, optional
+    beta1, beta2 : float, optional
+    epsilon : float, optional
+        The paper's epsilon-hat. torch's is added after the bias correction: its eps is epsilon / sqrt(1 - beta2**t) here.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
 
