@@ -12,7 +12,7 @@ cdef enum Operation:
     GRADIENT                   # out = gradient of the penalty
     ACCUMULATE                 # out = base + gradient of the penalty
     ASSIGN                     # out = base
-    PROX                       # out = prox of the penalty at step `rule.rate`
+    PROX                       # out = prox of the penalty at step `item.rate`
     GRADIENT_DESCENT           # from here on: weights and slots are updated in place; traits in _loops/rules.pxd
     MOMENTUM
     ADAGRAD
@@ -49,12 +49,12 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     double l2
     Profile* profiles          # what is added to the pair, block by block
     int n_profiles
+    double rate                # learning rate, bias-corrected for Adam; the step of PROX
     double decay               # decoupled: weights -= decay * weights before the rule
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 
 cdef struct Rule:              # an update rule's hyperparameters in one step
-    double rate                # learning rate, bias-corrected for Adam; the step of PROX
     double momentum
     double beta1               # RMSProp: its decay rho
     double beta2

@@ -47,6 +47,7 @@ def evaluate(
 
 class Entry:
     slots: tuple[NDArray[Any], ...]
+    rate: float
     decay: float
     gradient: NDArray[Any]
     prox: Any

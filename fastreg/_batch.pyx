@@ -321,7 +321,6 @@ RULES = {
 
 cdef int set_rule(Rule* rule, dict constants) except -1:
     """Take a step's hyperparameters; those that an update rule does not use are 0."""
-    rule.rate = constants.get("rate", 0.0)
     rule.momentum = constants.get("momentum", 0.0)
     rule.beta1 = constants.get("beta1", 0.0)
     rule.beta2 = constants.get("beta2", 0.0)
@@ -351,6 +350,8 @@ cdef class Entry:
     ----------
     slots : tuple of ndarray
         The update rule's arrays beside the weights, of their shape.
+    rate : float
+        The learning rate of this variable, bias-corrected for Adam.
     decay : float
         What is taken off the weights, as a fraction, before the rule.
     prox : callable or None
@@ -362,6 +363,7 @@ cdef class Entry:
     cdef public ndarray gradient
     cdef readonly ndarray rows
     cdef public tuple slots
+    cdef public double rate
     cdef public double decay
     cdef public object prox
 
@@ -497,6 +499,7 @@ cdef class Step:
         memory.note(g, False, GIVEN_GRADIENT, name)
         init_item(item, w)
         item.operation = operation
+        item.rate = entry.rate
         item.decay = entry.decay
         item.base = cnp.PyArray_DATA(g)
         for k in range(len(entry.slots)):

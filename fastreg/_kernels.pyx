@@ -277,7 +277,7 @@ cdef void process_with_profiles(
         advance(&block, arrays, i, c)
         target = <real*>block.out
         if item.operation == PROX:
-            apply_profile_prox(target, <real*>block.weights, m, job.rule.rate, &item.profiles[0])
+            apply_profile_prox(target, <real*>block.weights, m, item.rate, &item.profiles[0])
             continue
         if item.operation not in (MEASURE, ASSIGN) and not own_prox:
             total_gradient(buffer, &block, m, item, <real*>NULL if item.operation == GRADIENT else <real*>block.base)
@@ -291,7 +291,7 @@ cdef void process_with_profiles(
         else:
             pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), item.operation)
         if own_prox and is_update(item.operation):
-            apply_profile_prox(<real*>block.weights, <real*>block.weights, m, job.rule.rate, &item.profiles[0])
+            apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0])
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
@@ -307,7 +307,7 @@ cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n
         target = <real*>arrays.out + i
         out = buffer if job.stream else target
         if item.operation == PROX:
-            pair_prox(out, <real*>arrays.weights + i, m, job.rule.rate, item.l1, item.l2)
+            pair_prox(out, <real*>arrays.weights + i, m, item.rate, item.l1, item.l2)
         else:
             base = <real*>NULL if item.operation == GRADIENT else <real*>arrays.base + i
             pair_gradient(out, base, <real*>arrays.weights + i, m, item.l1, item.l2)

@@ -87,7 +87,7 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
     job.stream = False
     if operation == GRADIENT or operation == PROX:
         job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
-    job.rule.rate = step
+    item.rate = step
     reading.profiles = few_profiles
     n_sums = (2 + penalty.n_profiles) * job.n_chunks
     if n_sums > 2 * STACK_CHUNKS or penalty.n_profiles > STACK_PROFILES:

@@ -61,15 +61,16 @@ def evaluate_terms(terms, gradients=None, accumulate=False):
 
 
 def entry(weights, gradient, rows=None, slots=(), name="w"):
-    """Return one variable of a step."""
+    """Return one variable of a step, with a rate of 1."""
     found = Entry(name, weights, gradient, rows)
     found.slots = slots
+    found.rate = 1.0
     return found
 
 
 def step(rule, entries, terms=()):
-    """Do a step with a rate of 1; return the terms' loss."""
-    return Step(rule, {"rate": 1.0}, entries, list(terms)).commit(State(), {})
+    """Do a step; return the terms' loss."""
+    return Step(rule, {}, entries, list(terms)).commit(State(), {})
 
 
 def penalty(twin):

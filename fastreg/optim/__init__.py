@@ -25,6 +25,8 @@ three exceptions:
 - A gradient of rows touches only its rows.
 """
 
+from fastreg.optim import schedules
+from fastreg.optim.checkpoint import restore, save
 from fastreg.optim.decoupled import AdamW, DecoupledWeightDecay, MomentumW
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.proximal import Ftrl, ProximalAdagrad, ProximalGradientDescent
@@ -43,4 +45,7 @@ __all__ = [
     "ProximalAdagrad",
     "ProximalGradientDescent",
     "RMSProp",
+    "restore",
+    "save",
+    "schedules",
 ]

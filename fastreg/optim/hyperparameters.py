@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 Schedule: TypeAlias = float | Callable[[int], float]
+ByName: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 
 
 def check_number(value: object, name: str, least: float = -math.inf, below: float = math.inf) -> float:
@@ -22,6 +23,17 @@ def check_number(value: object, name: str, least: float = -math.inf, below: floa
         bounds = "finite" if least == -math.inf else f"finite and at least {least:g}"
         raise ValueError(f"{name} must be {bounds}{f' and below {below:g}' if below < math.inf else ''}, got {value!r}")
     return number
+
+
+def number_at(value: Schedule, step: int, name: str) -> float:
+    """Return the number that a hyperparameter is at a step."""
+    return check_number(value(step) if callable(value) else value, name, least=0)
+
+
+def _check_schedule(value: Any, name: str) -> Schedule:
+    if not callable(value):
+        check_number(value, name, least=0)
+    return value  # type: ignore[no-any-return]
 
 
 class Hyperparameter:
@@ -50,19 +62,29 @@ def flag() -> Any:
     return Hyperparameter(lambda value, name: bool(value))
 
 
-def schedule() -> Any:
-    """Return a hyperparameter that is a number of at least 0 or a function of the step."""
+def by_name(none_allowed: bool = False) -> Any:
+    """Return a hyperparameter that is a number of at least 0, a function of the step, or a list of rules by name.
 
-    def check(value: Any, name: str) -> Schedule:
-        if not callable(value):
-            check_number(value, name, least=0)
-        return value  # type: ignore[no-any-return]
+    A rule is a pair (pattern, number or function); `none_allowed` lets it leave its variables out by None.
+    """
+
+    def check(value: Any, name: str) -> ByName:
+        if value is None:
+            raise TypeError(f"{name} must be a number, a function of the step or a list of rules, got None")
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return _check_schedule(value, name)
+        for i, rule in enumerate(value):
+            if not isinstance(rule, (tuple, list)) or len(rule) != 2 or not isinstance(rule[0], str):
+                raise TypeError(f"rule {i} of {name} must be a pair (pattern, number or function of the step), got {rule!r}")
+            if not (rule[1] is None and none_allowed):
+                _check_schedule(rule[1], name)
+        return [(pattern, number) for pattern, number in value]
 
     return Hyperparameter(check)
 
 
 def strength() -> Any:
-    """Return a hyperparameter like `schedule`, with TensorFlow's message for a negative number."""
+    """Return a hyperparameter that is a number or a function of the step, with TensorFlow's message for a negative number."""
 
     def check(value: Any, name: str) -> Schedule:
         if callable(value):

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
 from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, have_custom, owners_of
-from fastreg.optim.hyperparameters import Hyperparameter, Schedule, check_number, flag, schedule
+from fastreg.matching import match_rules
+from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_pairs
 from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
 Slots: TypeAlias = tuple[Array, ...]
+
+
+# Arguments of other libraries' optimizers, and what they are called here.
+OTHER_NAMES = {
+    "lr": ("learning_rate",),
+    "betas": ("beta1", "beta2"),
+    "beta_1": ("beta1",),
+    "beta_2": ("beta2",),
+    "eps": ("epsilon",),
+    "nesterov": ("use_nesterov",),
+    "alpha": ("decay",),
+    "rho": ("decay",),
+    "clipnorm": ("clip_norm",),
+    "global_clipnorm": ("clip_norm",),
+}
 
 
 def _check_clip_norm(value: Any, name: str) -> float | None:
@@ -28,8 +45,10 @@ class Optimizer:
 
     Parameters
     ----------
-    learning_rate : float or callable
-        At least 0; a function of the step (0 for the first) is asked at every step.
+    learning_rate : float or callable, or list of (pattern, float or callable)
+        At least 0; a function of the step (0 for the first) is asked at every step. A list such as
+        ``[("*/bias", 1e-2), ("*", 1e-3)]`` is tried in order on the names without ``:0``; the first match wins. A pattern that
+        matches no name is a ValueError, and so is a variable that no pattern matches.
     clip_norm : float, optional
         Scale the total gradient of all variables, penalties included, down to this global norm. One extra pass.
     check_finite : bool, optional
@@ -43,23 +62,49 @@ class Optimizer:
     Notes
     -----
     A subclass names its compiled update rule in `rule` and its slots in `slot_names`. Its `step_constants` returns the numbers
-    that the rule computes with.
+    that the rule computes with, its `step_rate` what a learning rate becomes in the coming step.
     """
 
     rule: str
     slot_names: tuple[str, ...] = ()
-    learning_rate = schedule()
+    learning_rate = by_name()
     clip_norm: Any = Hyperparameter(_check_clip_norm)
     check_finite = flag()
+    __signature__: ClassVar[inspect.Signature]
 
-    def __init__(self, learning_rate: Schedule, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        _, *parameters = inspect.signature(cls.__init__).parameters.values()
+        cls.__signature__ = inspect.Signature(parameters)  # else `help` would show that of __new__
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """Refuse arguments in another library's words, and positional ones where they could be taken for each other."""
+        for name in options.keys() - cls.__signature__.parameters.keys() if hasattr(cls, "rule") else ():
+            own = [f"{other}=" for other in OTHER_NAMES.get(name, ()) if hasattr(cls, other)]
+            if own:
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; did you mean {' and '.join(own)}?")
+            if name == "weight_decay" and not hasattr(cls, name):
+                raise TypeError(
+                    f"{cls.__name__} has no argument 'weight_decay'; for torch's, which is an L2 penalty, pass apply_gradients "
+                    f"the terms of fastreg.l2_regularizer(weight_decay); decoupled decay is AdamW's and MomentumW's"
+                )
+        return super().__new__(cls)
+
+    def __init__(self, learning_rate: ByName, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
         if not hasattr(type(self), "rule"):
             raise TypeError("Optimizer is the rules' base; make one of them, such as fastreg.optim.Adam")
         self.learning_rate = learning_rate
         self.clip_norm = clip_norm
         self.check_finite = check_finite
+        self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
         self._state = State()
         self._loaded = False
+
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters by name, as they are now."""
+        kinds = reversed(type(self).__mro__)
+        names = (name for kind in kinds for name, value in vars(kind).items() if isinstance(value, Hyperparameter))
+        return {name: getattr(self, name) for name in names}
 
     @property
     def iterations(self) -> int:
@@ -74,12 +119,55 @@ class Optimizer:
 
     def at_step(self, name: str) -> float:
         """Return the number that a hyperparameter is for the coming step; it may be a function of the step."""
-        value = getattr(self, name)
-        return check_number(value(self.iterations), name, least=0) if callable(value) else float(value)
+        return number_at(getattr(self, name), self.iterations, name)
 
     def step_constants(self) -> dict[str, float]:
         """Return the numbers that the coming step computes with, by the names of the compiled rule's constants."""
-        return {"rate": self.at_step("learning_rate")}
+        return {}
+
+    def step_rate(self, learning_rate: float) -> float:
+        """Return what the coming step multiplies by, for a variable with this learning rate."""
+        return learning_rate
+
+    def at_names(self, hyperparameter: str, names: list[str], known: list[str]) -> list[float | None]:
+        """Return the number that a hyperparameter is for each of `names` in the coming step.
+
+        Parameters
+        ----------
+        hyperparameter : str
+            Its value may be a list of rules.
+        names, known : list of str
+            The variables with a gradient, and all, on which the rules are tried.
+
+        Returns
+        -------
+        list of float or None
+            None where no rule matches, or the first that matches has None.
+        """
+        value = getattr(self, hyperparameter)
+        if not isinstance(value, list):
+            return [self.at_step(hyperparameter)] * len(names)
+        patterns = [pattern for pattern, _ in value]
+        matched = self._matched.get(hyperparameter)
+        if matched is None or matched[:2] != (known, patterns):
+            try:
+                places = match_rules(known, [(pattern, place) for place, pattern in enumerate(patterns)])
+            except ValueError as error:
+                raise ValueError(f"{hyperparameter}: {error}") from None
+            self._matched[hyperparameter] = matched = known, patterns, places
+        found = [None if rate is None else number_at(rate, self.iterations, hyperparameter) for _, rate in value]
+        return [found[matched[2][name]] if name in matched[2] else None for name in names]
+
+    def rates(self, names: list[str], known: list[str]) -> list[float]:
+        """Return what the coming step multiplies by, for each variable; `known` names those without a gradient too."""
+        given = self.at_names("learning_rate", names, known)
+        rate_of: dict[float, float] = {}
+        for name, learning_rate in zip(names, given, strict=True):
+            if learning_rate is None:
+                raise ValueError(f"no rule of learning_rate matches {name!r}; end the list with ('*', rate)")
+            if learning_rate not in rate_of:
+                rate_of[learning_rate] = self.step_rate(learning_rate)
+        return [rate_of[learning_rate] for learning_rate in given]  # type: ignore[index]
 
     def initial_slots(self, array: Array) -> Slots:
         """Return the slots of a variable that is new here, in the order of `slot_names`."""
@@ -159,14 +247,13 @@ class Optimizer:
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
         values = self._add_custom(terms, entries) if have_custom(terms) else []
         names = [entry.name for entry in entries]
-        for entry, decay in zip(entries, self.decays(names, known), strict=True):
-            entry.decay = decay
+        for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
+            entry.rate, entry.decay = rate, decay
             entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry.name, entry.weights)
-        constants = self.step_constants()
-        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite)
+        step = Step(self.rule, self.step_constants(), entries, terms, self.clip_norm, self.check_finite)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
-                new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
+                new = apply_prox(entry.prox, step.preview(i), entry.rate, f"the regularizer of {entry.name!r}")
                 step.assign(i, new)
         loss = step.commit(state, placed, values)
         return (loss, _by_name(terms, step.values(), values)) if per_term else loss
@@ -323,7 +410,11 @@ class Optimizer:
         self._state, self._loaded = State(int(iterations), loaded), bool(self.slot_names)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"
+        options = {"clip_norm": None, "check_finite": False}  # are shown where they do something
+        own = {name: value for name, value in self.hyperparameters().items() if name not in options}
+        own |= {name: getattr(self, name) for name, absent in options.items() if getattr(self, name) != absent}
+        own |= {"iterations": self.iterations}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in own.items())})"
 
 
 def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], custom: Iterable[float]) -> dict[str, float]:

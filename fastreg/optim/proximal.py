@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.optim.hyperparameters import Hyperparameter, Schedule, check_number, strength
+from fastreg.optim.hyperparameters import ByName, Hyperparameter, Schedule, check_number, strength
 from fastreg.optim.optimizer import Optimizer, Slots
 from fastreg.optim.rules import Accumulating
 from fastreg.terms import Array
@@ -31,7 +31,7 @@ class ProximalGradientDescent(Proximal):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
     l1_regularization_strength, l2_regularization_strength : float or callable, optional
         l1 and l2. L1 terms of `regularization` add to l1; L2 terms go to the gradient.
     **options
@@ -47,7 +47,7 @@ class ProximalGradientDescent(Proximal):
 
     def __init__(
         self,
-        learning_rate: Schedule,
+        learning_rate: ByName,
         l1_regularization_strength: Schedule = 0.0,
         l2_regularization_strength: Schedule = 0.0,
         **options: Any,
@@ -62,7 +62,7 @@ class ProximalAdagrad(Proximal, Accumulating):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
     initial_accumulator_value : float, optional
         Of a; above 0.
     l1_regularization_strength, l2_regularization_strength : float or callable, optional
@@ -80,7 +80,7 @@ class ProximalAdagrad(Proximal, Accumulating):
 
     def __init__(
         self,
-        learning_rate: Schedule,
+        learning_rate: ByName,
         initial_accumulator_value: float = 0.1,
         l1_regularization_strength: Schedule = 0.0,
         l2_regularization_strength: Schedule = 0.0,
@@ -113,7 +113,7 @@ class Ftrl(Proximal):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
         Above 0.
     learning_rate_power : float, optional
         At most 0. At powers other than -1/2 the bits are those of the C library's pow.
@@ -139,7 +139,7 @@ class Ftrl(Proximal):
 
     def __init__(
         self,
-        learning_rate: Schedule,
+        learning_rate: ByName,
         learning_rate_power: float = -0.5,
         initial_accumulator_value: float = 0.1,
         l1_regularization_strength: Schedule = 0.0,
@@ -160,8 +160,11 @@ class Ftrl(Proximal):
 
     def step_constants(self) -> dict[str, float]:
         """Return the constants of the coming step."""
-        constants = super().step_constants()
-        if constants["rate"] == 0:
-            raise ValueError("learning_rate of Ftrl must be above 0, got 0")
         shrinkage = self.at_step("l2_shrinkage_regularization_strength")
-        return constants | {"power": -self.learning_rate_power, "shrinkage": shrinkage}
+        return super().step_constants() | {"power": -self.learning_rate_power, "shrinkage": shrinkage}
+
+    def step_rate(self, learning_rate: float) -> float:
+        """Return the learning rate, which Ftrl divides by."""
+        if learning_rate == 0:
+            raise ValueError("learning_rate of Ftrl must be above 0, got 0")
+        return learning_rate

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.optim.hyperparameters import Hyperparameter, Schedule, check_number, flag, number, power
+from fastreg.optim.hyperparameters import ByName, Hyperparameter, check_number, flag, number, power
 from fastreg.optim.optimizer import Optimizer, Slots
 from fastreg.terms import Array
 
@@ -26,7 +26,7 @@ class Momentum(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
     momentum : float
     use_nesterov : bool, optional
         w -= learning_rate * (g + momentum*m) instead.
@@ -43,14 +43,14 @@ class Momentum(Optimizer):
     momentum = number()
     use_nesterov = flag()
 
-    def __init__(self, learning_rate: Schedule, momentum: float, use_nesterov: bool = False, **options: Any) -> None:
+    def __init__(self, learning_rate: ByName, momentum: float, use_nesterov: bool = False, **options: Any) -> None:
         super().__init__(learning_rate, **options)
         self.momentum = momentum
         self.use_nesterov = use_nesterov
 
     def step_constants(self) -> dict[str, float]:
         """Return the constants of the coming step."""
-        return {"rate": self.at_step("learning_rate"), "momentum": self.momentum, "nesterov": self.use_nesterov}
+        return {"momentum": self.momentum, "nesterov": self.use_nesterov}
 
 
 def check_accumulator_value(value: Any, name: str) -> Any:
@@ -65,7 +65,7 @@ class Accumulating(Optimizer):
 
     initial_accumulator_value: Any = Hyperparameter(check_accumulator_value)
 
-    def __init__(self, learning_rate: Schedule, initial_accumulator_value: float, **options: Any) -> None:
+    def __init__(self, learning_rate: ByName, initial_accumulator_value: float, **options: Any) -> None:
         super().__init__(learning_rate, **options)
         self.initial_accumulator_value = initial_accumulator_value
 
@@ -79,7 +79,7 @@ class Adagrad(Accumulating):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
     initial_accumulator_value : float, optional
         Of a; above 0.
     **options
@@ -93,7 +93,7 @@ class Adagrad(Accumulating):
     rule = "adagrad"
     slot_names = ("accumulator",)
 
-    def __init__(self, learning_rate: Schedule, initial_accumulator_value: float = 0.1, **options: Any) -> None:
+    def __init__(self, learning_rate: ByName, initial_accumulator_value: float = 0.1, **options: Any) -> None:
         super().__init__(learning_rate, initial_accumulator_value, **options)
 
 
@@ -102,7 +102,7 @@ class RMSProp(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable
+    learning_rate : float or callable, or list of (pattern, float or callable)
     decay, momentum, epsilon : float, optional
     centered : bool, optional
         Subtract the square of a running mean of the gradient from s under the root.
@@ -122,7 +122,7 @@ class RMSProp(Optimizer):
 
     def __init__(
         self,
-        learning_rate: Schedule,
+        learning_rate: ByName,
         decay: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-10,
@@ -147,14 +147,13 @@ class RMSProp(Optimizer):
         self.rule = "centered_rmsprop" if centered else "rmsprop"
         self.slot_names = ("rms", "momentum", "mg") if centered else ("rms", "momentum")
 
+    def hyperparameters(self) -> dict[str, Any]:
+        """Return the hyperparameters by name, as they are now."""
+        return super().hyperparameters() | {"centered": self.centered}
+
     def step_constants(self) -> dict[str, float]:
         """Return the constants of the coming step."""
-        return {
-            "rate": self.at_step("learning_rate"),
-            "beta1": self.decay,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-        }
+        return {"beta1": self.decay, "momentum": self.momentum, "epsilon": self.epsilon}
 
     def initial_slots(self, array: Array) -> Slots:
         """Return the slots of a new variable, the mean square at 1."""
@@ -168,8 +167,10 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float or callable, optional
-    beta1, beta2, epsilon : float, optional
+    learning_rate : float or callable, or list of (pattern, float or callable), optional
+    beta1, beta2 : float, optional
+    epsilon : float, optional
+        The paper's epsilon-hat. torch's is added after the bias correction: its eps is epsilon / sqrt(1 - beta2**t) here.
     **options
         `clip_norm` and `check_finite`, see `Optimizer`.
 
@@ -185,7 +186,7 @@ class Adam(Optimizer):
     epsilon = number(least=0)
 
     def __init__(
-        self, learning_rate: Schedule = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, **options: Any
+        self, learning_rate: ByName = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08, **options: Any
     ) -> None:
         super().__init__(learning_rate, **options)
         self.beta1 = beta1
@@ -198,7 +199,10 @@ class Adam(Optimizer):
         return power(self.beta1, t), power(self.beta2, t)
 
     def step_constants(self) -> dict[str, float]:
-        """Return the constants of the coming step, the bias correction in the rate."""
+        """Return the constants of the coming step."""
+        return {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+
+    def step_rate(self, learning_rate: float) -> float:
+        """Return the learning rate with the bias correction of the coming step."""
         power1, power2 = self.beta_powers()
-        rate = self.at_step("learning_rate") * math.sqrt(1 - power2) / (1 - power1)
-        return {"rate": rate, "beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        return learning_rate * math.sqrt(1 - power2) / (1 - power1)

@@ -4,6 +4,7 @@ A regularizer knows nothing of variables or collections. Value, gradient and pro
 arguments, and how regularizers are named, changed and summed.
 """
 
+from fastreg.regularizers.conversions import from_keras, from_sklearn, from_torch
 from fastreg.regularizers.custom import Regularizer, SupportsGradient, SupportsProx, SupportsValueAndGradient
 from fastreg.regularizers.elastic import (
     L1L2Regularizer,
@@ -29,6 +30,9 @@ __all__ = [
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "from_keras",
+    "from_sklearn",
+    "from_torch",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",

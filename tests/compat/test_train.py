@@ -20,9 +20,13 @@ MAKERS = {
     ),
     "Adam": (lambda: T.AdamOptimizer(0.25, 0.5, 0.75, 0.5), lambda: fr.optim.Adam(0.25, 0.5, 0.75, 0.5)),
     "AdamW": (
-        lambda: tf.contrib.opt.AdamWOptimizer(0.125, 0.25, 0.5, 0.75, 0.5), lambda: fr.optim.AdamW(0.125, 0.25, 0.5, 0.75, 0.5),
+        lambda: tf.contrib.opt.AdamWOptimizer(0.125, 0.25, 0.5, 0.75, 0.5),
+        lambda: fr.optim.AdamW(weight_decay=0.125, learning_rate=0.25, beta1=0.5, beta2=0.75, epsilon=0.5),
     ),
-    "MomentumW": (lambda: tf.contrib.opt.MomentumWOptimizer(0.125, 0.25, 0.5), lambda: fr.optim.MomentumW(0.125, 0.25, 0.5)),
+    "MomentumW": (
+        lambda: tf.contrib.opt.MomentumWOptimizer(0.125, 0.25, 0.5),
+        lambda: fr.optim.MomentumW(weight_decay=0.125, learning_rate=0.25, momentum=0.5),
+    ),
     "ProximalGradientDescent": (
         lambda: T.ProximalGradientDescentOptimizer(0.25, 0.5, 0.125), lambda: fr.optim.ProximalGradientDescent(0.25, 0.5, 0.125),
     ),

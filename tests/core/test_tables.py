@@ -15,8 +15,9 @@ import fastreg as fr
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.stem != "benchmarks")]
 WORDS = {word for page in PAGES for word in re.findall(r"\w+", page.read_text())}
-FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer")]
-OPTIMIZERS = [name for name in fr.optim.__all__ if name not in ("Optimizer", "DecoupledWeightDecay")]  # but the bases
+FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer") or name.startswith("from_")]
+OPTIMIZERS = [name for name in fr.optim.__all__ if name[0].isupper() and name not in ("Optimizer", "DecoupledWeightDecay")]
+SCHEDULES = [name for name in fr.optim.schedules.__all__ if name[0].islower()]
 DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.golden))
 
 
@@ -61,8 +62,8 @@ def test_every_profile_and_rule_has_a_golden_row(name):
     assert name in DIGESTED
 
 
-@pytest.mark.parametrize("name", [*FACTORIES, *OPTIMIZERS])
-def test_every_factory_and_rule_is_named_in_the_docs(name):
+@pytest.mark.parametrize("name", [*FACTORIES, *OPTIMIZERS, *SCHEDULES])
+def test_every_factory_rule_and_schedule_is_named_in_the_docs(name):
     assert name in WORDS, f"none of {[page.name for page in PAGES]} names {name}"
 
 

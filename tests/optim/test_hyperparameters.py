@@ -135,7 +135,7 @@ def test_the_number_of_steps_may_be_set():
 @pytest.mark.parametrize("base", [fr.optim.Optimizer, fr.optim.DecoupledWeightDecay])
 def test_a_base_is_not_made_itself(base):
     with pytest.raises(TypeError, match="base; make one of them"):
-        base(0.1, **({} if base is fr.optim.Optimizer else {"learning_rate": 0.1}))
+        base(**({} if base is fr.optim.Optimizer else {"weight_decay": 0.1}), learning_rate=0.1)
 
 
 # ----------------------------------------------------------------------------------------------------------------- copies

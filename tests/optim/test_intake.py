@@ -65,7 +65,7 @@ def test_a_variable_of_the_tensorflow_surface_is_stepped():
 
 def test_what_has_no_gradient_is_left_alone():
     v, w = np.ones(2), np.ones(2)
-    optimizer = fr.optim.AdamW([("v", None), ("w", 0.5)], 0.1)
+    optimizer = fr.optim.AdamW(weight_decay=[("v", None), ("w", 0.5)], learning_rate=0.1)
     optimizer.apply_gradients({"v": (None, v), "w": (np.zeros(2), w)})
     assert v.tolist() == [1, 1] and w.tolist() == [0.5, 0.5]
     assert sorted(optimizer.state_dict()) == ["iterations", "rule", "w/m", "w/v"]

@@ -1,5 +1,8 @@
 """Bad steps, terms and hyperparameters change nothing."""
 
+import inspect
+import re
+
 import numpy as np
 import pytest
 from optimizers import L2, make, names, read_only, refused
@@ -136,16 +139,16 @@ def test_check_finite_writes_nothing(bad, dtype):
         (lambda: fr.optim.Adam(beta1=1.0), ValueError, "beta1 must be finite and at least 0 and below 1, got 1.0"),
         (lambda: fr.optim.Adam(beta2=-0.5), ValueError, "beta2 must be finite and at least 0 and below 1, got -0.5"),
         (lambda: fr.optim.Adam(epsilon=-1e-8), ValueError, "epsilon must be finite and at least 0"),
-        (lambda: fr.optim.AdamW(-0.1), ValueError, "weight_decay must be finite and at least 0"),
+        (lambda: fr.optim.AdamW(weight_decay=-0.1), ValueError, "weight_decay must be finite and at least 0"),
         (
-            lambda: fr.optim.AdamW(None),
+            lambda: fr.optim.AdamW(weight_decay=None),
             TypeError,
             "weight_decay must be a number, a function of the step or a list of rules, got None",
         ),
-        (lambda: fr.optim.AdamW("0.1"), TypeError, "weight_decay must be a number, got '0.1'"),
-        (lambda: fr.optim.AdamW([("*", 0.1, 2)]), TypeError, "rule 0 of weight_decay must be a pair"),
-        (lambda: fr.optim.AdamW(["ab"]), TypeError, "rule 0 of weight_decay must be a pair"),
-        (lambda: fr.optim.AdamW([("*", "0.1")]), TypeError, "weight_decay must be a number, got '0.1'"),
+        (lambda: fr.optim.AdamW(weight_decay="0.1"), TypeError, "weight_decay must be a number, got '0.1'"),
+        (lambda: fr.optim.AdamW(weight_decay=[("*", 0.1, 2)]), TypeError, "rule 0 of weight_decay must be a pair"),
+        (lambda: fr.optim.AdamW(weight_decay=["ab"]), TypeError, "rule 0 of weight_decay must be a pair"),
+        (lambda: fr.optim.AdamW(weight_decay=[("*", "0.1")]), TypeError, "weight_decay must be a number, got '0.1'"),
         (lambda: fr.optim.Adagrad(0.1, 0.0), ValueError, "initial_accumulator_value must be positive: 0.0"),
         (lambda: fr.optim.ProximalAdagrad(0.1, -1.0), ValueError, "initial_accumulator_value must be positive: -1.0"),
         (
@@ -170,6 +173,44 @@ def test_bad_hyperparameters(build, error, message):
         build()
 
 
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: fr.optim.Adam(lr=0.1), "Adam has no argument 'lr'; did you mean learning_rate=?"),
+        (lambda: fr.optim.Momentum(lr=0.1, momentum=0.9), "Momentum has no argument 'lr'; did you mean learning_rate=?"),
+        (lambda: fr.optim.Adam(betas=(0.9, 0.99)), "Adam has no argument 'betas'; did you mean beta1= and beta2=?"),
+        (lambda: fr.optim.AdamW(weight_decay=0.1, beta_1=0.9), "AdamW has no argument 'beta_1'; did you mean beta1=?"),
+        (lambda: fr.optim.RMSProp(0.1, eps=1e-8), "RMSProp has no argument 'eps'; did you mean epsilon=?"),
+        (lambda: fr.optim.RMSProp(0.1, rho=0.9), "RMSProp has no argument 'rho'; did you mean decay=?"),
+        (lambda: fr.optim.RMSProp(0.1, alpha=0.9), "RMSProp has no argument 'alpha'; did you mean decay=?"),
+        (lambda: fr.optim.Momentum(0.1, 0.9, nesterov=True), "Momentum has no argument 'nesterov'; did you mean use_nesterov=?"),
+        (lambda: fr.optim.Ftrl(0.1, clipnorm=1.0), "Ftrl has no argument 'clipnorm'; did you mean clip_norm=?"),
+        (lambda: fr.optim.Adam(weight_decay=0.1), "Adam has no argument 'weight_decay'; for torch's, which is an L2 penalty"),
+        (lambda: fr.optim.Adagrad(0.1, rho=0.9), "unexpected keyword argument 'rho'"),
+        (
+            lambda: fr.optim.AdamW(1e-3),
+            "AdamW takes its arguments by name: AdamW(weight_decay=..., learning_rate=..., beta1=..., beta2=..., epsilon=...)",
+        ),
+        (lambda: fr.optim.MomentumW(0.1, 0.1, 0.9), "MomentumW takes its arguments by name: MomentumW(weight_decay=..., learn"),
+        (lambda: fr.optim.AdamW(learning_rate=1e-3), "missing 1 required keyword-only argument: 'weight_decay'"),
+    ],
+)
+def test_other_libraries_arguments_are_answered_by_the_names_here(build, message):
+    with pytest.raises(TypeError, match=re.escape(message)):
+        build()
+
+
+def test_a_rule_of_ones_own_may_take_what_it_likes():
+    class Own(fr.optim.DecoupledWeightDecay, fr.optim.Adam):
+        def __init__(self, lr):
+            super().__init__(weight_decay=0.5, learning_rate=lr)
+
+    for made in (Own(0.25), Own(lr=0.25)):
+        assert (made.learning_rate, made.weight_decay) == (0.25, 0.5)
+    assert list(inspect.signature(Own).parameters) == ["lr"]
+    assert list(inspect.signature(fr.optim.Momentum).parameters) == ["learning_rate", "momentum", "use_nesterov", "options"]
+
+
 def test_ftrl_needs_a_rate():
     w = np.ones(2)
     optimizer = fr.optim.Ftrl(lambda step: 0.0)
@@ -178,4 +219,9 @@ def test_ftrl_needs_a_rate():
 
 
 def test_a_rule_says_what_it_is():
-    assert repr(fr.optim.Adam(0.5)) == "Adam(learning_rate=0.5, iterations=0)"
+    assert repr(fr.optim.Adam(0.5)) == "Adam(learning_rate=0.5, beta1=0.9, beta2=0.999, epsilon=1e-08, iterations=0)"
+    decayed = fr.optim.MomentumW(weight_decay=[("*", 0.1)], learning_rate=0.5, momentum=0.9, clip_norm=2.0)
+    assert repr(decayed) == (
+        "MomentumW(learning_rate=0.5, momentum=0.9, use_nesterov=False, weight_decay=[('*', 0.1)], clip_norm=2.0, iterations=0)"
+    )
+    assert "centered=True, check_finite=True" in repr(fr.optim.RMSProp(0.5, centered=True, check_finite=True))

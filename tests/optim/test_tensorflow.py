@@ -36,7 +36,7 @@ def test_tensorflows_numbers(entry):
 def test_tensorflows_defaults():
     defaults = {
         fr.optim.Adam(): (0.001, 0.9, 0.999, 1e-08),
-        fr.optim.AdamW(0.01): (0.001, 0.9, 0.999, 1e-08),
+        fr.optim.AdamW(weight_decay=0.01): (0.001, 0.9, 0.999, 1e-08),
         fr.optim.RMSProp(0.01): (0.01, 0.9, 0.0, 1e-10, False),
         fr.optim.Adagrad(0.01): (0.01, 0.1),
         fr.optim.Momentum(0.01, 0.9): (0.01, 0.9, False),
