@@ -129,7 +129,7 @@ class Optimizer:
         >>> w
         array([ 0.95, -1.9 ])
         """
-        terms = [] if regularization is None else live_terms(regularization)
+        terms, added = ([], []) if regularization is None else live_terms(regularization)
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
         values = self._add_custom(terms, entries) if have_custom(terms) else []
@@ -143,7 +143,7 @@ class Optimizer:
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
                 step.assign(i, new)
-        return step.commit(state, placed, values)
+        return step.commit(state, placed, values + added)
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""

@@ -71,7 +71,7 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
     return loss.of(variable, regularizer)
 
 
-class Variable(core.Variable, Operand):
+class Variable(Operand, core.Variable):  # type: ignore[misc]
     """A variable: the core's, which holds a value once its initializer has run in a session."""
 
     __slots__ = ("_initial", "_loss", "_read", "_regularizer", "cell", "constraint", "initializer", "op")
@@ -164,6 +164,18 @@ class Variable(core.Variable, Operand):
     def partitioner_arguments(cls, shape: Any, dtype: Any) -> dict[str, Any]:
         """Return the keyword arguments of a partitioner, as TensorFlow's types."""
         return {"shape": TensorShape(shape), "dtype": as_dtype(dtype)}
+
+    def __bool__(self) -> bool:  # as in TensorFlow, where a variable has no truth value of its own, no length and no items to set
+        return True
+
+    def __len__(self) -> int:
+        raise TypeError(f"object of type {type(self).__name__!r} has no len()")
+
+    def __setitem__(self, *item: Any) -> None:
+        raise TypeError(f"{type(self).__name__!r} object does not support item assignment")
+
+    def __float__(self) -> float:
+        raise TypeError(f"float() argument must be a string or a real number, not {type(self).__name__!r}")
 
     def _as_tensor(self) -> Tensor:
         return self._read
