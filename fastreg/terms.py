@@ -21,6 +21,7 @@ from fastreg.kernels import Penalty, Term, check_array, evaluate, take_terms
 from fastreg.operators import Operators
 from fastreg.regularizers import multiple, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
+from fastreg.regularizers.scales import is_disabled
 
 __all__ = [
     "Gradients",
@@ -45,6 +46,8 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
         return None
     if isinstance(regularizer, Penalty):
         check_array(weights, name)
+        if is_disabled(regularizer):
+            return None
         return str(getattr(regularizer, "name", "regularizer"))
     if not callable(regularizer):
         raise TypeError(f"regularizer of {name!r} must be a function of the weights or None, not {regularizer!r}")

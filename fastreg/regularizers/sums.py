@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastreg.kernels import Penalty, check_array
 from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, has_prox, value_of
-from fastreg.regularizers.scales import DisabledRegularizer, op_name
+from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name
 
 
 class SumRegularizer(Penalty):
@@ -20,6 +20,11 @@ class SumRegularizer(Penalty):
         self.name = name
         self.parts = parts
         self._set_parts(parts)
+
+    @property
+    def disabled(self) -> bool:
+        """Whether every part is."""
+        return all(map(is_disabled, self.parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.parts, self.name)

@@ -25,6 +25,7 @@ from fastreg.compat.v1.state_ops import assign, assign_add, assign_sub, read_cel
 from fastreg.compat.v1.tensor_shape import TensorShape
 from fastreg.graph import GraphKeys, get_collection
 from fastreg.kernels import Penalty
+from fastreg.regularizers.scales import is_disabled
 from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
@@ -64,6 +65,8 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
     """Return the loss tensor of a regularizer of the core's, or of one made of tensors, or None."""
     if not isinstance(regularizer, Penalty):
         return regularizer(variable)
+    if is_disabled(regularizer):
+        return None
     name = regularizer.name  # type: ignore[attr-defined]
     if not isinstance(variable, Variable):
         return penalty(regularizer, variable, name)
