@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
 Slots: TypeAlias = tuple[Array, ...]
+_log = logging.getLogger("fastreg")
 
 
 def _check_clip_norm(value: Any, name: str) -> float | None:
@@ -59,7 +61,7 @@ class Optimizer:
         self.clip_norm = clip_norm
         self.check_finite = check_finite
         self._state = State()
-        self._loaded = False
+        self._unused: set[str] = set()
 
     @property
     def iterations(self) -> int:
@@ -136,14 +138,18 @@ class Optimizer:
         names = [entry.name for entry in entries]
         for entry, decay in zip(entries, self.decays(names, known), strict=True):
             entry.decay = decay
-            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry.name, entry.weights)
+            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry)
         constants = self.step_constants()
         step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")
                 step.assign(i, new)
-        return step.commit(state, placed, values + added)
+        unknown = [name for name in names if name not in state.slots] if self._unused else []
+        loss = step.commit(state, placed, values + added)
+        if self._unused:
+            self._note_use(names, unknown)
+        return loss
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
@@ -174,10 +180,36 @@ class Optimizer:
 
         return add_custom(terms, total_of, skip_prox=proximal)
 
-    def _new_slots(self, name: str, array: Array) -> Slots:
-        if self._loaded:
-            raise ValueError(f"the loaded state has no slots for variable {name!r}; it has {sorted(self._state.slots)}")
-        return self.initial_slots(check_array(array, f"variable {name!r}"))
+    def _new_slots(self, entry: Entry) -> Slots:
+        return self.initial_slots(check_array(entry.weights, f"variable {entry.name!r}"))
+
+    def _note_use(self, names: list[str], unknown: list[str]) -> None:
+        """Take stepped variables out of the unused slots; where others are unknown, a name may have been spelled otherwise."""
+        self._unused.difference_update(names)
+        if unknown and self._unused:
+            _log.warning(
+                "the loaded state has no slots for %s, which start anew; it has slots for %s, which no step has used so far",
+                unknown,
+                self.unused_slots(),
+            )
+
+    def unused_slots(self) -> list[str]:
+        """Return the variables whose slots were loaded and that no step has updated since.
+
+        Such slots stay in `state_dict`. A name that stands here after a step is often one that was spelled otherwise when the
+        state was saved; the variable has started with new slots then, and the log has a warning.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> first, second = fr.optim.Momentum(0.5, momentum=0.9), fr.optim.Momentum(0.5, momentum=0.9)
+        >>> _ = first.apply_gradients({"body": (np.ones(3), np.ones(3)), "head": (np.ones(2), np.ones(2))})
+        >>> second.load_state_dict(first.state_dict())
+        >>> _ = second.apply_gradients({"body": (np.ones(3), np.ones(3))})
+        >>> second.unused_slots()
+        ['head']
+        """
+        return sorted(self._unused)
 
     def set_slots(self, variable: Parameter | str, slots: Mapping[str, Array]) -> None:
         """Use these arrays as the slots of a variable; steps read and write them.
@@ -263,6 +295,12 @@ class Optimizer:
         TypeError, ValueError
             If it is of another rule, lacks a slot, holds something else, or does not fit the variables that have been stepped
             so far; nothing is taken over then. Whether it fits variables that are new here is checked at their next step.
+
+        Notes
+        -----
+        A variable for which the state has no slots starts with new ones, as it would have without the way through a file: a
+        layer that was frozen so far, a new head, the state of step 0. Slots that no variable uses are kept; `unused_slots`
+        names them.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
@@ -294,7 +332,8 @@ class Optimizer:
                         f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
                         f"{first.shape} and {first.dtype}"
                     )
-        self._state, self._loaded = State(int(iterations), loaded), bool(self.slot_names)
+        self._state = State(int(iterations), loaded)
+        self._unused = set(loaded)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate!r}, iterations={self.iterations})"
