@@ -452,7 +452,7 @@ def _flatten(terms: Any) -> tuple[list[RegularizationLoss], list[float]]:
 
 
 def add_custom(
-    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array], skip_prox: bool = False
+    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array | None], skip_prox: bool = False
 ) -> list[float]:
     """Ask the users' own regularizers for their values and gradients, in the terms' order.
 
@@ -460,7 +460,7 @@ def add_custom(
     ----------
     terms : iterable of RegularizationLoss
     total_of : callable
-        Given a term, returns the array to which its gradients are added. The array belongs to the caller.
+        Given a term, returns the array to which its gradients are added, or None for none. The array belongs to the caller.
     skip_prox : bool
         Leave out the gradient of a regularizer that has a prox.
 
@@ -472,12 +472,10 @@ def add_custom(
     values = []
     for term in terms:
         for regularizer in term.custom:
-            if skip_prox and has_prox(regularizer):
+            total = None if skip_prox and has_prox(regularizer) else total_of(term)
+            if total is None:
                 values.append(value_of(regularizer, term.weights))
             else:
-                values.append(
-                    add_value_and_gradient(
-                        regularizer, term.weights, total_of(term), f"the regularizer of {term.variable_name!r}"
-                    )
-                )
+                of = f"the regularizer of {term.variable_name!r}"
+                values.append(add_value_and_gradient(regularizer, term.weights, total, of))
     return values

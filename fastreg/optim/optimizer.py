@@ -103,10 +103,12 @@ class Optimizer:
         grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, variable)
             A gradient has its variable's shape, dtype and memory order, or is a pair (values, row indices), or None: that
             variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
-            its place, ``variable_0``, and must be the same array at each step.
+            its place, ``variable_0``, and must be over the same memory at each step.
         regularization : list of RegularizationLoss, or Total, optional
-            Terms over variables that are updated here. Their gradients are added to the given ones; a proximal rule takes L1
-            in its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
+            Their gradients are added to the given ones; a proximal rule takes L1 in its proximal step. A term whose regularizer
+            is a user's own is evaluated in a pass of its own. Terms and variables are matched by memory, so an array object may
+            be a new one at each step. A term over a variable that is not updated here, because its gradient is None or it is not
+            given, is counted in the loss and changes nothing else.
             For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
 
         Returns
@@ -117,8 +119,9 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If a gradient, a variable or a term does not fit. When an error is raised, also by a function of the user's own,
-            nothing has been changed: a step happens whole or not at all.
+            If a gradient, a variable or a term does not fit, or a term is over another array than the variable of its name. When
+            an error is raised, also by a function of the user's own, nothing has been changed: a step happens whole or not at
+            all.
 
         Examples
         --------
@@ -155,9 +158,11 @@ class Optimizer:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
         proximal = RULES[self.rule].takes_l1
         copied: set[str] = set()
-        entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True)}
+        entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True) if i >= 0}
         for term in terms:
-            entry = entry_of[id(term)]
+            entry = entry_of.get(id(term))
+            if entry is None:
+                continue
             if term.custom and entry.rows is not None:
                 raise ValueError(
                     f"term {term.name!r} is a user's own and the gradient of {entry.name!r} is of rows; pass it whole"
@@ -170,8 +175,10 @@ class Optimizer:
                 if has_prox(regularizer):
                     entry.prox = regularizer
 
-        def total_of(term: RegularizationLoss) -> Array:
-            entry = entry_of[id(term)]
+        def total_of(term: RegularizationLoss) -> Array | None:
+            entry = entry_of.get(id(term))
+            if entry is None:
+                return None
             if entry.name not in copied:
                 given = check_like(entry.gradient, f"gradient of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
                 entry.gradient = given.copy(order="K")
