@@ -251,7 +251,7 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
             out = plain_array(look_up(gradients, term.variable_name, find, terms), "out of", term.variable_name)
         outs.append(out)
         if j != i:
-            if arrays[j] is not w or outs[j] is not out:
+            if not (is_same(arrays[j], w) and is_same(outs[j], out)):
                 raise ValueError(f"two variables are named {term.variable_name!r}; their gradients could not be told apart")
             items.add_penalty(i, j)
             continue
@@ -375,13 +375,32 @@ cdef class Entry:
         self.slots = ()
 
 
-cdef inline object memory_of(ndarray x):
-    """Return a key of an array's memory. An empty array has no memory, so its key is the object."""
-    return <size_t>cnp.PyArray_DATA(x) if cnp.PyArray_SIZE(x) else (id(x),)
+cpdef memory_of(x):
+    """Return a key of an array's memory. An empty array has no memory, so its key is the object; so is that of anything else."""
+    if isinstance(x, ndarray) and cnp.PyArray_SIZE(<ndarray>x):
+        return <size_t>cnp.PyArray_DATA(<ndarray>x)
+    return (id(x),)
+
+
+cdef inline bint is_same(ndarray x, ndarray y) noexcept:
+    """Whether two plain arrays are one, or views of the same memory with the same elements."""
+    return x is y or (
+        cnp.PyArray_DATA(x) == cnp.PyArray_DATA(y)
+        and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(y)
+        and cnp.PyArray_SAMESHAPE(x, y)
+        and cnp.PyArray_IS_C_CONTIGUOUS(x) == cnp.PyArray_IS_C_CONTIGUOUS(y)
+        and cnp.PyArray_SIZE(x) != 0
+    )
 
 
 def owners_of(list entries, list terms):
-    """Return for each term the index of the entry over whose weights it is."""
+    """Return for each term the index of the entry over whose weights it is, or -1 where its variable is not updated.
+
+    Raises
+    ------
+    ValueError
+        If the variable of that name is updated, but is another array; or if the term is over another view of an updated array.
+    """
     cdef dict places = {memory_of((<Entry?>entries[i]).weights): i for i in range(len(entries))}
     cdef list owners = []
     cdef Term term
@@ -390,12 +409,34 @@ def owners_of(list entries, list terms):
         term = <Term?>item
         w = plain_array(term.cell[term.key], "the value of", term.variable_name)
         place = places.get(memory_of(w))
-        if place is None or not cnp.PyArray_SAMESHAPE(w, (<Entry>entries[place]).weights):
-            names = [entry.name for entry in entries]
-            name = getattr(item, "name", term.variable_name)
-            raise ValueError(f"term {name!r} is over an array that is not updated here: {names}")
+        if place is None or not is_same(w, (<Entry>entries[place]).weights):
+            check_apart(term, w, entries)
+            place = -1
         owners.append(place)
     return owners
+
+
+cdef int check_apart(Term term, ndarray w, list entries) except -1:
+    """Check that a term's array is of no entry: neither by its name nor by its memory."""
+    cdef Entry entry
+    cdef str variable = term.variable_name.removesuffix(":0")
+    name = getattr(term, "name", term.variable_name)
+    for entry in entries:
+        if entry.name == variable:
+            raise ValueError(
+                f"term {name!r} is over an array that is not updated here: the {variable!r} that is updated is another array, in "
+                f"other memory or of another shape; make the terms anew over the arrays that are updated"
+            )
+        if (
+            cnp.PyArray_SIZE(w)
+            and <char*>cnp.PyArray_DATA(w) < data_end(entry.weights)
+            and <char*>cnp.PyArray_DATA(entry.weights) < data_end(w)
+        ):
+            raise ValueError(
+                f"term {name!r} is over another view of the memory of variable {entry.name!r}, which is updated; make it over "
+                f"the same view"
+            )
+    return 0
 
 
 cdef class State:
@@ -434,7 +475,7 @@ cdef class Step:
         Fields of `_abi.Rule`.
     entries : list of Entry
     terms : list of Term
-        Each over the weights of an entry.
+        A term over a variable that is not updated is counted in the loss and changes nothing else.
     clip_norm : float, optional
         Scale the total gradient of all variables down to this norm. One extra pass.
     check_finite : bool, optional
@@ -444,6 +485,7 @@ cdef class Step:
     cdef Items items
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
+    cdef double counted        # the loss of the terms over variables that are not updated
 
     def __init__(self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False):
         cdef FloatEnvironment found = enter_float_environment()
@@ -459,7 +501,13 @@ cdef class Step:
         cdef Job* job
         cdef Entry entry
         cdef double squares = 0.0, norm
+        cdef list owners = owners_of(entries, terms)
         self.entries, self.terms, self.kept = list(entries), list(terms), []
+        self.counted = 0.0
+        if -1 in owners:
+            self.counted = evaluated([term for term, place in zip(terms, owners) if place < 0], None, False, False, None, None)
+            self.terms = [term for term, place in zip(terms, owners) if place >= 0]
+            owners = [place for place in owners if place >= 0]
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
@@ -470,7 +518,7 @@ cdef class Step:
             self.init_entry(&job.items[i], entry, memory)
             job.n_bytes += cnp.PyArray_NBYTES(entry.gradient) * (3 + 2 * <Py_ssize_t>len(entry.slots))
         memory.check()
-        for i, place in enumerate(owners_of(self.entries, self.terms)):
+        for i, place in enumerate(owners):
             self.items.add_penalty(i, place)
         self.check_prox(rule)
         self.items.place_profiles()
@@ -603,7 +651,7 @@ cdef class Step:
         state.slots = slots
         state.placed = placed
         found = enter_float_environment()
-        total = self.items.total()
+        total = self.items.total() + self.counted
         if own is not None:
             for i in range(own.shape[0]):
                 total += own[i]

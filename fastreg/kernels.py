@@ -20,7 +20,7 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._arrays import check_array, check_like
-from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, have_custom, owners_of, take_terms
+from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, have_custom, memory_of, owners_of, take_terms
 from fastreg._penalty import PROFILES, Penalty, l2_loss
 from fastreg._rows import merge_rows
 
@@ -39,6 +39,7 @@ __all__ = [
     "get_num_threads",
     "have_custom",
     "l2_loss",
+    "memory_of",
     "merge_rows",
     "owners_of",
     "set_num_threads",

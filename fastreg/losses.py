@@ -62,27 +62,21 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Total:
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("inputs must be a list of at least one Tensor/IndexedSlices with the same dtype and shape")
-    terms: list[RegularizationLoss] = []
-    others: list[Any] = []
     dtypes: list[Any] = []
     for i, item in enumerate(inputs):
-        if isinstance(item, RegularizationLoss):
-            terms.append(item)
-        elif isinstance(item, Total):
-            terms += item.terms
-            others += item._others
+        if isinstance(item, Total):
             if not item.terms and not item._others:
                 continue
-        elif getattr(item, "shape", None) == () and hasattr(item, "dtype") and hasattr(item, "__float__"):
-            others.append(item)
-        else:
+        elif not isinstance(item, RegularizationLoss) and not (
+            getattr(item, "shape", None) == () and hasattr(item, "dtype") and hasattr(item, "__float__")
+        ):
             raise TypeError(f"inputs[{i}] must be a loss term, a total or a NumPy scalar, not {item!r}")
         dtypes.append(item.dtype)
     if len(set(dtypes)) > 1:
         raise TypeError(
             f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{', '.join(map(str, dtypes))}] that don't all match."
         )
-    return Total(terms, others, dtypes[0] if dtypes else np.dtype(np.float32), name or "AddN")
+    return Total([(1.0, item) for item in inputs], dtypes[0] if dtypes else np.dtype(np.float32), name or "AddN")
 
 
 @overload
@@ -101,7 +95,8 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
     Parameters
     ----------
     terms : list of RegularizationLoss, or Total
-        A collection, what :func:`regularize` returned, or a total of such. A variable may have several terms.
+        A collection, what :func:`regularize` returned, or a total of such, perhaps with factors and constants, such as
+        ``data_loss + 2 * total``. A variable may have several terms.
     out : mapping of str to ndarray, optional
         The array for each variable's gradient, by the variable's name (a graph variable's with or without ``:0``). Other
         entries are left alone. New arrays by default.
@@ -133,16 +128,17 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
     """
     if accumulate and out is None:
         raise ValueError("accumulate=True needs out: there is nothing to add to")
-    live = live_terms(terms)
+    live, constants = live_terms(terms)
     if not (out is None or type(out) is dict or isinstance(out, Mapping)):
         raise TypeError(f"out must map the variables' names to arrays, such as {{'w': array}}, got {type(out).__name__}")
     result: Any = Gradients() if out is None else out
     if not have_custom(live):
-        return evaluate(live, result, accumulate, out is None, None, _find_out), result
+        total = evaluate(live, result, accumulate, out is None, None, _find_out)
+        return np.float64(sum(constants, start=float(total))) if constants else total, result
     values, bases = _custom_gradients(live, out if accumulate else None)
     total = evaluate(live, result, accumulate, out is None, bases, _find_out)
     # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
-    return np.float64(sum(values, start=float(total))), result
+    return np.float64(sum(values + constants, start=float(total))), result
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:
@@ -200,7 +196,7 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
             RegularizationLoss(w, regularizer, graph.unique_name(op)) for w, op in zip(owners, ops, strict=True) if op is not None
         ]
     dtypes = [w.array.dtype for w in owners]
-    total = Total(terms, [], dtypes[0], "")
+    total = Total([(1.0, term) for term in terms], dtypes[0], "")
     total._name = scope[:-1]
     graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
     return total
@@ -236,4 +232,4 @@ def get_total_loss(add_regularization_losses: bool = True, name: str = "total_lo
 
 
 def _total(losses: list[Any], name: str) -> Total:
-    return add_n(losses, name) if losses else Total([], [], np.dtype(np.float32), name)
+    return add_n(losses, name) if losses else Total([], np.dtype(np.float32), name)

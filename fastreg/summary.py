@@ -155,7 +155,7 @@ def summary(
     bias                 2      float64           none: no rule matches                          0     2 of 2
     1 of 3 regularized                                                         2.25
     """
-    live = live_terms(terms)
+    live = live_terms(terms)[0]
     known = terms if isinstance(terms, Terms) else Terms({}, {})
     values = [float(Total([term], [], term.dtype, "summary")) for term in live]
     total = math.fsum(values)

@@ -5,9 +5,12 @@ A term is data: one variable and one regularizer. Its loss is computed from the 
 
 from __future__ import annotations
 
+import copy
 import copyreg
+import math
+import numbers
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,11 +18,14 @@ from numpy.typing import NDArray
 
 from fastreg.graph import get_default_graph
 from fastreg.kernels import Penalty, Term, check_array, evaluate, take_terms
-from fastreg.regularizers import separate
+from fastreg.operators import Operators
+from fastreg.regularizers import multiple, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
+from fastreg.regularizers.scales import is_disabled
 
 __all__ = [
     "Gradients",
+    "Loss",
     "Parameter",
     "RegularizationLoss",
     "Terms",
@@ -41,6 +47,8 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
         return None
     if isinstance(regularizer, Penalty):
         check_array(weights, name)
+        if is_disabled(regularizer):
+            return None
         return str(getattr(regularizer, "name", "regularizer"))
     if not callable(regularizer):
         raise TypeError(f"regularizer of {name!r} must be a function of the weights or None, not {regularizer!r}")
@@ -50,7 +58,78 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
     return re.sub(r"[^A-Za-z0-9_.\-/]", "", str(own)) or "regularizer"
 
 
-class RegularizationLoss(Term):
+class Loss(Operators):
+    """A number that is computed when it is asked for, and that is calculated with as a number.
+
+    Sums of losses and numbers, and multiples of them by a number, are lazy totals. Any other result is a NumPy scalar, or an
+    array where an array takes part. A number in a sum is read at once and is a constant, which has no gradient.
+    """
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[()]:
+        """A loss is a scalar."""
+        return ()
+
+    def value(self) -> Any:
+        """Return the loss as a NumPy scalar."""
+        raise NotImplementedError
+
+    def __float__(self) -> float:
+        return float(self.value())
+
+    def __bool__(self) -> bool:
+        return float(self) != 0
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(float(self), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else str(self)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self.value(), dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        total = _linear(ufunc, inputs) if method == "__call__" and not options else None
+        if total is not None:
+            return total
+        return getattr(ufunc, method)(*(x.value() if isinstance(x, Loss) else x for x in inputs), **options)
+
+
+def _linear(ufunc: np.ufunc, inputs: Sequence[Any]) -> Total | None:
+    """Return the sum or the multiple of losses that an operation gives, or None where it gives neither."""
+    if not all(isinstance(x, Loss) or _is_number(x) for x in inputs):
+        return None
+    parts: list[tuple[float, Any]]
+    if ufunc in (np.negative, np.positive):
+        parts = [(-1.0 if ufunc is np.negative else 1.0, inputs[0])]
+    elif ufunc in (np.add, np.subtract):
+        parts = [(1.0, inputs[0]), (1.0 if ufunc is np.add else -1.0, inputs[1])]
+    elif ufunc in (np.multiply, np.divide) and not isinstance(inputs[1], Loss):
+        divisor = float(inputs[1])
+        if ufunc is np.divide and divisor == 0:
+            return None
+        parts = [(divisor if ufunc is np.multiply else 1.0 / divisor, inputs[0])]
+    elif ufunc is np.multiply and not isinstance(inputs[0], Loss):
+        parts = [(float(inputs[0]), inputs[1])]
+    else:
+        return None
+    parts = [(factor, x if isinstance(x, Loss) else float(x)) for factor, x in parts if isinstance(x, Loss) or x != 0]
+    if not all(math.isfinite(factor) for factor, _ in parts):
+        return None
+    dtype = np.result_type(*(x.dtype for _, x in parts if isinstance(x, (RegularizationLoss, Total))))
+    return Total(parts, dtype, ufunc.__name__)
+
+
+def _is_number(x: Any) -> bool:
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.ndim == 0 and x.dtype.kind in "biuf"
+    return isinstance(x, numbers.Real)
+
+
+class RegularizationLoss(Term, Loss):
     """The loss that one regularizer gives for one variable, from the weights as they are when the loss is asked for.
 
     Terms are made by ``get_variable``, by setting ``variable.regularizer``, by :func:`regularize` and
@@ -103,11 +182,6 @@ class RegularizationLoss(Term):
         dtype: np.dtype[Any] = self.weights.dtype
         return dtype
 
-    @property
-    def shape(self) -> tuple[()]:
-        """A loss is a scalar."""
-        return ()
-
     def value(self) -> np.floating[Any]:
         """Return the loss as a NumPy scalar of the weights' dtype."""
         if self.penalty is not None and not self.custom:
@@ -115,17 +189,23 @@ class RegularizationLoss(Term):
         value: np.floating[Any] = self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
         return value
 
-    def __float__(self) -> float:
-        return float(self.value())
+    def _times(self, factor: float) -> RegularizationLoss:
+        """Return the term times a number, with the regularizer that it has now."""
+        if factor == 1:
+            return self
+        term = copy.copy(self)
+        term._set_parts(*multiple(factor, self.penalty, self.custom))
+        return term
 
     def __repr__(self) -> str:
         return f"<RegularizationLoss {self.name!r} shape=() dtype={self.dtype} regularizer={self.regularizer!r}>"
 
 
-class Parameter:
+class Parameter(Operators):
     """One of a user's own arrays: a key in the mapping that :func:`regularize` was given.
 
-    The array is looked up at each use, so a new array under the same key is used from then on.
+    The array is looked up at each use, so a new array under the same key is used from then on. A parameter is calculated with,
+    indexed and changed in place (``w -= step``) as the array itself. Only ``==`` is another: it compares objects.
 
     Attributes
     ----------
@@ -200,6 +280,35 @@ class Parameter:
     def _collection(self) -> list[Any]:
         return self._terms
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.array, dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        arrays = [x.array if isinstance(x, Parameter) else x for x in inputs]
+        if out is None:
+            return getattr(ufunc, method)(*arrays, **options)
+        outs = tuple(x.array if isinstance(x, Parameter) else x for x in out)
+        result = getattr(ufunc, method)(*arrays, out=outs, **options)
+        return out[0] if len(out) == 1 and result is outs[0] else result  # w -= step leaves the name w to the parameter
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.array)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.array[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.array[key] = value
+
+    def __bool__(self) -> bool:
+        return bool(self.array)
+
+    def __float__(self) -> float:
+        return float(self.array)
+
     def __repr__(self) -> str:
         return f"<Parameter {self.name!r} shape={self.shape} dtype={self.dtype}>"
 
@@ -236,21 +345,44 @@ def spellings(name: str) -> tuple[str, str]:
     return name, name[:-2] if name.endswith(":0") else name + ":0"
 
 
-class Total:
+class Total(Loss):
     """A sum of terms that is computed when it is asked for: ``float(total)`` is one call of the kernels.
+
+    Parameters
+    ----------
+    parts : iterable of (float, loss)
+        Multiples of terms, of totals and of other numbers, whose sum it is. A loss that is no float is read late.
+    dtype : numpy.dtype
+    base : str
+        The name, before it is made unique in the graph.
 
     Attributes
     ----------
     terms : list of RegularizationLoss
         What is summed. The terms of a total that was itself an input stand here one by one.
+    factors : list of float
+        What each term is multiplied by.
     dtype : numpy.dtype
         The terms' dtype. The sum itself is formed and given in float64.
     """
 
-    __slots__ = ("__weakref__", "_base", "_graph", "_name", "_others", "dtype", "terms")
+    __slots__ = ("__weakref__", "_base", "_graph", "_name", "_others", "dtype", "factors", "terms")
 
-    def __init__(self, terms: list[RegularizationLoss], others: list[Any], dtype: np.dtype[Any], base: str) -> None:
-        self.terms, self._others, self.dtype = terms, others, dtype
+    def __init__(self, parts: Iterable[tuple[float, Any]], dtype: np.dtype[Any], base: str) -> None:
+        self.terms: list[RegularizationLoss] = []
+        self.factors: list[float] = []
+        self._others: list[tuple[float, Any]] = []
+        for factor, item in parts:
+            if isinstance(item, Total):
+                self.terms += item.terms
+                self.factors += [factor * inner for inner in item.factors]
+                self._others += [(factor * inner, other) for inner, other in item._others]
+            elif isinstance(item, RegularizationLoss):
+                self.terms.append(item)
+                self.factors.append(factor)
+            else:
+                self._others.append((factor, item))
+        self.dtype = dtype
         self._base, self._graph, self._name = base, get_default_graph(), ""
 
     @property
@@ -265,11 +397,6 @@ class Total:
         """The name by which a collection's scope filters it."""
         return self.op_name + ":0"
 
-    @property
-    def shape(self) -> tuple[()]:
-        """A loss is a scalar."""
-        return ()
-
     def value(self) -> np.floating[Any]:
         """Return the sum in float64, or a float32 0.0 when there is nothing to sum."""
         if not self.terms and not self._others:
@@ -277,10 +404,13 @@ class Total:
         return np.float64(float(self))
 
     def __float__(self) -> float:
-        total = _sum(self.terms) if self.terms else 0.0
-        for other in self._others:
-            total += float(other)
+        total = _sum(self._multiples()) if self.terms else 0.0
+        for factor, other in self._others:
+            total += factor * float(other)
         return total
+
+    def _multiples(self) -> list[RegularizationLoss]:
+        return [term._times(factor) for term, factor in zip(self.terms, self.factors, strict=True)]
 
     def __repr__(self) -> str:
         return f"<Total {self.name!r} shape=() dtype={self.dtype} terms={len(self.terms) + len(self._others)}>"
@@ -313,7 +443,8 @@ def _counted(n: int, noun: str) -> str:
 
 
 def _sum(terms: Sequence[RegularizationLoss]) -> float:
-    live = live_terms(terms)
+    live = take_terms(terms)
+    assert live is not None
     total = float(evaluate(live))
     for term in live:
         for regularizer in term.custom:
@@ -321,33 +452,40 @@ def _sum(terms: Sequence[RegularizationLoss]) -> float:
     return total
 
 
-def live_terms(terms: Any) -> list[RegularizationLoss]:
-    """Return a new list of the terms that have a regularizer, those of totals one by one; the collection may change later."""
+def live_terms(terms: Any) -> tuple[list[RegularizationLoss], list[float]]:
+    """Return the terms that have a regularizer, as a new list, and the constants that totals add to them.
+
+    The terms of totals stand there one by one, times their factors. The collection may change later.
+    """
     live = take_terms(terms)
-    if live is None:
-        live = take_terms(_flatten(terms))
-        assert live is not None
-    return live
+    if live is not None:
+        return live, []
+    flat, constants = _flatten(terms)
+    live = take_terms(flat)
+    assert live is not None
+    return live, constants
 
 
-def _flatten(terms: Any) -> list[RegularizationLoss]:
+def _flatten(terms: Any) -> tuple[list[RegularizationLoss], list[float]]:
     if isinstance(terms, Total):
         terms = [terms]
     if not isinstance(terms, (list, tuple)):
         raise TypeError(f"terms must be a list of loss terms or a total, got {terms!r}; make a list of an iterator: list(terms)")
     flat: list[RegularizationLoss] = []
+    constants: list[float] = []
     for i, item in enumerate(terms):
         if isinstance(item, RegularizationLoss):
             flat.append(item)
-        elif isinstance(item, Total) and not item._others:
-            flat += item.terms
+        elif isinstance(item, Total) and all(type(other) is float for _, other in item._others):
+            flat += item._multiples()
+            constants += [factor * other for factor, other in item._others]
         else:
             raise TypeError(f"terms[{i}] must be a loss term or a total of such, for a gradient is asked for; it is {item!r}")
-    return flat
+    return flat, constants
 
 
 def add_custom(
-    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array], skip_prox: bool = False
+    terms: Iterable[RegularizationLoss], total_of: Callable[[RegularizationLoss], Array | None], skip_prox: bool = False
 ) -> list[float]:
     """Ask the users' own regularizers for their values and gradients, in the terms' order.
 
@@ -355,7 +493,7 @@ def add_custom(
     ----------
     terms : iterable of RegularizationLoss
     total_of : callable
-        Given a term, returns the array to which its gradients are added. The array belongs to the caller.
+        Given a term, returns the array to which its gradients are added, or None for none. The array belongs to the caller.
     skip_prox : bool
         Leave out the gradient of a regularizer that has a prox.
 
@@ -367,12 +505,10 @@ def add_custom(
     values = []
     for term in terms:
         for regularizer in term.custom:
-            if skip_prox and has_prox(regularizer):
+            total = None if skip_prox and has_prox(regularizer) else total_of(term)
+            if total is None:
                 values.append(value_of(regularizer, term.weights))
             else:
-                values.append(
-                    add_value_and_gradient(
-                        regularizer, term.weights, total_of(term), f"the regularizer of {term.variable_name!r}"
-                    )
-                )
+                of = f"the regularizer of {term.variable_name!r}"
+                values.append(add_value_and_gradient(regularizer, term.weights, total, of))
     return values

@@ -2,6 +2,7 @@
 
 from fastreg import kernels
 from fastreg.kernels import PROFILES, RULES, Entry, Penalty, State, Step, Term, check_array
+from fastreg.regularizers.scales import ScaledPenalty
 
 __all__ = [
     "COMPILED_DOCS",
@@ -31,7 +32,8 @@ def compiled_rule(optimizer):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    return {kind for kind in Penalty.__subclasses__() if kind.__module__.startswith("fastreg.regularizers")}
+    found = {kind for base in (Penalty, ScaledPenalty) for kind in base.__subclasses__()} - {ScaledPenalty}
+    return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 
 
 def set_pair(penalty, l1, l2):

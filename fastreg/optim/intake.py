@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.kernels import Entry, merge_rows
+from fastreg.kernels import Entry, memory_of, merge_rows
 from fastreg.terms import Array, Parameter, RegularizationLoss, plain_name
 
 
@@ -72,7 +72,7 @@ def _names(
 ) -> list[str]:
     """Return the variables' names. A bare array has its name of an earlier step, the name of its term, or that of its place."""
     names: list[str] = []
-    seen: dict[int, str] | None = None
+    seen: dict[object, str] | None = None
     for i, pair in enumerate(pairs):
         if type(pair) is not tuple or len(pair) != 2:
             _check_pair(pair, str(i))
@@ -81,10 +81,10 @@ def _names(
             names.append(plain_name(variable.name))
             continue
         if seen is None:
-            seen = {id(term.weights): plain_name(term.variable_name) for term in terms}
-            seen |= {id(array): name for name, array in placed.items()}
+            seen = {memory_of(term.weights): plain_name(term.variable_name) for term in terms}
+            seen |= {memory_of(array): name for name, array in placed.items()}
         place = f"variable_{i}"
-        name = seen.get(id(variable), place)
+        name = seen.get(memory_of(variable), place)
         if name is place and place in placed and pair[0] is not None:
             raise ValueError(
                 f"{place!r}, named by its place in grads_and_variables, is another array than at the last step; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
@@ -17,6 +18,7 @@ from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
 Slots: TypeAlias = tuple[Array, ...]
+_log = logging.getLogger("fastreg")
 
 
 # Arguments of other libraries' optimizers, and what they are called here.
@@ -98,7 +100,7 @@ class Optimizer:
         self.check_finite = check_finite
         self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
         self._state = State()
-        self._loaded = False
+        self._unused: set[str] = set()
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters by name, as they are now."""
@@ -209,10 +211,12 @@ class Optimizer:
         grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, variable)
             A gradient has its variable's shape, dtype and memory order, or is a pair (values, row indices), or None: that
             variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
-            its place, ``variable_0``, and must be the same array at each step.
+            its place, ``variable_0``, and must be over the same memory at each step.
         regularization : list of RegularizationLoss, or Total, optional
-            Terms over variables that are updated here. Their gradients are added to the given ones; a proximal rule takes L1
-            in its proximal step. A term whose regularizer is a user's own is evaluated in a pass of its own.
+            Their gradients are added to the given ones; a proximal rule takes L1 in its proximal step. A term whose regularizer
+            is a user's own is evaluated in a pass of its own. Terms and variables are matched by memory, so an array object may
+            be a new one at each step. A term over a variable that is not updated here, because its gradient is None or it is not
+            given, is counted in the loss and changes nothing else.
             For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
         per_term : bool, optional
             Return each term's value too. The step has it already, so it costs no pass over memory.
@@ -228,8 +232,9 @@ class Optimizer:
         Raises
         ------
         TypeError, ValueError
-            If a gradient, a variable or a term does not fit. When an error is raised, also by a function of the user's own,
-            nothing has been changed: a step happens whole or not at all.
+            If a gradient, a variable or a term does not fit, or a term is over another array than the variable of its name. When
+            an error is raised, also by a function of the user's own, nothing has been changed: a step happens whole or not at
+            all.
 
         Examples
         --------
@@ -242,29 +247,34 @@ class Optimizer:
         >>> w
         array([ 0.95, -1.9 ])
         """
-        terms = [] if regularization is None else live_terms(regularization)
+        terms, added = ([], []) if regularization is None else live_terms(regularization)
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
         values = self._add_custom(terms, entries) if have_custom(terms) else []
         names = [entry.name for entry in entries]
         for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
             entry.rate, entry.decay = rate, decay
-            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry.name, entry.weights)
+            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry)
         step = Step(self.rule, self.step_constants(), entries, terms, self.clip_norm, self.check_finite)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), entry.rate, f"the regularizer of {entry.name!r}")
                 step.assign(i, new)
-        loss = step.commit(state, placed, values)
+        unknown = [name for name in names if name not in state.slots] if self._unused else []
+        loss = step.commit(state, placed, values + added)
+        if self._unused:
+            self._note_use(names, unknown)
         return (loss, _by_name(terms, step.values(), values)) if per_term else loss
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
         proximal = RULES[self.rule].takes_l1
         copied: set[str] = set()
-        entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True)}
+        entry_of = {id(term): entries[i] for term, i in zip(terms, owners_of(entries, terms), strict=True) if i >= 0}
         for term in terms:
-            entry = entry_of[id(term)]
+            entry = entry_of.get(id(term))
+            if entry is None:
+                continue
             if term.custom and entry.rows is not None:
                 raise ValueError(
                     f"term {term.name!r} is a user's own and the gradient of {entry.name!r} is of rows; pass it whole"
@@ -277,8 +287,10 @@ class Optimizer:
                 if has_prox(regularizer):
                     entry.prox = regularizer
 
-        def total_of(term: RegularizationLoss) -> Array:
-            entry = entry_of[id(term)]
+        def total_of(term: RegularizationLoss) -> Array | None:
+            entry = entry_of.get(id(term))
+            if entry is None:
+                return None
             if entry.name not in copied:
                 given = check_like(entry.gradient, f"gradient of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
                 entry.gradient = given.copy(order="K")
@@ -287,10 +299,36 @@ class Optimizer:
 
         return add_custom(terms, total_of, skip_prox=proximal)
 
-    def _new_slots(self, name: str, array: Array) -> Slots:
-        if self._loaded:
-            raise ValueError(f"the loaded state has no slots for variable {name!r}; it has {sorted(self._state.slots)}")
-        return self.initial_slots(check_array(array, f"variable {name!r}"))
+    def _new_slots(self, entry: Entry) -> Slots:
+        return self.initial_slots(check_array(entry.weights, f"variable {entry.name!r}"))
+
+    def _note_use(self, names: list[str], unknown: list[str]) -> None:
+        """Take stepped variables out of the unused slots; where others are unknown, a name may have been spelled otherwise."""
+        self._unused.difference_update(names)
+        if unknown and self._unused:
+            _log.warning(
+                "the loaded state has no slots for %s, which start anew; it has slots for %s, which no step has used so far",
+                unknown,
+                self.unused_slots(),
+            )
+
+    def unused_slots(self) -> list[str]:
+        """Return the variables whose slots were loaded and that no step has updated since.
+
+        Such slots stay in `state_dict`. A name that stands here after a step is often one that was spelled otherwise when the
+        state was saved; the variable has started with new slots then, and the log has a warning.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> first, second = fr.optim.Momentum(0.5, momentum=0.9), fr.optim.Momentum(0.5, momentum=0.9)
+        >>> _ = first.apply_gradients({"body": (np.ones(3), np.ones(3)), "head": (np.ones(2), np.ones(2))})
+        >>> second.load_state_dict(first.state_dict())
+        >>> _ = second.apply_gradients({"body": (np.ones(3), np.ones(3))})
+        >>> second.unused_slots()
+        ['head']
+        """
+        return sorted(self._unused)
 
     def set_slots(self, variable: Parameter | str, slots: Mapping[str, Array]) -> None:
         """Use these arrays as the slots of a variable; steps read and write them.
@@ -376,6 +414,12 @@ class Optimizer:
         TypeError, ValueError
             If it is of another rule, lacks a slot, holds something else, or does not fit the variables that have been stepped
             so far; nothing is taken over then. Whether it fits variables that are new here is checked at their next step.
+
+        Notes
+        -----
+        A variable for which the state has no slots starts with new ones, as it would have without the way through a file: a
+        layer that was frozen so far, a new head, the state of step 0. Slots that no variable uses are kept; `unused_slots`
+        names them.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
@@ -407,7 +451,8 @@ class Optimizer:
                         f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
                         f"{first.shape} and {first.dtype}"
                     )
-        self._state, self._loaded = State(int(iterations), loaded), bool(self.slot_names)
+        self._state = State(int(iterations), loaded)
+        self._unused = set(loaded)
 
     def __repr__(self) -> str:
         options = {"clip_norm": None, "check_finite": False}  # are shown where they do something

@@ -16,7 +16,7 @@ from fastreg.regularizers.elastic import (
 )
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer
-from fastreg.regularizers.sums import CompositeSum, SumRegularizer, separate, sum_regularizer
+from fastreg.regularizers.sums import CompositeSum, SumRegularizer, multiple, separate, sum_regularizer
 
 __all__ = [
     "CompositeSum",
@@ -37,6 +37,7 @@ __all__ = [
     "l1_regularizer",
     "l2_regularizer",
     "mcp_regularizer",
+    "multiple",
     "no_regularizer",
     "separate",
     "sum_regularizer",

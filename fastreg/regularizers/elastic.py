@@ -13,16 +13,16 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
-from fastreg.kernels import Penalty
-from fastreg.regularizers.scales import NEGATIVE_L2, check_scale, disabled, op_name
+from fastreg.regularizers.scales import NEGATIVE_L2, ScaledPenalty, check_scale, disabled_at, op_name
 
 
-class L1Regularizer(Penalty):
+class L1Regularizer(ScaledPenalty):
     """The result of `l1_regularizer`: a function of the weights with a `scale` that may change."""
 
-    def __init__(self, scale: float, name: str) -> None:
+    def __init__(self, scale: float, name: str, disabled: bool = False) -> None:
         self.name = name
         self.scale = scale
+        self.disabled = disabled
 
     @property
     def scale(self) -> float:
@@ -32,20 +32,22 @@ class L1Regularizer(Penalty):
     @scale.setter
     def scale(self, scale: float) -> None:
         self._set(check_scale(scale), 0.0)
+        self.disabled = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.name)
+        return type(self), (self.scale, self.name, self.disabled)
 
     def __repr__(self) -> str:
         return f"l1_regularizer({self.scale!r})"
 
 
-class L2Regularizer(Penalty):
+class L2Regularizer(ScaledPenalty):
     """The result of `l2_regularizer`: a function of the weights with a `scale` that may change."""
 
-    def __init__(self, scale: float, name: str) -> None:
+    def __init__(self, scale: float, name: str, disabled: bool = False) -> None:
         self.name = name
         self.scale = scale
+        self.disabled = disabled
 
     @property
     def scale(self) -> float:
@@ -55,21 +57,23 @@ class L2Regularizer(Penalty):
     @scale.setter
     def scale(self, scale: float) -> None:
         self._set(0.0, check_scale(scale, negative=NEGATIVE_L2))
+        self.disabled = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.name)
+        return type(self), (self.scale, self.name, self.disabled)
 
     def __repr__(self) -> str:
         return f"l2_regularizer({self.scale!r})"
 
 
-class L1L2Regularizer(Penalty):
+class L1L2Regularizer(ScaledPenalty):
     """The result of `l1_l2_regularizer`: both penalties in one pass, each with a scale that may change."""
 
-    def __init__(self, scale_l1: float, scale_l2: float, name: str) -> None:
+    def __init__(self, scale_l1: float, scale_l2: float, name: str, disabled: bool = False) -> None:
         self.name = name
         self.scale_l1 = scale_l1
         self.scale_l2 = scale_l2
+        self.disabled = disabled
 
     @property
     def scale_l1(self) -> float:
@@ -79,6 +83,7 @@ class L1L2Regularizer(Penalty):
     @scale_l1.setter
     def scale_l1(self, scale: float) -> None:
         self._set(check_scale(scale, "scale_l1"), self.scale_l2)
+        self.disabled = False
 
     @property
     def scale_l2(self) -> float:
@@ -88,9 +93,10 @@ class L1L2Regularizer(Penalty):
     @scale_l2.setter
     def scale_l2(self, scale: float) -> None:
         self._set(self.scale_l1, check_scale(scale, "scale_l2", NEGATIVE_L2))
+        self.disabled = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale_l1, self.scale_l2, self.name)
+        return type(self), (self.scale_l1, self.scale_l2, self.name, self.disabled)
 
     def __repr__(self) -> str:
         return f"l1_l2_regularizer({self.scale_l1!r}, {self.scale_l2!r})"
@@ -102,7 +108,7 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     Parameters
     ----------
     scale : float
-        Strength, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow.
+        Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow.
     scope : str, optional
         Name of the loss; `l1_regularizer` by default.
 
@@ -110,7 +116,6 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     -------
     L1Regularizer
         With the signature `l1(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attribute `scale`.
-        For a scale of 0., a function that returns None.
 
     Raises
     ------
@@ -131,9 +136,8 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     >>> l1.prox(w, step=4.0)
     array([-0.,  0.,  1.])
     """
-    if check_scale(scale) == 0:
-        return disabled(op_name(scope, "l1_regularizer"))  # type: ignore[no-any-return]
-    return L1Regularizer(scale, op_name(scope, "l1_regularizer"))
+    strength = check_scale(scale)
+    return L1Regularizer(strength, op_name(scope, "l1_regularizer"), disabled_at(strength))
 
 
 def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
@@ -142,8 +146,8 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     Parameters
     ----------
     scale : float
-        Strength, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow. It is torch's
-        `weight_decay`, and twice the `l2` of Keras.
+        Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow. It is
+        torch's `weight_decay`, and twice the `l2` of Keras.
     scope : str, optional
         Name of the loss; `l2_regularizer` by default.
 
@@ -151,7 +155,6 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     -------
     L2Regularizer
         With the signature `l2(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attribute `scale`.
-        For a scale of 0., a function that returns None.
 
     Raises
     ------
@@ -170,9 +173,8 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     >>> g
     array([-0.5,  0. ,  1.5])
     """
-    if check_scale(scale, negative=NEGATIVE_L2) == 0:
-        return disabled(op_name(scope, "l2_regularizer"))  # type: ignore[no-any-return]
-    return L2Regularizer(scale, op_name(scope, "l2_regularizer"))
+    strength = check_scale(scale, negative=NEGATIVE_L2)
+    return L2Regularizer(strength, op_name(scope, "l2_regularizer"), disabled_at(strength))
 
 
 def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None) -> L1L2Regularizer:
@@ -188,7 +190,7 @@ def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str |
     Returns
     -------
     L1L2Regularizer
-        Like `l1_regularizer`'s, with `scale_l1` and `scale_l2`. With both scales 0., a function that returns None.
+        Like `l1_regularizer`'s, with `scale_l1` and `scale_l2`.
 
     Raises
     ------
@@ -207,7 +209,4 @@ def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str |
         if isinstance(scale, numbers.Integral):
             check_scale(scale, name)
     l1, l2 = check_scale(scale_l1, "scale_l1"), check_scale(scale_l2, "scale_l2", NEGATIVE_L2)
-    name = op_name(scope, "l1_l2_regularizer")
-    if l1 == 0 == l2:
-        return disabled(name)  # type: ignore[no-any-return]
-    return L1L2Regularizer(l1, l2, name)
+    return L1L2Regularizer(l1, l2, op_name(scope, "l1_l2_regularizer"), disabled_at(l1 + l2))

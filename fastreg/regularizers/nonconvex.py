@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastreg.kernels import Penalty
-from fastreg.regularizers.scales import check_real, check_scale, disabled, op_name
+from fastreg.regularizers.scales import ScaledPenalty, check_real, check_scale, disabled_at, op_name
 
 
-class MCPRegularizer(Penalty):
+class MCPRegularizer(ScaledPenalty):
     """The result of `mcp_regularizer`: a function of the weights with a `scale` and a `gamma` that may change."""
 
-    def __init__(self, scale: float, gamma: float, name: str) -> None:
+    def __init__(self, scale: float, gamma: float, name: str, disabled: bool = False) -> None:
         self.name = name
         self._gamma = _check_gamma(gamma)
         self.scale = scale
+        self.disabled = disabled
 
     @property
     def scale(self) -> float:
@@ -25,6 +25,7 @@ class MCPRegularizer(Penalty):
     def scale(self, scale: float) -> None:
         self._scale = check_scale(scale)
         self._set_profile("mcp", self._scale, self._gamma)
+        self.disabled = False
 
     @property
     def gamma(self) -> float:
@@ -37,7 +38,7 @@ class MCPRegularizer(Penalty):
         self._set_profile("mcp", self._scale, self._gamma)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.gamma, self.name)
+        return type(self), (self.scale, self.gamma, self.name, self.disabled)
 
     def __repr__(self) -> str:
         return f"mcp_regularizer({self.scale!r}, gamma={self.gamma!r})"
@@ -59,7 +60,7 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     Parameters
     ----------
     scale : float
-        Slope at 0, above 0; 0. disables the regularizer. An integer is refused, as in TensorFlow's family.
+        Slope at 0, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
     gamma : float, optional
         Above 0. The larger it is, the closer is the penalty to L1. For steps below gamma the prox solves a convex problem. For
         other steps it is a hard threshold at scale * sqrt(gamma*step); a weight at the threshold becomes 0.
@@ -70,7 +71,7 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     -------
     MCPRegularizer
         With the signature `mcp(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes `scale` and
-        `gamma`. For a scale of 0., a function that returns None.
+        `gamma`.
 
     Raises
     ------
@@ -94,4 +95,4 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     array([-5.        ,  0.        ,  0.66666667])
     """
     name, value, bend = op_name(scope, "mcp_regularizer"), check_scale(scale), _check_gamma(gamma)
-    return disabled(name) if value == 0 else MCPRegularizer(value, bend, name)
+    return MCPRegularizer(value, bend, name, disabled_at(value))

@@ -1,4 +1,4 @@
-"""TensorFlow's rules and messages for the arguments of a factory, and the regularizer of a scale of 0."""
+"""TensorFlow's rules and messages for the arguments of a factory, and what a scale of 0 disables."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import logging
 import math
 import numbers
 from typing import Any
+
+from fastreg.kernels import Penalty
 
 logger = logging.getLogger("fastreg")
 
@@ -45,10 +47,38 @@ def op_name(scope: str | None, default: str) -> str:
     return scope
 
 
-class DisabledRegularizer:
-    """The result of a factory for a scale of 0., and `no_regularizer`: a function that returns None, so no loss is collected."""
+class ScaledPenalty(Penalty):
+    """Base of the penalties with a scale.
 
-    __slots__ = ("name",)
+    Attributes
+    ----------
+    name : str
+        Of the loss.
+    disabled : bool
+        Whether it was made with a scale of 0. and no scale has been set since. Its value is 0, and by TensorFlow's rule no loss
+        is filed for it.
+    """
+
+    name: str
+    disabled: bool = False
+
+
+def disabled_at(strength: float) -> bool:
+    """Tell whether a factory's strength disables what it makes, and if so write it to the log as TensorFlow does."""
+    if strength == 0:
+        logger.info("Scale of 0 disables regularizer.")
+    return strength == 0
+
+
+def is_disabled(regularizer: object) -> bool:
+    """Tell whether no loss is filed for a regularizer."""
+    return bool(getattr(regularizer, "disabled", False))
+
+
+class DisabledRegularizer:
+    """The class of `no_regularizer`: a function that returns None, so no loss is filed."""
+
+    disabled = True
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -59,22 +89,8 @@ class DisabledRegularizer:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.name,)
 
-    def __setattr__(self, attribute: str, value: object) -> None:
-        if attribute != "name":
-            raise AttributeError(
-                f"{self!r} has no {attribute} to set: no loss was collected for it; make it with a positive scale, which may "
-                f"be set to 0. later"
-            )
-        object.__setattr__(self, attribute, value)
-
     def __repr__(self) -> str:
-        return self.name if self.name == "no_regularizer" else f"{self.name}(0.0)"
-
-
-def disabled(name: str) -> Any:  # typed as every factory's result, so that its methods need no check for None
-    """Return a disabled regularizer, and write so to the log as TensorFlow does."""
-    logger.info("Scale of 0 disables regularizer.")
-    return DisabledRegularizer(name)
+        return self.name
 
 
 no_regularizer = DisabledRegularizer("no_regularizer")

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.kernels import Penalty, check_array
-from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, has_prox
-from fastreg.regularizers.scales import DisabledRegularizer, op_name
+from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, has_prox, value_of
+from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name
 
 
 class SumRegularizer(Penalty):
@@ -20,6 +20,11 @@ class SumRegularizer(Penalty):
         self.name = name
         self.parts = parts
         self._set_parts(parts)
+
+    @property
+    def disabled(self) -> bool:
+        """Whether every part is."""
+        return all(map(is_disabled, self.parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.parts, self.name)
@@ -117,6 +122,50 @@ def separate(regularizer: Any) -> tuple[Penalty | None, tuple[Callable[[Any], An
     if isinstance(regularizer, CompositeSum):
         return regularizer.compiled, regularizer.custom
     return None, (regularizer,)
+
+
+class _Multiple:
+    """A regularizer times a number; it is called as a user's own."""
+
+    def __init__(self, factor: float, base: Any) -> None:
+        self.factor, self.base = factor, base
+
+    def __call__(self, weights: Any) -> Any:
+        return self.factor * value_of(self.base, weights)
+
+    def value_and_gradient(self, weights: Any) -> tuple[float, NDArray[Any]]:
+        total = np.zeros_like(weights, subok=False)
+        value = add_value_and_gradient(self.base, weights, total, repr(self.base))
+        return self.factor * value, np.multiply(total, self.factor, out=total)
+
+    def __repr__(self) -> str:
+        return f"{self.factor!r} * {self.base!r}"
+
+
+class _MultipleWithProx(_Multiple):
+    """The prox of a multiple is that of its base, at a multiple of the step."""
+
+    def prox(self, weights: Any, step: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if self.factor < 0:
+            raise ValueError(f"{self!r} is a negative multiple, which has no prox")
+        return apply_prox(self.base, weights, self.factor * step, repr(self.base))
+
+
+def multiple(
+    factor: float, penalty: Penalty | None, custom: Sequence[Any]
+) -> tuple[Penalty | None, tuple[Callable[[Any], Any], ...]]:
+    """Return the parts of a regularizer, split as by `separate`, times a number."""
+    if penalty is None and not custom:
+        return None, ()
+    pair, own = Penalty(), list(custom)
+    if penalty is not None and (penalty.n_profiles or factor < 0):  # the loops take a pair of at least 0
+        own.append(penalty)
+    elif penalty is not None:
+        l1, l2 = penalty.coefficients
+        pair._set(factor * l1, factor * l2)
+    if factor == 0:
+        return pair, ()
+    return pair, tuple((_MultipleWithProx if has_prox(part) else _Multiple)(factor, part) for part in own)
 
 
 @overload

@@ -390,3 +390,25 @@ def test_a_variable_scope_takes_its_graph_from_values(graph):
     x = tf.ones([1])
     with tf.Graph().as_default(), tf.variable_scope(None, "s", [x]):
         assert tf.get_default_graph() is graph and tf.get_variable("v", [1]).name == "s/v:0"
+
+
+def test_a_variable_and_its_loss_are_tensors_where_the_cores_are_arrays_and_numbers():
+    with tf.Graph().as_default(), tf.Session() as session:
+        v = tf.get_variable("v", initializer=np.ones(3, np.float32), regularizer=tf.contrib.layers.l2_regularizer(0.5))
+        loss = tf.losses.get_regularization_losses()[0]
+        session.run(tf.global_variables_initializer())
+        same = v
+        v -= 1.0
+        assert type(v) is tf.Tensor and v.op.type == "Sub" and session.run(same).tolist() == [1.0, 1.0, 1.0]
+        for made in (1.0 - same, same * np.ones(3, np.float32), np.float32(2) * loss, loss + 1.0, loss / 2.0, -loss, loss < 1.0):
+            assert type(made) is tf.Tensor
+        doubled = loss
+        doubled *= 2.0
+        assert type(doubled) is tf.Tensor and session.run(doubled) == 1.5
+        assert bool(same)
+        for wrong in (len, iter, float, lambda x: x.__setitem__(0, 1.0)):
+            with pytest.raises(TypeError):
+                wrong(same)
+        for symbolic in (same, loss):
+            with pytest.raises(NotImplementedError, match=r"^Cannot convert a symbolic Tensor \(v"):
+                np.asarray(symbolic)

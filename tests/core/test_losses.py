@@ -299,6 +299,16 @@ def test_a_filed_sum_counts_beside_the_terms():
 # Values and gradients
 
 
+def test_terms_of_one_name_may_be_over_two_objects_with_the_same_memory():
+    w = np.array([[1.0, -2.0], [3.0, 4.0]])
+    terms = fr.regularize({"w": w}, [("w", L1)]) + fr.regularize({"w": w[...]}, [("w", L2)])
+    value, gradients = fr.value_and_gradients(terms)
+    assert value == 2.5 + 7.5 and gradients["w"].tolist() == [[0.75, -1.25], [1.75, 2.25]]
+    for other in (w.copy(), w.T, w[:1], w.reshape(4)):
+        with pytest.raises(ValueError, match="two variables are named 'w'"):
+            fr.value_and_gradients(terms + fr.regularize({"w": other}, [("w", L2)]))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("extra", [[], [Fourth()]], ids=["family", "with a user's own"])
 def test_value_and_gradients(dtype, extra):

@@ -243,7 +243,7 @@ def test_a_scale_of_0_disables_the_factory(caplog):
     with caplog.at_level("INFO", logger="fastreg"):
         off = fr.mcp_regularizer(0.0, scope="mine")
     assert caplog.messages == ["Scale of 0 disables regularizer."]
-    assert off(W) is None and off.name == "mine"
+    assert (off(W), off.gamma, off.name) == (0.0, 3.0, "mine")
     assert fr.regularize({"w": W}, [("w", off)]) == []
 
 

@@ -102,20 +102,46 @@ def test_l1_l2_looks_at_its_scales_in_tensorflows_order(scales, message):
 
 
 @disabling
-def test_a_scale_of_0_gives_none_and_is_logged(make, caplog):
+def test_a_scale_of_0_is_a_full_regularizer_of_value_0_and_is_logged(make, caplog):
     with caplog.at_level(logging.INFO, logger="fastreg"):
         regularizer = make()
     assert caplog.messages == ["Scale of 0 disables regularizer."]
-    assert regularizer(W) is None
-    assert callable(regularizer)
+    wild = np.array([1.0, -np.inf, np.nan])
+    assert_same(regularizer(wild), np.float64(0.0))
+    assert_same(regularizer.gradient(wild), np.zeros(3))
+    assert_same(regularizer.value_and_gradient(wild, out=np.ones(3), accumulate=True)[1], np.ones(3))
+    assert_same(regularizer.prox(wild, 0.5), wild)
+    assert regularizer.coefficients == (0.0, 0.0)
 
 
 @disabling
-def test_a_disabled_regularizer_has_no_scale_to_set(make):
+def test_no_loss_is_filed_for_a_scale_of_0(make):
+    """TensorFlow's rule for collections. It is decided when the loss would be filed."""
     regularizer = make()
-    for name in ("scale", "scale_l1"):
-        with pytest.raises(AttributeError, match="no loss was collected for it; make it with a positive scale"):
-            setattr(regularizer, name, 0.5)
+    with fr.Graph().as_default():
+        v = fr.get_variable("v", initializer=W, regularizer=regularizer)
+        assert fr.get_regularization_losses() == [] and v.regularizer is None
+        assert fr.regularize({"w": W}, [("w", regularizer)]) == []
+        assert fr.regularize({"w": W}, [("w", fr.sum_regularizer([regularizer, None, fr.no_regularizer]))]) == []
+        assert float(fr.apply_regularization(regularizer, [v])) == 0.0
+        l1 = fr.l1_regularizer(0.5)
+        v.regularizer = l1
+        l1.scale = 0.0  # not made with 0: its loss stays, and a strength may grow from 0
+        assert [float(loss) for loss in fr.get_regularization_losses()] == [0.0, 0.0]
+        assert len(fr.regularize({"w": W}, [("w", l1)])) == 1
+
+
+@disabling
+def test_a_scale_may_be_set_where_it_was_0(make):
+    regularizer = make()
+    name = "scale_l1" if hasattr(regularizer, "scale_l1") else "scale"
+    with pytest.raises(ValueError, match="less than 0"):
+        setattr(regularizer, name, -0.5)
+    assert regularizer.disabled
+    setattr(regularizer, name, 0.5)
+    assert 0.5 in regularizer.coefficients and not regularizer.disabled
+    (term,) = fr.regularize({"w": W}, [("w", regularizer)])
+    assert term.value() == regularizer(W) > 0
 
 
 def test_no_regularizer_gives_none():
@@ -254,8 +280,13 @@ def test_sum_of_the_family_is_one_pair():
     assert_same(total.prox(W, 0.5), Elastic(0.625, 0.75).prox(W, 0.5))
 
 
-def test_sum_of_disabled_ones_gives_none():
-    assert fr.sum_regularizer([fr.no_regularizer, fr.l1_regularizer(0.0), None])(W) is None
+def test_sum_of_what_gives_none_gives_none():
+    l1 = fr.l1_regularizer(0.0)
+    total = fr.sum_regularizer([fr.no_regularizer, l1, None])
+    assert total(W) == 0.0 and total.disabled
+    l1.scale = 0.5
+    assert total(W) == l1(W) and not total.disabled
+    assert fr.sum_regularizer([fr.no_regularizer, None])(W) is None
     assert fr.sum_regularizer([lambda w: None, fr.no_regularizer])(W) is None
 
 
@@ -339,7 +370,7 @@ def test_copies_compute_the_same_under_the_same_name(name, duplicate):
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 def test_what_is_disabled_can_be_copied(duplicate):
     twin = duplicate(fr.l1_regularizer(0.0, scope="mine"))
-    assert twin(W) is None
+    assert twin(W) == 0.0 and twin.disabled
     assert twin.name == "mine"
     assert duplicate(fr.no_regularizer)(W) is None
 
@@ -359,7 +390,8 @@ def test_a_deep_copy_of_a_sum_has_parts_of_its_own(duplicate):
 def test_a_scale_set_to_0_survives_a_copy():
     l2 = fr.l2_regularizer(0.5)
     l2.scale = 0.0
-    assert pickle.loads(pickle.dumps(l2)).scale == 0.0
+    again = pickle.loads(pickle.dumps(l2))
+    assert again.scale == 0.0 and not again.disabled
 
 
 def test_a_mixed_sum_can_be_copied():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from optimizers import L2, VARIANTS, make, names, read_only, refused, rule_of
+from optimizers import L1, L2, VARIANTS, make, names, read_only, refused, rule_of
 from own import Fourth
 from regularizers import dtypes
 from twin.compare import assert_same
@@ -202,3 +202,80 @@ def test_rows_that_cannot_be():
     table = np.ones((4, 2))
     with refused(optimizer, ValueError, "is a user's own and the gradient of 't' is of rows; pass it whole", table):
         optimizer.apply_gradients({"t": ((np.ones((1, 2)), [0]), table)}, fr.regularize({"t": table}, [("t", Fourth())]))
+
+
+# ------------------------------------------------------------------------------------------------- other objects, same memory
+@pytest.mark.parametrize("name", ["GradientDescent", "Adam", "ProximalGradientDescent plain"])
+@pytest.mark.parametrize("form", ["mapping", "pairs"])
+def test_new_array_objects_over_the_same_memory_are_the_same_variables(name, form):
+    """As with {name: (p.grad.numpy(), p.detach().numpy())} at each step."""
+    results = []
+    for anew in (False, True):
+        arrays = {"v": weights((7,), np.float64), "w": weights((3, 2), np.float32, 1), "e": np.ones((0, 2))}
+        terms = fr.regularize({key: w[...] if anew else w for key, w in arrays.items()}, [("*", L2)])
+        optimizer, losses = make(name), []
+        for seed in range(3):
+            step = {key: (weights(w.shape, w.dtype, seed), w[...] if anew and w.size else w) for key, w in arrays.items()}
+            if form == "pairs" or anew:
+                step.pop("e")
+            losses.append(optimizer.apply_gradients(step if form == "mapping" else list(step.values()), terms))
+        results.append((losses, {key: w.tobytes() for key, w in arrays.items()}, list(optimizer.state_dict())))
+    assert results[0][:2] == results[1][:2]
+    assert [key for key in results[0][2] if "e/" not in key] == results[1][2]
+
+
+def test_bare_arrays_without_terms_are_known_by_their_memory():
+    w, again = np.ones(3), np.ones(3)
+    first, second = make("Momentum"), make("Momentum")
+    for _ in range(3):
+        first.apply_gradients([(np.ones(3), w)])
+        second.apply_gradients([(np.ones(3), again[...])])
+    assert w.tolist() == again.tolist() and list(second.state_dict()) == ["rule", "iterations", "variable_0/momentum"]
+    with refused(second, ValueError, "'variable_0', named by its place in grads_and_variables, is another array", again):
+        second.apply_gradients([(np.ones(3), again.copy())])
+
+
+# --------------------------------------------------------------------------------------------- terms over what is not updated
+class Own:
+    """A user's own regularizer, with all that one may have."""
+
+    def __call__(self, w):
+        return (w**4).sum()
+
+    def gradient(self, w):
+        raise AssertionError("the gradient of a frozen variable is not asked for")
+
+    def prox(self, w, step):
+        raise AssertionError("nor its prox")
+
+
+@pytest.mark.parametrize(
+    "regularizer", [L2, fr.mcp_regularizer(0.5), Own(), fr.sum_regularizer([Own(), L1])], ids=["l2", "mcp", "own", "sum"]
+)
+@pytest.mark.parametrize("rule", [{}, {"clip_norm": 1.0, "check_finite": True}], ids=["plain", "clipped"])
+@pytest.mark.parametrize("name", ["Adam", "ProximalGradientDescent plain", "Ftrl strengths"])
+@pytest.mark.parametrize("absent", [False, True], ids=["None", "absent"])
+def test_a_term_over_a_frozen_variable_is_counted_and_changes_nothing(name, regularizer, rule, absent):
+    results = []
+    for with_frozen in (False, True):
+        arrays = {"v": weights((5000,), np.float64), "w": weights((70, 80), np.float64, 1)}
+        terms = fr.regularize(arrays, [("v", L2), ("w", regularizer)])
+        frozen = float(terms[1])
+        optimizer = make(name, **rule)
+        pairs = {"v": (weights((5000,), np.float64, 2), arrays["v"])} | ({} if absent else {"w": (None, arrays["w"])})
+        before = arrays["w"].tobytes()
+        loss = optimizer.apply_gradients(pairs, terms if with_frozen else terms[:1])
+        assert arrays["w"].tobytes() == before
+        results.append((loss, arrays["v"].tobytes(), {key: x.tobytes() for key, x in optimizer.state_dict().items()}))
+    assert results[1][0] == pytest.approx(results[0][0] + frozen, rel=1e-15)
+    assert results[0][1:] == results[1][1:]
+
+
+def test_a_frozen_variable_is_checked_before_anything_is_written():
+    v, w = np.ones(3), np.ones(3)
+    arrays = {"v": v, "w": w}
+    terms = fr.regularize(arrays, [("*", L2)])
+    arrays["w"] = np.ones(3, int)
+    optimizer = make("Adam")
+    with refused(optimizer, TypeError, "the value of 'w' must be a float32 or float64 array", v):
+        optimizer.apply_gradients({"v": (np.ones(3), v)}, terms)

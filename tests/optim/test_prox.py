@@ -308,7 +308,11 @@ def test_what_does_not_fit_is_refused_before_the_prox_is_asked():
         ({"w": (np.ones((2, 2)), w)}, ValueError, "gradient of 'w' must have the shape"),
         ({"w": (np.full((3, 2), np.nan), w)}, ValueError, "gradient of 'w' is not finite"),
         ({"w": ((np.ones((1, 2)), [1]), w)}, ValueError, "is a user's own and the gradient of 'w' is of rows; pass it whole"),
-        ({"w": (None, w), "t": (np.ones((4, 2)), table)}, ValueError, "is over an array that is not updated here"),
+        (
+            {"w": (np.ones((3, 2)), w.copy()), "t": (np.ones((4, 2)), table)},
+            ValueError,
+            "is over an array that is not updated here",
+        ),
     ):
         with refused(optimizer, error, message, w, table):
             optimizer.apply_gradients(pairs, terms_of({"w": w}, Asked(0.5)))

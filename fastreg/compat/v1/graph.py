@@ -184,6 +184,9 @@ class Operand:
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(f"{type(self).__name__!r} object is not iterable.")
 
+    def __array__(self, *options: Any) -> Any:
+        raise NotImplementedError(f"Cannot convert a symbolic Tensor ({self._as_graph_element().name}) to a numpy array.")
+
 
 class Tensor(Operand):
     """The output of an operation, not yet computed."""

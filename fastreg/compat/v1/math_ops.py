@@ -241,6 +241,8 @@ for _key, (_f, _name) in _OPERATORS.items():
     setattr(Operand, f"__r{_key}__", lambda x, y, f=_f, name=_name: f(y, x, name=name))
 for _key, _f in {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}.items():
     setattr(Operand, f"__{_key}__", lambda x, y, f=_f: f(x, y))
+for _key in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):  # x -= y is x = x - y; the core's writes to the array
+    setattr(Operand, f"__i{_key}__", lambda x, y: NotImplemented)
 setattr(Operand, "__neg__", negative)  # noqa: B010
 setattr(Operand, "__abs__", abs)  # noqa: B010
 

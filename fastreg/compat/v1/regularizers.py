@@ -39,7 +39,9 @@ def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
 @functools.cache
 def _over(base: Any) -> Any:
     def call(self: Any, weights: Any) -> Any:
-        return base.__call__(self, weights) if isinstance(weights, np.ndarray) else loss_of(self, weights)
+        if not isinstance(weights, np.ndarray):
+            return loss_of(self, weights)
+        return None if self.disabled else base.__call__(self, weights)
 
     return type(base.__name__, (base,), {"__call__": call, "__doc__": base.__doc__})
 

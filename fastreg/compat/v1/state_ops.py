@@ -31,7 +31,7 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
     ) -> Any:
         if not (isinstance(ref, core.Variable) and isinstance(ref, Operand)):
             raise TypeError(f"{kind}: ref must be a variable, not {ref!r}")
-        target, cell = ref._as_graph_element(), ref.cell  # type: ignore[attr-defined]  # the face's variables alone are operands
+        target, cell = ref._as_graph_element(), ref.cell
         x = convert_to_tensor(value, target.dtype.base_dtype, name="value")
         if validate_shape is not False and (differ := mismatch(target, x)):
             raise ValueError(f"{differ} for {name or kind!r} (op: {kind!r}) with input shapes: {shown(target)}, {shown(x)}.")

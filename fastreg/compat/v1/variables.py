@@ -25,6 +25,7 @@ from fastreg.compat.v1.state_ops import assign, assign_add, assign_sub, read_cel
 from fastreg.compat.v1.tensor_shape import TensorShape
 from fastreg.graph import GraphKeys, get_collection
 from fastreg.kernels import Penalty
+from fastreg.regularizers.scales import is_disabled
 from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
@@ -64,6 +65,8 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
     """Return the loss tensor of a regularizer of the core's, or of one made of tensors, or None."""
     if not isinstance(regularizer, Penalty):
         return regularizer(variable)
+    if is_disabled(regularizer):
+        return None
     name = regularizer.name  # type: ignore[attr-defined]
     if not isinstance(variable, Variable):
         return penalty(regularizer, variable, name)
@@ -71,7 +74,7 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
     return loss.of(variable, regularizer)
 
 
-class Variable(core.Variable, Operand):
+class Variable(Operand, core.Variable):  # type: ignore[misc]
     """A variable: the core's, which holds a value once its initializer has run in a session."""
 
     __slots__ = ("_initial", "_loss", "_read", "_regularizer", "cell", "constraint", "initializer", "op")
@@ -164,6 +167,18 @@ class Variable(core.Variable, Operand):
     def partitioner_arguments(cls, shape: Any, dtype: Any) -> dict[str, Any]:
         """Return the keyword arguments of a partitioner, as TensorFlow's types."""
         return {"shape": TensorShape(shape), "dtype": as_dtype(dtype)}
+
+    def __bool__(self) -> bool:  # as in TensorFlow, where a variable has no truth value of its own, no length and no items to set
+        return True
+
+    def __len__(self) -> int:
+        raise TypeError(f"object of type {type(self).__name__!r} has no len()")
+
+    def __setitem__(self, *item: Any) -> None:
+        raise TypeError(f"{type(self).__name__!r} object does not support item assignment")
+
+    def __float__(self) -> float:
+        raise TypeError(f"float() argument must be a string or a real number, not {type(self).__name__!r}")
 
     def _as_tensor(self) -> Tensor:
         return self._read
