@@ -2,6 +2,7 @@
 
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Of another library's strength: from_torch, from_keras, from_sklearn
     Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 

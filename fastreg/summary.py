@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastreg.kernels import Term, evaluate
+from fastreg.losses import add_n
 from fastreg.regularizers import l2_regularizer
 from fastreg.terms import Array, Parameter, RegularizationLoss, Terms, Total, live_terms, plain_name
 
@@ -157,7 +158,7 @@ def summary(
     """
     live = live_terms(terms)[0]
     known = terms if isinstance(terms, Terms) else Terms({}, {})
-    values = [float(Total([term], [], term.dtype, "summary")) for term in live]
+    values = [float(add_n([term])) for term in live]
     total = math.fsum(values)
     rows = [
         _row(term.variable, term.weights, _shown(term.regularizer), None, value, value / total if total else 0.0)

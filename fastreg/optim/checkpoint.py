@@ -147,7 +147,7 @@ def _arrays(params: Params, writeable: bool = False) -> dict[str, Array]:
 def _settings(terms: Terms | None) -> Iterator[tuple[str, Any, str | None]]:
     """Yield the key, the regularizer and the attribute of all that can be set; None as attribute of a user's own regularizer."""
     seen: dict[str, int] = {}
-    for term in [] if terms is None else live_terms(terms):
+    for term in [] if terms is None else live_terms(terms)[0]:
         n = seen[term.op_name] = seen.get(term.op_name, -1) + 1
         yield from _settings_of(term.regularizer, f"{term.op_name}_{n}" if n else term.op_name)
 
