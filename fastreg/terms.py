@@ -422,6 +422,8 @@ class Total(Loss):
 class Terms(list[RegularizationLoss]):
     """The list of terms that :func:`regularize` returns. It remembers what the rules left out.
 
+    A slice or a sum of such lists is a plain list, whose terms still know the rules that decided.
+
     Attributes
     ----------
     params : mapping of str to ndarray
