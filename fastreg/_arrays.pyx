@@ -41,18 +41,17 @@ cdef int refuse(object x, str name) except -1:
 cdef ndarray view_of(object x, str name):
     """Return a read-only view of another library's array, by DLPack or ``__array__``, where no copy is needed."""
     cdef ndarray array
+    view = numpy.from_dlpack if hasattr(x, "__dlpack__") else array_without_copy if hasattr(x, "__array__") else None
     reason = None
-    if not isinstance(x, numpy.generic):
-        for protocol, view in (("__dlpack__", numpy.from_dlpack), ("__array__", array_without_copy)):
-            if hasattr(x, protocol):
-                try:
-                    array = view(x)
-                except Exception as error:  # each library has its own
-                    reason = reason or error
-                else:
-                    array = array.view()
-                    array.flags.writeable = False
-                    return array
+    if view is not None and not isinstance(x, numpy.generic):
+        try:
+            array = view(x)
+        except Exception as error:  # each library has its own
+            reason = error
+        else:
+            array = array.view()
+            array.flags.writeable = False
+            return array
     got = f"got {type(x).__name__}" + (f", which cannot be read without a copy ({reason})" if reason else "")
     raise TypeError(f"{name} must be a numpy.ndarray, {got}; instead of x pass numpy.asarray(x, numpy.float32)") from reason
 
