@@ -20,40 +20,66 @@ ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
 
 # ------------------------------------------------------------------------------------------------------------ one array
 cdef int refuse(object x, str name) except -1:
-    """Say what is wrong with an array that is not plain."""
+    """Say what is wrong with an array that is not plain; the code in a message runs, with x for the array."""
     if x.dtype not in (numpy.float32, numpy.float64) and x.dtype.newbyteorder("=") not in (numpy.float32, numpy.float64):
         raise TypeError(
-            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; convert it with {name}.astype(numpy.float32)"
+            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; instead of x pass x.astype(numpy.float32)"
         )
     if not x.dtype.isnative:
         raise ValueError(
             f"{name} must be in this machine's byte order, got dtype {x.dtype.str!r}; "
-            f"convert it with {name}.astype({name}.dtype.newbyteorder('='))"
+            f"instead of x pass x.astype(x.dtype.newbyteorder('='))"
         )
     if not x.flags.aligned:
-        raise ValueError(f"{name} must be aligned to its {x.itemsize}-byte items; make an aligned one with {name}.copy()")
+        raise ValueError(f"{name} must be aligned to its {x.itemsize}-byte items; instead of x pass x.copy()")
     raise ValueError(
         f"{name} must be contiguous (C or Fortran order), got shape {x.shape} with strides {x.strides}; "
-        f"make a contiguous copy with numpy.ascontiguousarray({name})"
+        f"instead of x pass numpy.ascontiguousarray(x)"
     )
 
 
+cdef ndarray view_of(object x, str name):
+    """Return a read-only view of another library's array, by DLPack or ``__array__``, where no copy is needed."""
+    cdef ndarray array
+    view = numpy.from_dlpack if hasattr(x, "__dlpack__") else array_without_copy if hasattr(x, "__array__") else None
+    reason = None
+    if view is not None and not isinstance(x, numpy.generic):
+        try:
+            array = view(x)
+        except Exception as error:  # each library has its own
+            reason = error
+        else:
+            array = array.view()
+            array.flags.writeable = False
+            return array
+    got = f"got {type(x).__name__}" + (f", which cannot be read without a copy ({reason})" if reason else "")
+    raise TypeError(f"{name} must be a numpy.ndarray, {got}; instead of x pass numpy.asarray(x, numpy.float32)") from reason
+
+
+def array_without_copy(x):
+    """Return the array that ``__array__`` gives. NumPy 1 cannot tell whether it is a copy."""
+    if numpy.lib.NumpyVersion(numpy.__version__) < "2.0.0":
+        raise ValueError("NumPy 1 cannot tell whether __array__ makes a copy")
+    return numpy.asarray(x, copy=False)
+
+
 cdef ndarray as_array(object x, str name):
-    """Return x (or the array of a Variable) if the loops can read it, or say why not."""
+    """Return x (or the array of a Variable) if the loops can read it, or say why not.
+
+    An array of another library is read in place. Its view is read-only, so that it is refused wherever it would be written to.
+    """
     cdef ndarray array
     if PyArray_CheckExact(x):
         array = <ndarray>x
     elif isinstance(x, ndarray):
         if isinstance(x, numpy.ma.MaskedArray):
-            raise TypeError(f"{name} must not be a masked array, whose mask would be ignored; pass {name}.filled(0)")
+            raise TypeError(f"{name} must not be a masked array, whose mask would be ignored; instead of x pass x.filled(0)")
         array = <ndarray>x
     else:
         value = getattr(x, "value", None)
-        if not isinstance(value, ndarray):
-            raise TypeError(
-                f"{name} must be a numpy.ndarray, got {type(x).__name__}; convert it with numpy.asarray({name}, numpy.float32)"
-            )
-        return as_array(value, name)
+        if isinstance(value, ndarray):
+            return as_array(value, name)
+        array = view_of(x, name)
     if not is_plain(array):
         refuse(array, name)
     return array
@@ -75,7 +101,7 @@ cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
     ):
         raise ValueError(
             f"{name} must have the memory order of {of}: one is C-contiguous and the other Fortran-contiguous; "
-            f"make it with numpy.empty_like({of})"
+            f"instead of x pass numpy.asarray(x, order={'C' if cnp.PyArray_IS_C_CONTIGUOUS(w) else 'F'!r})"
         )
     return 0
 
@@ -92,6 +118,7 @@ def check_array(x, str name, *, bint writeable=False):
     Parameters
     ----------
     x : ndarray of float32 or float64, or object with such a `value`
+        Or another library's array, which is read in place; what is returned is then a read-only view of it.
     name : str
         What the message calls it.
     writeable : bool, optional

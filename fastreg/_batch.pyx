@@ -78,7 +78,10 @@ cdef class Term:
     @property
     def weights(self):
         """The array, looked up at each use: a new array in its place is used from then on."""
-        return self.cell[self.key]
+        array = self.cell[self.key]
+        if array is None or isinstance(array, ndarray):
+            return array
+        return as_array_of(array, "the value of", self.variable_name)
 
 
 def have_custom(list terms):

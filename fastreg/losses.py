@@ -195,8 +195,8 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
         terms = [
             RegularizationLoss(w, regularizer, graph.unique_name(op)) for w, op in zip(owners, ops, strict=True) if op is not None
         ]
-    dtypes = [w.array.dtype for w in owners]
-    total = Total([(1.0, term) for term in terms], dtypes[0], "")
+    dtype = check_array(owners[0].array, owners[0].name).dtype
+    total = Total([(1.0, term) for term in terms], dtype, "")
     total._name = scope[:-1]
     graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
     return total

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastreg.terms import Array, Parameter, Regularizer, Terms
@@ -15,13 +16,33 @@ _Choice = TypeVar("_Choice")
 _log = logging.getLogger("fastreg")
 
 
-def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regularizer | None]]) -> Terms:
+class _Arrays(Mapping[str, Array]):
+    """Arrays by their joined names, looked up at each use."""
+
+    def __init__(self, places: dict[str, tuple[Any, Any]]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> Array:
+        cell, key = self._places[name]
+        array: Array = cell[key]
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+def regularize(params: Any, rules: Sequence[tuple[str, Regularizer | None]]) -> Terms:
     """Return loss terms for arrays that a user already has.
 
     Parameters
     ----------
-    params : mapping of str to ndarray
+    params : mapping of str to ndarray, or nested
         The arrays by name. The mapping is kept and read at each use, so a new array under the same name is used from then on.
+        Mappings, lists, tuples and dataclasses may hold each other; their keys, indices and fields are joined to names such as
+        ``encoder/0/kernel``.
     rules : list of (pattern, regularizer)
         Shell patterns (:mod:`fnmatch`, case matters) for the names. They are tried in order; the first that matches a name
         decides. A rule with None leaves its arrays out. An array that no rule matches is left out too.
@@ -35,7 +56,7 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
     Raises
     ------
     ValueError
-        If a rule matches no name at all, or an array is not one that can be regularized.
+        If a rule matches no name at all, two arrays have one name, or an array is not one that can be regularized.
 
     Examples
     --------
@@ -43,22 +64,69 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
     >>> params = {"conv/kernel": np.ones((3, 3)), "conv/bias": np.ones(3)}
     >>> [t.name for t in fr.regularize(params, [("*/bias", None), ("*", fr.l2_regularizer(1e-4))])]
     ['conv/kernel/Regularizer/l2_regularizer:0']
+    >>> layers = [{"W": np.ones((2, 3)), "b": np.ones(3)}, {"W": np.ones((3, 1)), "b": np.ones(1)}]
+    >>> [t.variable.name for t in fr.regularize(layers, [("*/W", fr.l2_regularizer(1e-4))])]
+    ['0/W', '1/W']
     """
-    if not isinstance(params, Mapping):
+    if _steps(params) is None:
         raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
     checked = [_rule(i, rule) for i, rule in enumerate(rules)]
-    bad = [key for key in params if not isinstance(key, str)]
-    if bad:
-        raise TypeError(f"params must have names that are strings, not {bad}")
-    chosen = match_rules(list(params), [(pattern, (pattern, regularizer)) for pattern, regularizer in checked])
-    terms = Terms(params, {})
-    for name in params:
+    places = _places(params)
+    chosen = match_rules(list(places), [(pattern, (pattern, regularizer)) for pattern, regularizer in checked])
+    terms = Terms(_Arrays(places), {})
+    for name, (cell, key) in places.items():
         pattern, regularizer = chosen.get(name, (None, None))
-        parameter = Parameter(params, name, name, name, terms, pattern)
+        parameter = Parameter(cell, key, name, name, terms, pattern)
         parameter.regularizer = regularizer
         if parameter.regularizer is None:
             terms.left_out[name] = pattern
     return terms
+
+
+class _Nested:
+    """Nested containers, where an array is looked up by its path at each use."""
+
+    def __init__(self, root: Any) -> None:
+        self.root = root
+
+    def __getitem__(self, path: tuple[Any, ...]) -> Any:
+        found = self.root
+        for step in path:
+            found = getattr(found, step) if dataclasses.is_dataclass(found) else found[step]
+        return found
+
+
+def _places(params: Any) -> dict[str, tuple[Any, Any]]:
+    """Return by name where each array is found: in a flat mapping itself by its key, else by its path."""
+    nested = _Nested(params)
+    places: dict[str, tuple[Any, Any]] = {}
+    waiting: list[tuple[Any, ...]] = [()]
+    while waiting:
+        path = waiting.pop()
+        container = nested[path]
+        steps = _steps(container)
+        if steps is not None:
+            waiting += [(*path, step) for step in reversed(steps)]
+            continue
+        name = "/".join(map(str, path))
+        if name in places:
+            raise ValueError(f"params has two arrays that are named {name!r}")
+        places[name] = (params, path[0]) if len(path) == 1 and isinstance(params, Mapping) else (nested, path)
+    return places
+
+
+def _steps(container: Any) -> list[Any] | None:
+    """Return the keys, indices or fields of a container, None for anything else."""
+    if isinstance(container, Mapping):
+        bad = [key for key in container if not isinstance(key, str)]
+        if bad:
+            raise TypeError(f"params must have names that are strings, not {bad}")
+        return list(container)
+    if isinstance(container, (list, tuple)):
+        return list(range(len(container)))
+    if dataclasses.is_dataclass(container) and not isinstance(container, type):
+        return [field.name for field in dataclasses.fields(container)]
+    return None
 
 
 def match_rules(names: Sequence[str], rules: Sequence[tuple[str, _Choice]]) -> dict[str, _Choice]:

@@ -89,6 +89,8 @@ class Loss(Operators):
         return format(float(self), spec) if spec else str(self)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("a loss has no array that could be given without a copy")
         return np.asarray(self.value(), dtype)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:

@@ -44,6 +44,11 @@ class PartitionedVariable:
         """The whole, as a new array."""
         return np.concatenate([part.array for part in self.parts], axis=self.axis)
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:
+            raise ValueError(f"{self.name!r} is kept in parts and cannot be given as an array without a copy")
+        return np.asarray(self.value, dtype)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self.parts)
 

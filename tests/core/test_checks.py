@@ -1,10 +1,12 @@
 """Every refusal of an array, a step or a list, before anything is written."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 from kernel_calls import RULES, check_array, entry, evaluate, evaluate_terms, penalty, set_parts, step, term
+from twin.compare import assert_same
 from twin.inputs import weights
 from twin.penalties import Elastic
 
@@ -30,10 +32,10 @@ BAD = {
     "float16": (lambda: np.ones(6, np.float16), TypeError, "got dtype float16", r"astype\("),
     "complex64": (lambda: np.ones(6, np.complex64), TypeError, "got dtype complex64", r"astype\("),
     "complex128": (lambda: np.ones(6, np.complex128), TypeError, "got dtype complex128", r"astype\("),
-    "longdouble": (lambda: np.ones(6, np.longdouble), TypeError, "got dtype", r"astype\("),
+    "longdouble": (lambda: np.ones(6, np.longdouble), TypeError, "got dtype [fl]", r"astype\("),
     "object": (lambda: np.array([1.0, None], object), TypeError, "got dtype object", r"astype\("),
     "string": (lambda: np.array(["a"]), TypeError, "got dtype <U1", r"astype\("),
-    "record": (lambda: np.zeros(6, [("x", np.float32)]), TypeError, "got dtype", r"astype\("),
+    "record": (lambda: np.zeros(6, [("x", np.float32)]), TypeError, r"got dtype \[", r"astype\("),
     "date": (lambda: np.zeros(6, "M8[s]"), TypeError, "got dtype datetime64", r"astype\("),
     "list": (lambda: [1.0, 2.0], TypeError, "got list", r"numpy\.asarray\("),
     "tuple": (lambda: (1.0, 2.0), TypeError, "got tuple", r"numpy\.asarray\("),
@@ -51,6 +53,18 @@ BAD = {
 }
 if np.dtype(np.longdouble).itemsize == 8:
     del BAD["longdouble"]
+
+# No code makes numbers of these: what was wrong with them.
+NO_NUMBERS = {"got dtype object", "got dtype <U1", r"got dtype \[", "got dtype datetime64"}
+
+
+def remedied(message, x):
+    """Run the code that a message tells to pass instead of x."""
+    code = re.search(r"instead of x pass (.+)$", message)[1]
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        return eval(code, {"numpy": np, "x": x})
+
 
 ENTRIES = {
     "call": (fr.l2_regularizer(0.5), "weights"),
@@ -73,6 +87,115 @@ def test_bad_weights_are_named_with_a_remedy(entry, name, bad):
     message = str(caught.value)
     assert message.startswith(f"{name} must ")
     assert re.search(was, message) and re.search(remedy, message), message
+    if was not in NO_NUMBERS:
+        entry(remedied(message, make()))
+
+
+# --------------------------------------------------------------------------------------------------- other libraries' arrays
+class Shared:
+    """An array of another library that can be read without a copy, by DLPack as torch's, or by ``__array__``."""
+
+    def __init__(self, array, dlpack):
+        self.array = array
+        if dlpack:
+            self.__class__ = type("Tensor", (Shared,), {"__dlpack__": Shared.export, "__dlpack_device__": Shared.device})
+        else:
+            self.__class__ = type("Matrix", (Shared,), {"__array__": Shared.convert})
+
+    def export(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def device(self):
+        return self.array.__dlpack_device__()
+
+    def convert(self, dtype=None, copy=None):
+        return np.array(self.array, dtype, copy=copy)
+
+
+class Copied:
+    """An array of another library, that is somewhere else or in another form."""
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("it is on another device")
+        return np.ones(6, np.float32)
+
+
+numpy_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
+sharing = pytest.mark.parametrize("dlpack", [True, False] if numpy_2 else [True], ids=lambda x: "DLPack" if x else "__array__")
+
+
+@sharing
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_other_libraries_arrays_are_read_in_place(dlpack, dtype):
+    w = weights((5, 7), dtype)
+    x = Shared(w, dlpack)
+    l1, mcp = fr.l1_regularizer(0.5), fr.mcp_regularizer(0.5)
+    seen = check_array(x, "x")
+    assert np.shares_memory(seen, w) and not seen.flags.writeable and w.flags.writeable
+    for regularizer in (l1, mcp, fr.sum_regularizer([l1, mcp])):
+        assert_same(regularizer(x), regularizer(w))
+        assert_same(regularizer.gradient(x), regularizer.gradient(w))
+    assert_same(l1.prox(x, 0.5), l1.prox(w, 0.5))
+    assert_same(fr.l2_loss(x), fr.l2_loss(w))
+    terms, again = (
+        fr.regularize(
+            {"x": each},
+            [
+                ("x", fr.l2_regularizer(0.5)),
+            ],
+        )
+        for each in (x, w)
+    )
+    assert_same(terms[0].value(), again[0].value())
+    (loss, gradients), (same, expected) = fr.value_and_gradients(terms + terms), fr.value_and_gradients(again + again)
+    assert loss == same
+    assert_same(gradients["x"], expected["x"])
+    own = fr.regularize({"x": x}, [("x", lambda weights: type(weights) is np.ndarray and weights.sum())])
+    assert own[0].value() == w.sum()
+    w *= 2
+    assert_same(terms[0].value(), again[0].value())
+
+
+@sharing
+def test_a_gradient_may_be_another_librarys_and_what_is_written_to_may_not(dlpack):
+    w, same, g = np.ones(6), np.ones(6), weights((6,), np.float64)
+    for weight, gradient in ((w, Shared(g, dlpack)), (same, g)):
+        fr.optim.GradientDescent(0.5).apply_gradients({"w": (gradient, weight)})
+    assert_same(w, same)
+    foreign = Shared(w, dlpack)
+    terms = fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])
+    for write in (
+        lambda: fr.optim.GradientDescent(0.5).apply_gradients({"w": (g, foreign)}),
+        lambda: fr.l2_regularizer(0.5).gradient(g, out=foreign),
+        lambda: fr.value_and_gradients(terms, out={"w": foreign}, accumulate=True),
+        lambda: check_array(foreign, "w", writeable=True),
+    ):
+        with pytest.raises(ValueError, match="is read-only and would be written to; pass a writeable array"):
+            write()
+    assert_same(w, same)
+
+
+@pytest.mark.skipif(not numpy_2, reason="NumPy 1 cannot tell whether __array__ makes a copy")
+def test_what_would_be_copied_is_refused_with_the_reason():
+    with pytest.raises(TypeError, match=r"got Copied, which cannot be read without a copy \(it is on another device\)") as caught:
+        fr.l2_loss(Copied())
+    assert fr.l2_loss(remedied(str(caught.value), Copied())) == 3.0
+    (term,) = fr.regularize({"w": np.ones(2)}, [("w", fr.l2_regularizer(0.5))])
+    with pytest.raises(TypeError, match="got RegularizationLoss, which cannot be read without a copy"):
+        fr.l2_loss(term)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_read_only_memory_map_is_read_and_not_written(dtype, tmp_path):
+    w = weights((5, 7), dtype)
+    np.save(tmp_path / "w.npy", w)
+    mapped = np.load(tmp_path / "w.npy", mmap_mode="r")
+    terms, again = (fr.regularize({"w": each}, [("w", fr.l1_regularizer(0.5))]) for each in (mapped, w))
+    loss, gradients = fr.value_and_gradients(terms)
+    assert loss == fr.value_and_gradients(again)[0] and type(gradients["w"]) is np.ndarray
+    with pytest.raises(ValueError, match="read-only"):
+        fr.optim.GradientDescent(0.5).apply_gradients({"w": (w, mapped)}, terms)
 
 
 # Entries that write: each takes weights of (6,) float32 and an out.
@@ -125,8 +248,9 @@ def raw_bytes(x):
 def test_out_of_other_memory_order_is_refused(write):
     w, out = np.ones((2, 3), np.float32), np.ones((2, 3), np.float32, order="F")
     for one, other in ((w, out), (out, w)):
-        with pytest.raises(ValueError, match=r"^out.* must have the memory order of .*numpy\.empty_like\("):
+        with pytest.raises(ValueError, match=r"^out.* must have the memory order of .*numpy\.asarray\(x, order=") as caught:
             write(one, other)
+        write(one.copy(order="K"), remedied(str(caught.value), other))
     assert (w == 1).all() and (out == 1).all()
 
 

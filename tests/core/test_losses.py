@@ -1,6 +1,7 @@
 """Loss terms, sums, gradients over a collection, and rules for a user's own arrays."""
 
 import copy
+import dataclasses
 import logging
 import pickle
 
@@ -75,7 +76,10 @@ def test_a_rule_that_comes_too_late_is_logged(caplog):
 @pytest.mark.parametrize(
     ("params", "rules", "error", "message"),
     [
-        ([np.ones(2)], [("*", L2)], TypeError, "params must map names to arrays, not list"),
+        (np.ones(2), [("*", L2)], TypeError, "params must map names to arrays, not ndarray"),
+        ([[1.0, 2.0]], [("*", L2)], TypeError, "0/0 must be a numpy.ndarray, got float"),
+        ({"a": {1: np.ones(2)}}, [("*", L2)], TypeError, r"params must have names that are strings, not \[1\]"),
+        ({"a": [np.ones(2)], "a/0": np.ones(2)}, [("*", L2)], ValueError, "params has two arrays that are named 'a/0'"),
         ({1: np.ones(2)}, [("*", L2)], TypeError, r"params must have names that are strings, not \[1\]"),
         ({"w": np.ones(2)}, ["*"], TypeError, r"rules\[0\] must be a pair of a pattern and a regularizer or None, not '\*'"),
         (
@@ -108,6 +112,52 @@ def test_an_array_put_in_anothers_place_is_the_one_read():
     params["w"] = np.ones(2, int)
     with pytest.raises(TypeError, match="'w' must be a float32 or float64 array"):
         float(total)
+
+
+@dataclasses.dataclass
+class Layer:
+    kernel: np.ndarray
+    bias: np.ndarray | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class Model:
+    encoder: list
+    head: dict
+
+
+NESTED = {
+    "dict": (
+        lambda a, b, c: {"encoder": [{"kernel": a}, Layer(b, np.ones(3))], "head": {"out": {"kernel": c}}},
+        ["encoder/0/kernel", "encoder/1/kernel", "encoder/1/bias", "head/out/kernel"],
+    ),
+    "dataclass": (lambda a, b, c: Model([a, (b,)], {"kernel": c}), ["encoder/0", "encoder/1/0", "head/kernel"]),
+    "list": (lambda a, b, c: [(a, b), [c], {}, []], ["0/0", "0/1", "1/0"]),
+    "top-level dataclass": (lambda a, b, c: Layer(a, {"b": b, "c": [c]}), ["kernel", "bias/b", "bias/c/0"]),
+}
+
+
+@pytest.mark.parametrize(("make", "names"), NESTED.values(), ids=NESTED)
+def test_nested_containers_have_joined_names(make, names):
+    arrays = [np.full((2, 2), 1.0), np.full(3, 2.0), np.full(4, 3.0)]
+    params = make(*arrays)
+    terms = fr.regularize(params, [(name, None) for name in names if name.endswith("bias")] + [("*", L2)])
+    assert [t.variable.name for t in terms] == [name for name in names if not name.endswith("bias")]
+    assert [float(t) for t in terms] == [1.0, 3.0, 9.0]
+    gradients = fr.value_and_gradients(terms)[1]
+    assert sorted(gradients) == sorted(t.variable.name for t in terms)
+    copied = copy.deepcopy((params, terms))[1]
+    np.multiply(arrays[0], 3, out=arrays[0])
+    assert float(terms[0]) == 9.0 and float(copied[0]) == 1.0
+
+
+def test_a_nested_array_or_container_put_in_anothers_place_is_the_one_read():
+    params = {"encoder": [Layer(np.ones(2)), np.ones(2)], "head": np.ones(2)}
+    total = fr.add_n(fr.regularize(params, [("encoder/0/bias", None), ("*", L2)]))
+    params["encoder"][0].kernel = np.full(4, 2.0)
+    assert float(total) == 5.0
+    params["encoder"] = [Layer(np.zeros(2)), np.zeros(2)]
+    assert float(total) == 0.5
 
 
 def test_a_parameters_regularizer_can_change_and_its_term_leaves_the_list():

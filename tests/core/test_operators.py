@@ -272,3 +272,12 @@ def test_a_variable_times_a_loss_is_an_array():
     for product in (w * loss, loss * w, w + fr.add_n([loss]), np.float64(1) * w):
         assert type(product) is np.ndarray
     assert (w * loss).tolist() == (w.value * float(loss)).tolist()
+
+
+def test_a_variable_in_parts_is_an_array_as_a_whole():
+    a = np.arange(6.0).reshape(2, 3)
+    whole = fr.get_variable("w", initializer=a, partitioner=lambda shape, dtype: [1, 3])
+    assert np.asarray(whole).tolist() == a.tolist() and np.asarray(whole, np.float32).dtype == np.float32
+    assert (whole @ np.ones(3)).tolist() == [3.0, 12.0] and np.sum(whole) == 15.0
+    with pytest.raises(ValueError, match="cannot be given as an array without a copy"):
+        whole.__array__(copy=False)

@@ -256,6 +256,7 @@ class PartitionedVariable(core.PartitionedVariable, Operand):
     """A variable in parts; as a tensor it is the whole."""
 
     __iter__ = core.PartitionedVariable.__iter__
+    __array__ = Operand.__array__  # type: ignore[assignment]
 
     @property
     def graph(self) -> Graph:
