@@ -110,7 +110,7 @@ def check_array(x, str name, *, bint writeable=False):
     return array
 
 
-def check_like(x, str name, ndarray weights, str of):
+def check_like(x, str name, ndarray weights not None, str of):
     """Return `x` if it pairs with the weights element by element: of their dtype, shape and memory order."""
     array = as_array(x, name)
     check_match(array, name, weights, of)

@@ -84,7 +84,7 @@ cdef class Term:
 def have_custom(list terms):
     """Tell whether a term has a part that is a user's own."""
     for term in terms:
-        if (<Term>term).custom:
+        if (<Term?>term).custom:
             return True
     return False
 
@@ -120,11 +120,11 @@ cdef class Items:
         free(self.job.absolute)
 
     cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
-        """Make room for the items, and read the penalty of each term once."""
-        cdef Py_ssize_t i, n = len(terms), room = 0
+        """Make room for the items, and read the penalty of each term once: another thread may set it meanwhile."""
+        cdef list penalties = [(<Term?>term).penalty for term in terms]
+        cdef Py_ssize_t i, n = len(penalties), room = 0
         cdef Penalty penalty
-        for term in terms:
-            penalty = (<Term?>term).penalty
+        for penalty in penalties:
             if penalty is not None:
                 room += penalty.n_profiles
         self.job.items = <Item*>calloc(
@@ -139,8 +139,9 @@ cdef class Items:
         self.job.rule.clip = 1.0
         self.n_terms = n
         for i in range(n):
-            penalty = (<Term>terms[i]).penalty
+            penalty = <Penalty>penalties[i]
             self.readings[i].profiles = self.profiles + self.n_profiles
+            self.readings[i].room = room - self.n_profiles
             if penalty is not None:
                 penalty.read(&self.readings[i])
                 self.n_profiles += self.readings[i].n_profiles
@@ -217,21 +218,24 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
 
 
 cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
-    cdef Py_ssize_t n = len(terms), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
+    cdef list live = list(terms)       # which no other thread can change
+    cdef Py_ssize_t n = len(live), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
     cdef Memory memory = None if gradients is None else Memory(2 * n)
     cdef Job* job = &items.job
     cdef Item* item
     cdef Term term
+    cdef str name
     cdef ndarray w, out
-    cdef dict first = {}
-    cdef list arrays = [], outs = []   # which keep them alive
+    cdef dict first = {}               # of each name; keeps the names alive
+    cdef list arrays = [], outs = [], kept = []  # which keep them alive
     cdef PyObject* known
     cdef bint in_place = False
-    items.read_terms(n, terms)
+    items.read_terms(n, live)
     for i in range(n):
-        term = <Term>terms[i]
-        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        term = <Term>live[i]
+        name = term.variable_name
+        w = plain_array(term.cell[term.key], "the value of", name)
         arrays.append(w)
         item = &job.items[i]
         job.n_bytes += factor * cnp.PyArray_NBYTES(w)
@@ -240,35 +244,35 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
             items.add_penalty(i, i)
             continue
         out = None
-        known = PyDict_GetItemWithError(first, term.variable_name)
+        known = PyDict_GetItemWithError(first, name)
         j = i if known == NULL else <Py_ssize_t><object>known
         if j == i:
-            first[term.variable_name] = i
+            first[name] = i
         if fill and j == i:
             out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
-            gradients[term.variable_name] = out
+            gradients[name] = out
         else:
-            out = plain_array(look_up(gradients, term.variable_name, find, terms), "out of", term.variable_name)
+            out = plain_array(look_up(gradients, name, find, live), "out of", name)
         outs.append(out)
         if j != i:
             if arrays[j] is not w or outs[j] is not out:
-                raise ValueError(f"two variables are named {term.variable_name!r}; their gradients could not be told apart")
+                raise ValueError(f"two variables are named {name!r}; their gradients could not be told apart")
             items.add_penalty(i, j)
             continue
         if not (matches(out, w) and cnp.PyArray_ISWRITEABLE(out)):
-            check_match(out, f"out of {term.variable_name!r}", w, "its variable")
-            check_writeable(out, f"out of {term.variable_name!r}")
+            check_match(out, f"out of {name!r}", w, "its variable")
+            check_writeable(out, f"out of {name!r}")
         init_item(item, w)
         items.add_penalty(i, i)
         item.out = item.base = cnp.PyArray_DATA(out)
         item.operation = ACCUMULATE if accumulate else GRADIENT
-        memory.note(out, True, OUT, term.variable_name)
+        memory.note(out, True, OUT, name)
         if item.out == item.weights:
             in_place = True
         else:
-            memory.note(w, False, WEIGHTS, term.variable_name)
-        if bases is not None and term.variable_name in bases:
-            set_base(item, bases[term.variable_name], w, term.variable_name)
+            memory.note(w, False, WEIGHTS, name)
+        if bases is not None and name in bases:
+            kept.append(set_base(item, bases[name], w, name))
     job.measure = True
     if gradients is not None:
         memory.check()
@@ -292,13 +296,14 @@ cdef inline object look_up(gradients, str name, find, list terms):
     return find(gradients, name, terms)
 
 
-cdef int set_base(Item* item, ndarray base, ndarray w, str name) except -1:
-    """Let the gradient be added to `base`, an array of the caller's own, which must outlive the job."""
-    if not (is_plain(base) and matches(base, w)):
-        check_match(as_array(base, f"the base of {name!r}"), f"the base of {name!r}", w, "its variable")
-    item.base = cnp.PyArray_DATA(base)
+cdef ndarray set_base(Item* item, base, ndarray w, str name):
+    """Let the gradient be added to `base`; return its array, which must outlive the job."""
+    cdef ndarray array = plain_array(base, "the base of", name)
+    if not matches(array, w):
+        check_match(array, f"the base of {name!r}", w, "its variable")
+    item.base = cnp.PyArray_DATA(array)
     item.operation = ACCUMULATE
-    return 0
+    return array
 
 
 # --------------------------------------------------------------------------------------------------------------- steps
@@ -365,7 +370,7 @@ cdef class Entry:
     cdef public double decay
     cdef public object prox
 
-    def __init__(self, str name, weights, gradient, ndarray rows=None):
+    def __cinit__(self, str name, weights, gradient, ndarray rows=None):
         self.name = name
         self.weights = plain_array(weights, "variable", name)
         self.gradient = plain_array(gradient, "gradient of", name)
@@ -380,15 +385,15 @@ cdef inline object memory_of(ndarray x):
 
 def owners_of(list entries, list terms):
     """Return for each term the index of the entry over whose weights it is."""
-    cdef dict places = {memory_of((<Entry?>entries[i]).weights): i for i in range(len(entries))}
+    cdef list weights = [(<Entry?>entry).weights for entry in entries]
+    cdef dict places = {memory_of(<ndarray>w): i for i, w in enumerate(weights)}
     cdef list owners = []
     cdef Term term
-    cdef ndarray w
     for item in terms:
         term = <Term?>item
-        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
-        place = places.get(memory_of(w))
-        if place is None or not cnp.PyArray_SAMESHAPE(w, (<Entry>entries[place]).weights):
+        array = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        place = places.get(memory_of(<ndarray>array))
+        if place is None or not cnp.PyArray_SAMESHAPE(<ndarray>array, <ndarray>weights[place]):
             names = [entry.name for entry in entries]
             name = getattr(item, "name", term.variable_name)
             raise ValueError(f"term {name!r} is over an array that is not updated here: {names}")
@@ -443,21 +448,27 @@ cdef class Step:
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
 
-    def __init__(self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False):
+    def __cinit__(
+        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False
+    ):
         cdef FloatEnvironment found = enter_float_environment()
         try:
             self.prepare(rule, constants, entries, terms, clip_norm, check_finite)
         finally:
             leave_float_environment(found)
 
-    cdef int prepare(self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite) except -1:
-        cdef Py_ssize_t n = len(entries), i
+    cdef int prepare(
+        self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite
+    ) except -1:
+        cdef Py_ssize_t n, i
         cdef Operation operation = RULES[rule].operation
-        cdef Memory memory = Memory(5 * n)
+        cdef Memory memory
         cdef Job* job
         cdef Entry entry
         cdef double squares = 0.0, norm
         self.entries, self.terms, self.kept = list(entries), list(terms), []
+        n = len(self.entries)
+        memory = Memory(5 * n)
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
@@ -466,7 +477,6 @@ cdef class Step:
             entry = <Entry?>self.entries[i]
             job.items[i].operation = operation
             self.init_entry(&job.items[i], entry, memory)
-            job.n_bytes += cnp.PyArray_NBYTES(entry.gradient) * (3 + 2 * <Py_ssize_t>len(entry.slots))
         memory.check()
         for i, place in enumerate(owners_of(self.entries, self.terms)):
             self.items.add_penalty(i, place)
@@ -485,12 +495,15 @@ cdef class Step:
 
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
         """Check what the update of one variable reads and writes."""
-        cdef ndarray w = entry.weights, g = entry.gradient, slot
         cdef str name = entry.name
+        cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", name), slot
+        cdef tuple slots = entry.slots
         cdef Operation operation = item.operation
         cdef Py_ssize_t k
-        if len(entry.slots) != n_slots(operation):
-            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {len(entry.slots)}")
+        if slots is None or len(slots) != n_slots(operation):
+            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {slots if slots is None else len(slots)}")
+        self.kept += (g, slots)
+        self.items.job.n_bytes += cnp.PyArray_NBYTES(g) * (3 + 2 * len(slots))
         if not cnp.PyArray_ISWRITEABLE(w):
             check_writeable(w, f"variable {name!r}")
         memory.note(w, True, WEIGHTS, name)
@@ -499,10 +512,11 @@ cdef class Step:
         item.operation = operation
         item.decay = entry.decay
         item.base = cnp.PyArray_DATA(g)
-        for k in range(len(entry.slots)):
-            slot = entry.slots[k]
-            if not (is_plain(slot) and matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
-                check_match(as_array(slot, f"slot {k} of {name!r}"), f"slot {k} of {name!r}", w, f"variable {name!r}")
+        for k in range(len(slots)):
+            found = slots[k]
+            slot = <ndarray>found if PyArray_CheckExact(found) and is_plain(<ndarray>found) else as_array(found, f"slot {k} of {name!r}")
+            if not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
+                check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
                 check_writeable(slot, f"slot {k} of {name!r}")
             memory.note(slot, True, SLOT + <int>k, name)
             item.slots[k] = cnp.PyArray_DATA(slot)
@@ -540,15 +554,20 @@ cdef class Step:
                 )
         return 0
 
+    cdef Entry entry_at(self, Py_ssize_t i):
+        if not 0 <= i < len(self.entries):
+            raise IndexError(f"a step of {len(self.entries)} entries has no entry {i}")
+        return <Entry>self.entries[i]
+
     def preview(self, Py_ssize_t i):
         """Return the weights of an entry after the rule alone, as a new array; nothing else is written."""
-        cdef Entry entry = <Entry>self.entries[i]
+        cdef Entry entry = self.entry_at(i)
         cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
         cdef Item item = self.items.job.items[i]
         cdef Job job = self.items.job
         if n_slots(item.operation) or item.n_profiles:
             raise ValueError(f"the step of {entry.name!r} cannot be previewed: it has slots or a prox")
-        item.weights = cnp.PyArray_DATA(copy)
+        item.weights = item.out = cnp.PyArray_DATA(copy)
         job.items = &item
         job.n_items = 1
         job.measure = False
@@ -562,7 +581,7 @@ cdef class Step:
 
     def assign(self, Py_ssize_t i, values):
         """Let the step set the weights of an entry to these values."""
-        cdef Entry entry = <Entry>self.entries[i]
+        cdef Entry entry = self.entry_at(i)
         cdef ndarray array = plain_array(values, "the prox of", entry.name)
         cdef Item* item = &self.items.job.items[i]
         check_match(array, f"the prox of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
@@ -571,7 +590,7 @@ cdef class Step:
         item.out = item.weights
         item.operation = ASSIGN
 
-    def commit(self, State state, dict placed, list values=None):
+    def commit(self, State state not None, dict placed, list values=None):
         """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
 
         Parameters
