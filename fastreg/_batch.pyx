@@ -8,7 +8,7 @@ from collections import namedtuple
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
-from libc.math cimport isfinite, sqrt
+from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdlib cimport calloc, free
 from libc.stdint cimport int64_t
 
@@ -25,6 +25,10 @@ from fastreg._penalty cimport Penalty, Reading, float64_scalar, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
+
+cdef enum:
+    RESCALE = 700              # binary digits by which a gradient is scaled whose squares overflow or vanish
+    LEAST_SQUARES = -900       # binary digits; below such a sum of squares, single ones may have vanished
 
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
@@ -442,6 +446,8 @@ cdef class Step:
         Scale the total gradient of all variables down to this norm. One extra pass.
     check_finite : bool, optional
         Raise if the total gradient is not finite. The same extra pass.
+    title : str, optional
+        What messages call the rule; its name by default.
     """
 
     cdef Items items
@@ -449,23 +455,22 @@ cdef class Step:
     cdef list kept             # arrays that the items point to
 
     def __cinit__(
-        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False
+        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False, str title=None
     ):
         cdef FloatEnvironment found = enter_float_environment()
         try:
-            self.prepare(rule, constants, entries, terms, clip_norm, check_finite)
+            self.prepare(rule, title or rule, constants, entries, terms, clip_norm, check_finite)
         finally:
             leave_float_environment(found)
 
     cdef int prepare(
-        self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite
+        self, str rule, str title, dict constants, list entries, list terms, clip_norm, bint check_finite
     ) except -1:
         cdef Py_ssize_t n, i
         cdef Operation operation = RULES[rule].operation
         cdef Memory memory
         cdef Job* job
         cdef Entry entry
-        cdef double squares = 0.0, norm
         self.entries, self.terms, self.kept = list(entries), list(terms), []
         n = len(self.entries)
         memory = Memory(5 * n)
@@ -480,16 +485,11 @@ cdef class Step:
         memory.check()
         for i, place in enumerate(owners_of(self.entries, self.terms)):
             self.items.add_penalty(i, place)
-        self.check_prox(rule)
+        self.check_prox(title)
         self.items.place_profiles()
         lay_out(job)
         if clip_norm is not None or check_finite:
-            measure_gradient(job, &squares)
-            if check_finite and not isfinite(squares):
-                refuse_gradients(self.entries)
-            if clip_norm is not None:
-                norm = sqrt(squares)
-                job.rule.clip = clip_norm / max(norm, <double>clip_norm)
+            self.measure_norm(clip_norm, check_finite)
         job.measure = len(self.terms) > 0
         return 0
 
@@ -528,6 +528,43 @@ cdef class Step:
             item.rows = <int64_t*>cnp.PyArray_DATA(entry.rows)
             item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
             item.size = cnp.PyArray_SIZE(g)
+        return 0
+
+    cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
+        """Measure the norm of the total gradient; refuse it if it must be finite and is not, and say how far it is clipped."""
+        cdef Job* job = &self.items.job
+        cdef double squares = 0.0, scaled = INFINITY, scale = 1.0, factor, limit = INFINITY if clip_norm is None else clip_norm
+        cdef Py_ssize_t i
+        measure_gradient(job, &squares)
+        # Squares of float64 numbers that are finite and not 0 may overflow or vanish; measured again by another scale they do not.
+        if squares == INFINITY:
+            scale = ldexp(1.0, -RESCALE)
+        elif squares < ldexp(1.0, LEAST_SQUARES) and limit * limit < ldexp(1.0, LEAST_SQUARES):
+            scale = ldexp(1.0, RESCALE)
+        if scale != 1:
+            job.rule.clip = scale
+            measure_gradient(job, &scaled)
+            job.rule.clip = 1.0
+            if not isfinite(scaled):
+                scale = 1.0
+        if check_finite and scale == 1 and not isfinite(squares):
+            refuse_gradients(self.entries)
+        if clip_norm is None:
+            return 0
+        if scale == 1:
+            factor = limit / max(sqrt(squares), limit)
+        elif scale < 1:
+            factor = min(limit / sqrt(scaled) * scale, 1.0)
+        else:
+            factor = min(limit * scale / sqrt(scaled), 1.0)
+        if <float>factor == 0 and (scale != 1 or isfinite(squares)):
+            for i in range(job.n_items):
+                if factor == 0 or not job.items[i].is_double:
+                    raise ValueError(
+                        f"clip_norm is {limit:g}, so far below the norm of the total gradient that the factor between them is 0 "
+                        f"in the dtype of {(<Entry>self.entries[i]).name!r}; nothing was updated"
+                    )
+        job.rule.clip = factor
         return 0
 
     cdef int check_prox(self, str rule) except -1:
@@ -659,5 +696,6 @@ def refuse_gradients(list entries):
         if not numpy.isfinite(entry.gradient).all():
             raise ValueError(f"gradient of {entry.name!r} is not finite; nothing was updated")
     raise ValueError(
-        "the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated"
+        "the norm of the total gradient is not finite: a weight is not, or a gradient plus that of its penalty overflows; "
+        "nothing was updated"
     )
