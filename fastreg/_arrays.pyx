@@ -21,7 +21,7 @@ ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
 # ------------------------------------------------------------------------------------------------------------ one array
 cdef int refuse(object x, str name) except -1:
     """Say what is wrong with an array that is not plain."""
-    if x.dtype not in (numpy.float32, numpy.float64) and x.dtype.newbyteorder("=") not in (numpy.float32, numpy.float64):
+    if x.dtype.type not in (numpy.float32, numpy.float64):
         raise TypeError(
             f"{name} must be a float32 or float64 array, got dtype {x.dtype}; convert it with {name}.astype(numpy.float32)"
         )

@@ -514,7 +514,10 @@ cdef class Step:
         item.base = cnp.PyArray_DATA(g)
         for k in range(len(slots)):
             found = slots[k]
-            slot = <ndarray>found if PyArray_CheckExact(found) and is_plain(<ndarray>found) else as_array(found, f"slot {k} of {name!r}")
+            if PyArray_CheckExact(found) and is_plain(<ndarray>found):
+                slot = <ndarray>found
+            else:
+                slot = as_array(found, f"slot {k} of {name!r}")
             if not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
                 check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
                 check_writeable(slot, f"slot {k} of {name!r}")
@@ -531,12 +534,12 @@ cdef class Step:
         return 0
 
     cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
-        """Measure the norm of the total gradient; refuse it if it must be finite and is not, and say how far it is clipped."""
+        """Measure the norm of the total gradient; refuse what must be finite and is not, and set the factor that clips it."""
         cdef Job* job = &self.items.job
         cdef double squares = 0.0, scaled = INFINITY, scale = 1.0, factor, limit = INFINITY if clip_norm is None else clip_norm
         cdef Py_ssize_t i
         measure_gradient(job, &squares)
-        # Squares of float64 numbers that are finite and not 0 may overflow or vanish; measured again by another scale they do not.
+        # The square of a float64 number that is finite and not 0 may overflow or vanish. At another scale it does not.
         if squares == INFINITY:
             scale = ldexp(1.0, -RESCALE)
         elif squares < ldexp(1.0, LEAST_SQUARES) and limit * limit < ldexp(1.0, LEAST_SQUARES):

@@ -280,6 +280,8 @@ cdef int check_accumulate(object out, bint accumulate) except -1:
 
 cdef double check_step(object step) except? -1:
     cdef double length
+    if step is True or step is False:
+        raise TypeError(f"step must be a number, got {step}")
     try:
         length = step
     except TypeError:

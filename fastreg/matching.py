@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastreg.terms import Array, Parameter, RegularizationLoss, Regularizer
@@ -45,6 +45,10 @@ def regularize(params: Mapping[str, Array], rules: Sequence[tuple[str, Regulariz
     """
     if not isinstance(params, Mapping):
         raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
+    if not isinstance(rules, Iterable) or isinstance(rules, (str, Mapping)):
+        raise TypeError(
+            f"rules must be a list of pairs (pattern, regularizer), such as [('*', l2_regularizer(0.1))], not {rules!r}"
+        )
     checked = [_rule(i, rule) for i, rule in enumerate(rules)]
     bad = [key for key in params if not isinstance(key, str)]
     if bad:

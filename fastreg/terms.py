@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.graph import get_default_graph
-from fastreg.kernels import Penalty, Term, check_array, evaluate, take_terms
-from fastreg.regularizers import separate
+from fastreg.kernels import Term, check_array, evaluate, take_terms
+from fastreg.regularizers import is_compiled, refuse_factory, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
 
 __all__ = [
@@ -38,7 +38,8 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
     """Return the op name of what `regularizer` gives for `weights`, or None where it gives no loss."""
     if regularizer is None:
         return None
-    if isinstance(regularizer, Penalty):
+    refuse_factory(regularizer)
+    if is_compiled(regularizer):
         check_array(weights, name)
         return str(getattr(regularizer, "name", "regularizer"))
     if not callable(regularizer):
@@ -245,6 +246,11 @@ class Total:
     def __init__(self, terms: list[RegularizationLoss], others: list[Any], dtype: np.dtype[Any], base: str) -> None:
         self.terms, self._others, self.dtype = terms, others, dtype
         self._base, self._graph, self._name = base, get_default_graph(), ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy keeps the name and so needs no graph. It is filled by a state, for a collection may hold it and be held by it.
+        state = {"terms": self.terms, "_others": self._others, "dtype": self.dtype, "_base": self._base, "_name": self.op_name}
+        return copyreg.__newobj__, (type(self),), (None, state)  # type: ignore[attr-defined]
 
     @property
     def op_name(self) -> str:

@@ -138,7 +138,7 @@ class Optimizer:
             entry.decay = decay
             entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry.name, entry.weights)
         constants = self.step_constants()
-        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite)
+        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite, type(self).__name__)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), constants["rate"], f"the regularizer of {entry.name!r}")

@@ -14,8 +14,8 @@ from fastreg.regularizers.elastic import (
     l2_regularizer,
 )
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
-from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer
-from fastreg.regularizers.sums import CompositeSum, SumRegularizer, separate, sum_regularizer
+from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
+from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, separate, sum_regularizer
 
 __all__ = [
     "CompositeSum",
@@ -29,11 +29,13 @@ __all__ = [
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "is_compiled",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
     "mcp_regularizer",
     "no_regularizer",
+    "refuse_factory",
     "separate",
     "sum_regularizer",
 ]
