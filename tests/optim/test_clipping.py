@@ -11,7 +11,6 @@ from twin.inputs import weights
 
 import fastreg as fr
 
-
 TINY = Fraction(2) ** -1074
 
 
@@ -60,7 +59,9 @@ def test_clipping_measures_penalties_and_rows_that_overflow():
     w, table = np.full(3, 2e200), np.zeros((5, 2))
     rows = (np.full((2, 2), 1e200), np.array([1, 3]))
     optimizer = fr.optim.GradientDescent(1.0, clip_norm=8.0, check_finite=True)
-    optimizer.apply_gradients({"w": (np.zeros(3), w), "table": (rows, table)}, fr.regularize({"w": w}, [("w", fr.l2_regularizer(1.0))]))
+    optimizer.apply_gradients(
+        {"w": (np.zeros(3), w), "table": (rows, table)}, fr.regularize({"w": w}, [("w", fr.l2_regularizer(1.0))])
+    )
     assert table[1].tolist() == table[3].tolist() == pytest.approx([-2.0, -2.0], rel=1e-15)  # the norm is 4e200
 
 
@@ -76,7 +77,9 @@ def test_finite_gradients_are_not_called_infinite(options):
 def test_a_step_that_clipping_would_freeze_is_refused():
     w = np.zeros(2, np.float32)
     optimizer = fr.optim.GradientDescent(1.0, clip_norm=1e-9)
-    with refused(optimizer, ValueError, "clip_norm is 1e-09, so far below the norm .* in the dtype of 'w'; nothing was updated", w):
+    with refused(
+        optimizer, ValueError, "clip_norm is 1e-09, so far below the norm .* in the dtype of 'w'; nothing was updated", w
+    ):
         optimizer.apply_gradients({"w": (np.full(2, 2e38, np.float32), w)})
     wide = np.zeros(2)
     fr.optim.GradientDescent(1.0, clip_norm=1e-9).apply_gradients({"w": (np.full(2, 2e38), wide)})
