@@ -110,9 +110,11 @@ class RegularizationLoss(Term):
 
     def value(self) -> Any:
         """Return the loss as a NumPy scalar of the weights' dtype."""
-        if self.penalty is not None and not self.custom:
-            return self.penalty(self.weights)
-        return self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        # Each is read once: another thread may set the regularizer.
+        penalty, regularizer, weights = self.penalty, self._regularizer, self.weights
+        if penalty is not None and not self.custom:
+            return penalty(weights)
+        return weights.dtype.type(0.0 if regularizer is None else value_of(regularizer, weights))
 
     def __float__(self) -> float:
         return float(self.value())

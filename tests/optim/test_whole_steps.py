@@ -222,6 +222,7 @@ def test_another_thread_takes_regularizers_off_and_puts_them_on(form):
         found = fr.regularize({f"v{i}": np.ones(50) for i in range(30)}, [("*", parts[0])])
         variables = [term.variable for term in found]
         read = (lambda: found) if form == "list" else (lambda: fr.add_n(found) if found else found)
+    every = list(read().terms if form == "total" else read())
     stop, errors = threading.Event(), []
 
     def change():
@@ -240,6 +241,7 @@ def test_another_thread_takes_regularizers_off_and_puts_them_on(form):
         while time.monotonic() < until:
             assert 0 <= optimizer.apply_gradients([(np.ones(50, v.dtype), v) for v in variables], read()) < 30 * 50 * 2
             assert 0 <= fr.value_and_gradients(read())[0] < 30 * 50 * 2
+            assert all(0 <= float(term) < 50 * 4 for term in every)
     finally:
         stop.set()
         thread.join()
