@@ -21,7 +21,7 @@ ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
 # ------------------------------------------------------------------------------------------------------------ one array
 cdef int refuse(object x, str name) except -1:
     """Say what is wrong with an array that is not plain; the code in a message runs, with x for the array."""
-    if x.dtype not in (numpy.float32, numpy.float64) and x.dtype.newbyteorder("=") not in (numpy.float32, numpy.float64):
+    if x.dtype.type not in (numpy.float32, numpy.float64):
         raise TypeError(
             f"{name} must be a float32 or float64 array, got dtype {x.dtype}; instead of x pass x.astype(numpy.float32)"
         )
@@ -137,7 +137,7 @@ def check_array(x, str name, *, bint writeable=False):
     return array
 
 
-def check_like(x, str name, ndarray weights, str of):
+def check_like(x, str name, ndarray weights not None, str of):
     """Return `x` if it pairs with the weights element by element: of their dtype, shape and memory order."""
     array = as_array(x, name)
     check_match(array, name, weights, of)

@@ -8,7 +8,7 @@ from collections import namedtuple
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 
-from libc.math cimport isfinite, sqrt
+from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdlib cimport calloc, free
 from libc.stdint cimport int64_t
 
@@ -25,6 +25,10 @@ from fastreg._penalty cimport Penalty, Reading, float64_scalar, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
+
+cdef enum:
+    RESCALE = 700              # binary digits by which a gradient is scaled whose squares overflow or vanish
+    LEAST_SQUARES = -900       # binary digits; below such a sum of squares, single ones may have vanished
 
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
@@ -87,7 +91,7 @@ cdef class Term:
 def have_custom(list terms):
     """Tell whether a term has a part that is a user's own."""
     for term in terms:
-        if (<Term>term).custom:
+        if (<Term?>term).custom:
             return True
     return False
 
@@ -123,11 +127,11 @@ cdef class Items:
         free(self.job.absolute)
 
     cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
-        """Make room for the items, and read the penalty of each term once."""
-        cdef Py_ssize_t i, n = len(terms), room = 0
+        """Make room for the items, and read the penalty of each term once: another thread may set it meanwhile."""
+        cdef list penalties = [(<Term?>term).penalty for term in terms]
+        cdef Py_ssize_t i, n = len(penalties), room = 0
         cdef Penalty penalty
-        for term in terms:
-            penalty = (<Term?>term).penalty
+        for penalty in penalties:
             if penalty is not None:
                 room += penalty.n_profiles
         self.job.items = <Item*>calloc(
@@ -142,8 +146,9 @@ cdef class Items:
         self.job.rule.clip = 1.0
         self.n_terms = n
         for i in range(n):
-            penalty = (<Term>terms[i]).penalty
+            penalty = <Penalty>penalties[i]
             self.readings[i].profiles = self.profiles + self.n_profiles
+            self.readings[i].room = room - self.n_profiles
             if penalty is not None:
                 penalty.read(&self.readings[i])
                 self.n_profiles += self.readings[i].n_profiles
@@ -220,21 +225,24 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
 
 
 cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
-    cdef Py_ssize_t n = len(terms), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
+    cdef list live = list(terms)       # which no other thread can change
+    cdef Py_ssize_t n = len(live), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
     cdef Memory memory = None if gradients is None else Memory(2 * n)
     cdef Job* job = &items.job
     cdef Item* item
     cdef Term term
+    cdef str name
     cdef ndarray w, out
-    cdef dict first = {}
-    cdef list arrays = [], outs = []   # which keep them alive
+    cdef dict first = {}               # of each name; keeps the names alive
+    cdef list arrays = [], outs = [], kept = []  # which keep them alive
     cdef PyObject* known
     cdef bint in_place = False
-    items.read_terms(n, terms)
+    items.read_terms(n, live)
     for i in range(n):
-        term = <Term>terms[i]
-        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        term = <Term>live[i]
+        name = term.variable_name
+        w = plain_array(term.cell[term.key], "the value of", name)
         arrays.append(w)
         item = &job.items[i]
         job.n_bytes += factor * cnp.PyArray_NBYTES(w)
@@ -243,35 +251,35 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
             items.add_penalty(i, i)
             continue
         out = None
-        known = PyDict_GetItemWithError(first, term.variable_name)
+        known = PyDict_GetItemWithError(first, name)
         j = i if known == NULL else <Py_ssize_t><object>known
         if j == i:
-            first[term.variable_name] = i
+            first[name] = i
         if fill and j == i:
             out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
-            gradients[term.variable_name] = out
+            gradients[name] = out
         else:
-            out = plain_array(look_up(gradients, term.variable_name, find, terms), "out of", term.variable_name)
+            out = plain_array(look_up(gradients, name, find, live), "out of", name)
         outs.append(out)
         if j != i:
             if not (is_same(arrays[j], w) and is_same(outs[j], out)):
-                raise ValueError(f"two variables are named {term.variable_name!r}; their gradients could not be told apart")
+                raise ValueError(f"two variables are named {name!r}; their gradients could not be told apart")
             items.add_penalty(i, j)
             continue
         if not (matches(out, w) and cnp.PyArray_ISWRITEABLE(out)):
-            check_match(out, f"out of {term.variable_name!r}", w, "its variable")
-            check_writeable(out, f"out of {term.variable_name!r}")
+            check_match(out, f"out of {name!r}", w, "its variable")
+            check_writeable(out, f"out of {name!r}")
         init_item(item, w)
         items.add_penalty(i, i)
         item.out = item.base = cnp.PyArray_DATA(out)
         item.operation = ACCUMULATE if accumulate else GRADIENT
-        memory.note(out, True, OUT, term.variable_name)
+        memory.note(out, True, OUT, name)
         if item.out == item.weights:
             in_place = True
         else:
-            memory.note(w, False, WEIGHTS, term.variable_name)
-        if bases is not None and term.variable_name in bases:
-            set_base(item, bases[term.variable_name], w, term.variable_name)
+            memory.note(w, False, WEIGHTS, name)
+        if bases is not None and name in bases:
+            kept.append(set_base(item, bases[name], w, name))
     job.measure = True
     if gradients is not None:
         memory.check()
@@ -295,13 +303,14 @@ cdef inline object look_up(gradients, str name, find, list terms):
     return find(gradients, name, terms)
 
 
-cdef int set_base(Item* item, ndarray base, ndarray w, str name) except -1:
-    """Let the gradient be added to `base`, an array of the caller's own, which must outlive the job."""
-    if not (is_plain(base) and matches(base, w)):
-        check_match(as_array(base, f"the base of {name!r}"), f"the base of {name!r}", w, "its variable")
-    item.base = cnp.PyArray_DATA(base)
+cdef ndarray set_base(Item* item, base, ndarray w, str name):
+    """Let the gradient be added to `base`; return its array, which must outlive the job."""
+    cdef ndarray array = plain_array(base, "the base of", name)
+    if not matches(array, w):
+        check_match(array, f"the base of {name!r}", w, "its variable")
+    item.base = cnp.PyArray_DATA(array)
     item.operation = ACCUMULATE
-    return 0
+    return array
 
 
 # --------------------------------------------------------------------------------------------------------------- steps
@@ -370,7 +379,7 @@ cdef class Entry:
     cdef public double decay
     cdef public object prox
 
-    def __init__(self, str name, weights, gradient, ndarray rows=None):
+    def __cinit__(self, str name, weights, gradient, ndarray rows=None):
         self.name = name
         self.weights = plain_array(weights, "variable", name)
         self.gradient = plain_array(gradient, "gradient of", name)
@@ -404,16 +413,16 @@ def owners_of(list entries, list terms):
     ValueError
         If the variable of that name is updated, but is another array; or if the term is over another view of an updated array.
     """
-    cdef dict places = {memory_of((<Entry?>entries[i]).weights): i for i in range(len(entries))}
+    cdef list weights = [(<Entry?>entry).weights for entry in entries]
+    cdef dict places = {memory_of(<ndarray>w): i for i, w in enumerate(weights)}
     cdef list owners = []
     cdef Term term
-    cdef ndarray w
     for item in terms:
         term = <Term?>item
-        w = plain_array(term.cell[term.key], "the value of", term.variable_name)
-        place = places.get(memory_of(w))
-        if place is None or not is_same(w, (<Entry>entries[place]).weights):
-            check_apart(term, w, entries)
+        array = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        place = places.get(memory_of(<ndarray>array))
+        if place is None or not is_same(<ndarray>array, <ndarray>weights[place]):
+            check_apart(term, <ndarray>array, entries)
             place = -1
         owners.append(place)
     return owners
@@ -483,34 +492,43 @@ cdef class Step:
         Scale the total gradient of all variables down to this norm. One extra pass.
     check_finite : bool, optional
         Raise if the total gradient is not finite. The same extra pass.
+    title : str, optional
+        What messages call the rule; its name by default.
     """
 
     cdef Items items
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
-    cdef double counted        # the loss of the terms over variables that are not updated
+    cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
-    def __init__(self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False):
+    def __cinit__(
+        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False, str title=None
+    ):
         cdef FloatEnvironment found = enter_float_environment()
         try:
-            self.prepare(rule, constants, entries, terms, clip_norm, check_finite)
+            self.prepare(rule, title or rule, constants, entries, terms, clip_norm, check_finite)
         finally:
             leave_float_environment(found)
 
-    cdef int prepare(self, str rule, dict constants, list entries, list terms, clip_norm, bint check_finite) except -1:
-        cdef Py_ssize_t n = len(entries), i
+    cdef int prepare(
+        self, str rule, str title, dict constants, list entries, list terms, clip_norm, bint check_finite
+    ) except -1:
+        cdef Py_ssize_t n, i
         cdef Operation operation = RULES[rule].operation
-        cdef Memory memory = Memory(5 * n)
+        cdef Memory memory
         cdef Job* job
         cdef Entry entry
-        cdef double squares = 0.0, norm
-        cdef list owners = owners_of(entries, terms)
-        self.entries, self.terms, self.kept = list(entries), list(terms), []
-        self.counted = 0.0
-        if -1 in owners:
-            self.counted = evaluated([term for term, place in zip(terms, owners) if place < 0], None, False, False, None, None)
-            self.terms = [term for term, place in zip(terms, owners) if place >= 0]
-            owners = [place for place in owners if place >= 0]
+        cdef list owners
+        self.entries, self.kept = list(entries), []
+        owners = owners_of(self.entries, terms)
+        self.apart = {
+            i: evaluated([term], None, False, False, None, None)
+            for i, (term, place) in enumerate(zip(terms, owners)) if place < 0
+        }
+        self.terms = [term for i, term in enumerate(terms) if i not in self.apart] if self.apart else list(terms)
+        owners = [place for place in owners if place >= 0] if self.apart else owners
+        n = len(self.entries)
+        memory = Memory(5 * n)
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
@@ -519,31 +537,28 @@ cdef class Step:
             entry = <Entry?>self.entries[i]
             job.items[i].operation = operation
             self.init_entry(&job.items[i], entry, memory)
-            job.n_bytes += cnp.PyArray_NBYTES(entry.gradient) * (3 + 2 * <Py_ssize_t>len(entry.slots))
         memory.check()
         for i, place in enumerate(owners):
             self.items.add_penalty(i, place)
-        self.check_prox(rule)
+        self.check_prox(title)
         self.items.place_profiles()
         lay_out(job)
         if clip_norm is not None or check_finite:
-            measure_gradient(job, &squares)
-            if check_finite and not isfinite(squares):
-                refuse_gradients(self.entries)
-            if clip_norm is not None:
-                norm = sqrt(squares)
-                job.rule.clip = clip_norm / max(norm, <double>clip_norm)
+            self.measure_norm(clip_norm, check_finite)
         job.measure = len(self.terms) > 0
         return 0
 
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
         """Check what the update of one variable reads and writes."""
-        cdef ndarray w = entry.weights, g = entry.gradient, slot
         cdef str name = entry.name
+        cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", name), slot
+        cdef tuple slots = entry.slots
         cdef Operation operation = item.operation
         cdef Py_ssize_t k
-        if len(entry.slots) != n_slots(operation):
-            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {len(entry.slots)}")
+        if slots is None or len(slots) != n_slots(operation):
+            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {slots if slots is None else len(slots)}")
+        self.kept += (g, slots)
+        self.items.job.n_bytes += cnp.PyArray_NBYTES(g) * (3 + 2 * len(slots))
         if not cnp.PyArray_ISWRITEABLE(w):
             check_writeable(w, f"variable {name!r}")
         memory.note(w, True, WEIGHTS, name)
@@ -553,10 +568,14 @@ cdef class Step:
         item.rate = entry.rate
         item.decay = entry.decay
         item.base = cnp.PyArray_DATA(g)
-        for k in range(len(entry.slots)):
-            slot = entry.slots[k]
-            if not (is_plain(slot) and matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
-                check_match(as_array(slot, f"slot {k} of {name!r}"), f"slot {k} of {name!r}", w, f"variable {name!r}")
+        for k in range(len(slots)):
+            found = slots[k]
+            if PyArray_CheckExact(found) and is_plain(<ndarray>found):
+                slot = <ndarray>found
+            else:
+                slot = as_array(found, f"slot {k} of {name!r}")
+            if not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
+                check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
                 check_writeable(slot, f"slot {k} of {name!r}")
             memory.note(slot, True, SLOT + <int>k, name)
             item.slots[k] = cnp.PyArray_DATA(slot)
@@ -568,6 +587,43 @@ cdef class Step:
             item.rows = <int64_t*>cnp.PyArray_DATA(entry.rows)
             item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
             item.size = cnp.PyArray_SIZE(g)
+        return 0
+
+    cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
+        """Measure the norm of the total gradient; refuse what must be finite and is not, and set the factor that clips it."""
+        cdef Job* job = &self.items.job
+        cdef double squares = 0.0, scaled = INFINITY, scale = 1.0, factor, limit = INFINITY if clip_norm is None else clip_norm
+        cdef Py_ssize_t i
+        measure_gradient(job, &squares)
+        # The square of a float64 number that is finite and not 0 may overflow or vanish. At another scale it does not.
+        if squares == INFINITY:
+            scale = ldexp(1.0, -RESCALE)
+        elif squares < ldexp(1.0, LEAST_SQUARES) and limit * limit < ldexp(1.0, LEAST_SQUARES):
+            scale = ldexp(1.0, RESCALE)
+        if scale != 1:
+            job.rule.clip = scale
+            measure_gradient(job, &scaled)
+            job.rule.clip = 1.0
+            if not isfinite(scaled):
+                scale = 1.0
+        if check_finite and scale == 1 and not isfinite(squares):
+            refuse_gradients(self.entries)
+        if clip_norm is None:
+            return 0
+        if scale == 1:
+            factor = limit / max(sqrt(squares), limit)
+        elif scale < 1:
+            factor = min(limit / sqrt(scaled) * scale, 1.0)
+        else:
+            factor = min(limit * scale / sqrt(scaled), 1.0)
+        if <float>factor == 0 and (scale != 1 or isfinite(squares)):
+            for i in range(job.n_items):
+                if factor == 0 or not job.items[i].is_double:
+                    raise ValueError(
+                        f"clip_norm is {limit:g}, so far below the norm of the total gradient that the factor between them is 0 "
+                        f"in the dtype of {(<Entry>self.entries[i]).name!r}; nothing was updated"
+                    )
+        job.rule.clip = factor
         return 0
 
     cdef int check_prox(self, str rule) except -1:
@@ -594,15 +650,20 @@ cdef class Step:
                 )
         return 0
 
+    cdef Entry entry_at(self, Py_ssize_t i):
+        if not 0 <= i < len(self.entries):
+            raise IndexError(f"a step of {len(self.entries)} entries has no entry {i}")
+        return <Entry>self.entries[i]
+
     def preview(self, Py_ssize_t i):
         """Return the weights of an entry after the rule alone, as a new array; nothing else is written."""
-        cdef Entry entry = <Entry>self.entries[i]
+        cdef Entry entry = self.entry_at(i)
         cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
         cdef Item item = self.items.job.items[i]
         cdef Job job = self.items.job
         if n_slots(item.operation) or item.n_profiles:
             raise ValueError(f"the step of {entry.name!r} cannot be previewed: it has slots or a prox")
-        item.weights = cnp.PyArray_DATA(copy)
+        item.weights = item.out = cnp.PyArray_DATA(copy)
         job.items = &item
         job.n_items = 1
         job.measure = False
@@ -616,7 +677,7 @@ cdef class Step:
 
     def assign(self, Py_ssize_t i, values):
         """Let the step set the weights of an entry to these values."""
-        cdef Entry entry = <Entry>self.entries[i]
+        cdef Entry entry = self.entry_at(i)
         cdef ndarray array = plain_array(values, "the prox of", entry.name)
         cdef Item* item = &self.items.job.items[i]
         check_match(array, f"the prox of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
@@ -625,7 +686,7 @@ cdef class Step:
         item.out = item.weights
         item.operation = ASSIGN
 
-    def commit(self, State state, dict placed, list values=None):
+    def commit(self, State state not None, dict placed, list values=None):
         """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
 
         Parameters
@@ -654,7 +715,9 @@ cdef class Step:
         state.slots = slots
         state.placed = placed
         found = enter_float_environment()
-        total = self.items.total() + self.counted
+        total = self.items.total()
+        for value in self.apart.values():
+            total += <double>value
         if own is not None:
             for i in range(own.shape[0]):
                 total += own[i]
@@ -668,10 +731,12 @@ cdef class Step:
         cdef Items items = self.items
         cdef Py_ssize_t i
         try:
-            return [
+            compiled = iter([
                 value_of(&items.readings[i], &items.job.items[items.item_of[i]], items.readings[i].profiles)
                 for i in range(items.n_terms)
-            ]
+            ])
+            n = items.n_terms + len(self.apart)
+            return [float(self.apart[k]) if k in self.apart else next(compiled) for k in range(n)]
         finally:
             leave_float_environment(found)
 
@@ -707,5 +772,6 @@ def refuse_gradients(list entries):
         if not numpy.isfinite(entry.gradient).all():
             raise ValueError(f"gradient of {entry.name!r} is not finite; nothing was updated")
     raise ValueError(
-        "the norm of the total gradient is not finite: a weight is not, or the sum of squares overflows; nothing was updated"
+        "the norm of the total gradient is not finite: a weight is not, or a gradient plus that of its penalty overflows; "
+        "nothing was updated"
     )

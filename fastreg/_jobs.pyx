@@ -87,11 +87,6 @@ cdef int lay_out(Job* job) except -1:
     return 0
 
 
-cdef inline Py_ssize_t chunks_in(Job* job, Item* item) noexcept nogil:
-    cdef Item* next_item = item + 1
-    return (next_item.first_chunk if next_item < job.items + job.n_items else job.n_chunks) - item.first_chunk
-
-
 cdef double fold(double* sums, Py_ssize_t n) noexcept nogil:
     """Fold n sums in place in a tree of neighbours; an odd last one is carried up."""
     cdef Py_ssize_t i

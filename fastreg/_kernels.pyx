@@ -337,8 +337,14 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         job.square[chunk] = fold_blocks(sums.square, sums.blocks)
 
 
+cdef inline void scale(real* x, Py_ssize_t n, double factor) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = <real>(x[i] * factor)
+
+
 cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
-    """Leave the sum of squares of the total gradient: what is given plus the penalty's, as the rule will form it."""
+    """Leave the sum of squares of the total gradient: what is given plus the penalty's, as the rule will form and clip it."""
     cdef Sums sums
     cdef real[CONSTANTS] unused  # MEASURE reads none
     cdef Streams arrays, gradient
@@ -358,6 +364,8 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
             gradient.weights = buffer
             base = buffer
         pair_gradient(buffer, base, <real*>arrays.weights + i, m, l1, item.l2)
+        if job.rule.clip != 1:
+            scale(buffer, m, job.rule.clip)
         pass_operation(&sums, &gradient, m, unused, <real*>NULL, L2_KIND, MEASURE)
     job.square[chunk] = fold_blocks(sums.square, sums.blocks)
 

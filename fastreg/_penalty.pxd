@@ -5,7 +5,8 @@ from numpy cimport ndarray
 cdef struct Reading:           # of a penalty, once for each call: another thread may set a scale while the GIL is released
     double l1
     double l2
-    Profile* profiles          # with room for `Penalty.n_profiles`
+    Profile* profiles          # with this much room
+    Py_ssize_t room
     int n_profiles
 
 cdef class Penalty:

@@ -36,6 +36,7 @@ cdef extern from *:
 cdef enum:
     STACK_CHUNKS = 16
     STACK_PROFILES = 4
+    MOST_PROFILES = 1 << 16    # of a sum; far below what an int can count
 
 PROFILES = {"mcp": MCP}
 
@@ -71,7 +72,7 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
     cdef double[2 * STACK_CHUNKS] few_sums
     cdef Profile[STACK_PROFILES] few_profiles
     cdef void* memory = NULL
-    cdef Py_ssize_t n_sums
+    cdef Py_ssize_t n_sums, room = penalty.n_profiles
     cdef double* sums = few_sums
     cdef FloatEnvironment found
     cdef int k
@@ -89,9 +90,10 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
         job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
     item.rate = step
     reading.profiles = few_profiles
-    n_sums = (2 + penalty.n_profiles) * job.n_chunks
-    if n_sums > 2 * STACK_CHUNKS or penalty.n_profiles > STACK_PROFILES:
-        memory = malloc(n_sums * sizeof(double) + penalty.n_profiles * sizeof(Profile))
+    reading.room = room
+    n_sums = (2 + room) * job.n_chunks
+    if n_sums > 2 * STACK_CHUNKS or room > STACK_PROFILES:
+        memory = malloc(n_sums * sizeof(double) + room * sizeof(Profile))
         if memory == NULL:
             raise MemoryError()
         sums = <double*>memory
@@ -144,7 +146,8 @@ cdef class Penalty:
     def coefficients(self):
         """Return the elastic pair (l1, l2) as it is now, that of the parts included."""
         cdef Reading reading
-        reading.profiles = <Profile*>malloc((self.n_profiles + 1) * sizeof(Profile))
+        reading.room = self.n_profiles
+        reading.profiles = <Profile*>malloc((reading.room + 1) * sizeof(Profile))
         if reading.profiles == NULL:
             raise MemoryError()
         try:
@@ -169,13 +172,15 @@ cdef class Penalty:
 
     def _set_parts(self, tuple parts):
         """Set the parts. To be called once: the profiles of the parts are counted here."""
-        cdef int n = 1 if self.has_profile else 0
+        cdef Py_ssize_t n = 1 if self.has_profile else 0
         for part in parts:
             if not isinstance(part, Penalty):
                 raise TypeError(f"a part must be a Penalty, got {type(part).__name__}")
             n += (<Penalty>part).n_profiles
+        if n > MOST_PROFILES:
+            raise ValueError(f"a sum must have at most {MOST_PROFILES} parts beside L1 and L2, got {n}")
         self.parts = parts
-        self.n_profiles = n
+        self.n_profiles = <int>n
 
     def __call__(self, weights):
         """Return the penalty of `weights`.
@@ -256,12 +261,15 @@ cdef class Penalty:
         return target if out is None else out
 
 
-cdef inline void add_own(Penalty penalty, Reading* reading) noexcept:
+cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
     reading.l1 += penalty.l1
     reading.l2 += penalty.l2
     if penalty.has_profile and penalty.profile.scale != 0:
+        if reading.n_profiles >= reading.room:
+            raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
         reading.profiles[reading.n_profiles] = penalty.profile
         reading.n_profiles += 1
+    return 0
 
 
 cdef int check_accumulate(object out, bint accumulate) except -1:
@@ -272,6 +280,8 @@ cdef int check_accumulate(object out, bint accumulate) except -1:
 
 cdef double check_step(object step) except? -1:
     cdef double length
+    if step is True or step is False:
+        raise TypeError(f"step must be a number, got {step}")
     try:
         length = step
     except TypeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastreg.terms import Array, Parameter, Regularizer, Terms
@@ -70,6 +70,10 @@ def regularize(params: Any, rules: Sequence[tuple[str, Regularizer | None]]) -> 
     """
     if _steps(params) is None:
         raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
+    if not isinstance(rules, Iterable) or isinstance(rules, (str, Mapping)):
+        raise TypeError(
+            f"rules must be a list of pairs (pattern, regularizer), such as [('*', l2_regularizer(0.1))], not {rules!r}"
+        )
     checked = [_rule(i, rule) for i, rule in enumerate(rules)]
     places = _places(params)
     chosen = match_rules(list(places), [(pattern, (pattern, regularizer)) for pattern, regularizer in checked])

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.graph import get_default_graph
-from fastreg.kernels import Penalty, Term, check_array, evaluate, take_terms
+from fastreg.kernels import Term, check_array, evaluate, take_terms
 from fastreg.operators import Operators
-from fastreg.regularizers import multiple, separate
+from fastreg.regularizers import is_compiled, multiple, refuse_factory, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
 from fastreg.regularizers.scales import is_disabled
 
@@ -45,7 +45,8 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
     """Return the op name of what `regularizer` gives for `weights`, or None where it gives no loss."""
     if regularizer is None:
         return None
-    if isinstance(regularizer, Penalty):
+    refuse_factory(regularizer)
+    if is_compiled(regularizer):
         check_array(weights, name)
         if is_disabled(regularizer):
             return None
@@ -186,9 +187,11 @@ class RegularizationLoss(Term, Loss):
 
     def value(self) -> np.floating[Any]:
         """Return the loss as a NumPy scalar of the weights' dtype."""
-        if self.penalty is not None and not self.custom:
-            return self.penalty(self.weights)
-        value: np.floating[Any] = self.dtype.type(0.0 if self._regularizer is None else value_of(self._regularizer, self.weights))
+        # Each is read once: another thread may set the regularizer.
+        penalty, regularizer, weights = self.penalty, self._regularizer, self.weights
+        if penalty is not None and not self.custom:
+            return penalty(weights)
+        value: np.floating[Any] = weights.dtype.type(0.0 if regularizer is None else value_of(regularizer, weights))
         return value
 
     def _times(self, factor: float) -> RegularizationLoss:
@@ -386,6 +389,11 @@ class Total(Loss):
                 self._others.append((factor, item))
         self.dtype = dtype
         self._base, self._graph, self._name = base, get_default_graph(), ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy keeps the name and so needs no graph. It is filled by a state, for a collection may hold it and be held by it.
+        state = {"terms": self.terms, "_others": self._others, "dtype": self.dtype, "_base": self._base, "_name": self.op_name}
+        return copyreg.__newobj__, (type(self),), (None, state)  # type: ignore[attr-defined]
 
     @property
     def op_name(self) -> str:

@@ -1,23 +1,45 @@
 """The tests' only calls of the core's inner functions, so that another form of these is a change of this file alone."""
 
 from fastreg import kernels
-from fastreg.kernels import PROFILES, RULES, Entry, Penalty, State, Step, Term, check_array
+from fastreg.kernels import (
+    PROFILES,
+    RULES,
+    Entry,
+    Penalty,
+    State,
+    Step,
+    Term,
+    check_array,
+    check_like,
+    have_custom,
+    merge_rows,
+    owners_of,
+)
 from fastreg.regularizers.scales import ScaledPenalty
 
 __all__ = [
     "COMPILED_DOCS",
     "PROFILES",
     "RULES",
+    "Entry",
     "Penalty",
+    "Step",
     "check_array",
+    "check_like",
+    "commit",
     "compiled_rule",
     "entry",
     "evaluate",
     "evaluate_terms",
+    "have_custom",
+    "merge_rows",
+    "owners_of",
     "penalty",
     "penalty_classes",
+    "prepare",
     "set_pair",
     "set_parts",
+    "set_profile",
     "step",
     "term",
 ]
@@ -46,6 +68,11 @@ def set_parts(penalty, parts):
     penalty._set_parts(parts)
 
 
+def set_profile(penalty, name, scale, shape):
+    """Set the profile of a Penalty."""
+    penalty._set_profile(name, scale, shape)
+
+
 def term(array, penalty, name="w"):
     """Return a term over a bare array."""
     return Term.over(array, penalty, name)
@@ -57,9 +84,9 @@ def evaluate(arrays, penalties, names, outs=None, accumulate=False):
     return evaluate_terms(terms, None if outs is None else dict(zip(names, outs, strict=True)), accumulate)
 
 
-def evaluate_terms(terms, gradients=None, accumulate=False):
+def evaluate_terms(terms, gradients=None, accumulate=False, **options):
     """Evaluate a list of terms; `gradients` has an array for each name."""
-    return kernels.evaluate(terms, gradients, accumulate)
+    return kernels.evaluate(terms, gradients, accumulate, **options)
 
 
 def entry(weights, gradient, rows=None, slots=(), name="w"):
@@ -71,8 +98,18 @@ def entry(weights, gradient, rows=None, slots=(), name="w"):
 
 
 def step(rule, entries, terms=()):
+    """Do a step with a rate of 1; return the terms' loss."""
+    return commit(prepare(rule, entries, terms))
+
+
+def prepare(rule, entries, terms=()):
+    """Return a step with a rate of 1, checked and not yet done."""
+    return Step(rule, {"rate": 1.0}, entries, list(terms))
+
+
+def commit(step):
     """Do a step; return the terms' loss."""
-    return Step(rule, {}, entries, list(terms)).commit(State(), {})
+    return step.commit(State(), {})
 
 
 def penalty(twin):

@@ -255,7 +255,8 @@ class Optimizer:
         for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
             entry.rate, entry.decay = rate, decay
             entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry)
-        step = Step(self.rule, self.step_constants(), entries, terms, self.clip_norm, self.check_finite)
+        constants = self.step_constants()
+        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite, type(self).__name__)
         for i, entry in enumerate(entries):
             if entry.prox is not None:
                 new = apply_prox(entry.prox, step.preview(i), entry.rate, f"the regularizer of {entry.name!r}")

@@ -15,8 +15,8 @@ from fastreg.regularizers.elastic import (
     l2_regularizer,
 )
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
-from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer
-from fastreg.regularizers.sums import CompositeSum, SumRegularizer, multiple, separate, sum_regularizer
+from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
+from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
 
 __all__ = [
     "CompositeSum",
@@ -33,12 +33,14 @@ __all__ = [
     "from_keras",
     "from_sklearn",
     "from_torch",
+    "is_compiled",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
+    "refuse_factory",
     "separate",
     "sum_regularizer",
 ]

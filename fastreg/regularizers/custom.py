@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastreg.kernels import Penalty
 
 Array: TypeAlias = NDArray[Any]
 
@@ -71,14 +73,14 @@ def add_value_and_gradient(regularizer: Any, weights: Array, total: Array, of: s
 
     `of` says in messages whose regularizer it is.
     """
-    method = getattr(regularizer, "value_and_gradient", None)
-    if callable(method) and _accepts(method, "out", "accumulate"):
+    method = _method(regularizer, "value_and_gradient")
+    if method is not None and _accepts(method, "out", "accumulate"):
         loss, gradient = method(weights, out=total, accumulate=True)
         if gradient is not None and gradient is not total:
             raise TypeError(
                 f"value_and_gradient of {regularizer!r} must put the gradient into out and return it, not another array"
             )
-    elif callable(method):
+    elif method is not None:
         loss, gradient = method(weights)
         _add(total, gradient, of)
     else:
@@ -90,7 +92,7 @@ def add_value_and_gradient(regularizer: Any, weights: Array, total: Array, of: s
 
 def has_prox(regularizer: Any) -> bool:
     """Tell whether a user's own regularizer has a prox."""
-    return callable(getattr(regularizer, "prox", None))
+    return _method(regularizer, "prox") is not None
 
 
 def apply_prox(regularizer: Any, weights: Array, step: float, of: str) -> Array:
@@ -103,6 +105,19 @@ def apply_prox(regularizer: Any, weights: Array, step: float, of: str) -> Array:
     _check_shape(result, weights, "prox", of)
     np.copyto(out, result, casting="same_kind")
     return out
+
+
+def overrides(regularizer: Penalty, name: str) -> bool:
+    """Tell whether a built-in regularizer's class replaces a compiled method; one that wraps it does not."""
+    return inspect.unwrap(getattr(type(regularizer), name)) is not getattr(Penalty, name)
+
+
+def _method(regularizer: Any, name: str) -> Any:
+    """Return a method or None. A subclass of a built-in one that replaces value or gradient does not inherit the others."""
+    method = getattr(regularizer, name, None)
+    if isinstance(regularizer, Penalty) and not overrides(regularizer, name):
+        method = None if overrides(regularizer, "__call__") or overrides(regularizer, "gradient") else method
+    return method if callable(method) else None
 
 
 def _add(total: Array, gradient: Any, of: str) -> None:
@@ -126,7 +141,9 @@ def _gradient_of(regularizer: Any) -> Callable[[Any], Any]:
 
 
 def _accepts(method: Any, *names: str) -> bool:
-    return _parameters(getattr(method, "__func__", method)).issuperset(names)
+    function = getattr(method, "__func__", method)
+    cached = _parameters if isinstance(function, Hashable) else _parameters.__wrapped__
+    return cached(function).issuperset(names)
 
 
 @functools.lru_cache(maxsize=256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import numbers
@@ -27,7 +28,7 @@ def check_scale(scale: object, name: str = "scale", negative: str = "Setting a s
 
 def check_real(number: object, name: str) -> float:
     """Return a finite number as a float."""
-    if not isinstance(number, numbers.Real):
+    if not isinstance(number, numbers.Real) or isinstance(number, bool):
         raise TypeError(f"{name} must be a real number, got {number!r} of type {type(number).__name__}")
     try:
         value = float(number)
@@ -45,6 +46,13 @@ def op_name(scope: str | None, default: str) -> str:
     if not isinstance(scope, str) or not scope:
         raise ValueError(f"scope must be a non-empty str or None, got {scope!r}")
     return scope
+
+
+def refuse_factory(regularizer: object) -> None:
+    """Refuse a function that makes regularizers, such as `l2_regularizer`, in place of what it returns."""
+    if inspect.isfunction(regularizer) and (regularizer.__module__ or "").startswith("fastreg.regularizers."):
+        name, argument = regularizer.__name__, next(iter(inspect.signature(regularizer).parameters))
+        raise TypeError(f"{name} makes regularizers and is none itself; call it with a {argument}: {name}({argument})")
 
 
 class ScaledPenalty(Penalty):

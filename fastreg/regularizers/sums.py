@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from typing import Any, TypeGuard, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.kernels import Penalty, check_array
-from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, has_prox, value_of
-from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name
+from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, check_scalar, has_prox, overrides, value_of
+from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name, refuse_factory
 
 
 class SumRegularizer(Penalty):
@@ -59,22 +59,26 @@ class CompositeSum:
         self.custom = tuple(custom)
 
     def __call__(self, weights: Any) -> Any:
-        """Return the sum of the parts' values; None where every part returns None."""
-        values = [value for part in self.parts if (value := part(weights)) is not None]
-        return None if not values else sum(values[1:], start=values[0])
+        """Return the sum of the parts' values, the compiled ones first; None where every part returns None."""
+        values = [] if self.compiled is None else [self.compiled(weights)]
+        values += [value for part in self.custom if (value := check_scalar(part(weights))) is not None]
+        if not values:
+            return None
+        dtype = np.dtype(getattr(weights, "dtype", np.float64))
+        return (dtype if dtype.kind == "f" else np.dtype(np.float64)).type(sum(map(float, values)))
 
     def value_and_gradient(
         self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False
     ) -> tuple[Any, NDArray[Any]]:
-        """Return the sum of the parts' values and of their gradients; see the protocol `SupportsValueAndGradient`."""
+        """Return the value, and the sum of the parts' gradients; see the protocol `SupportsValueAndGradient`."""
         array = check_array(weights, "weights")
         if out is not None or accumulate:
             _NOTHING.gradient(array, out=out, accumulate=True)  # refuses a bad out as every gradient does, and adds nothing
         total = out.copy(order="K") if out is not None and accumulate else np.zeros_like(array, subok=False)
-        value = sum(add_value_and_gradient(part, array, total, repr(part)) for part in self.custom)
+        values = [add_value_and_gradient(part, array, total, repr(part)) for part in self.custom]
         if self.compiled is not None:
-            value += float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0])
-        rounded = array.dtype.type(value)  # may raise for an overflow, so before anything is written
+            values.insert(0, float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0]))
+        rounded = array.dtype.type(sum(values))  # may raise for an overflow, so before anything is written
         if out is None:
             return rounded, total
         np.copyto(out, total)
@@ -113,11 +117,18 @@ class CompositeSum:
 _NOTHING = Penalty()
 
 
+def is_compiled(regularizer: Any) -> TypeGuard[Penalty]:
+    """Tell whether value, gradient and prox are the kernels'; a subclass that replaces one of them is a user's own."""
+    if not isinstance(regularizer, Penalty):
+        return False
+    return not any(overrides(regularizer, name) for name in ("__call__", "gradient", "value_and_gradient", "prox"))
+
+
 def separate(regularizer: Any) -> tuple[Penalty | None, tuple[Callable[[Any], Any], ...]]:
     """Split a regularizer into its compiled part and the parts that are a user's own."""
     if regularizer is None:
         return None, ()
-    if isinstance(regularizer, Penalty):
+    if is_compiled(regularizer):
         return regularizer, ()
     if isinstance(regularizer, CompositeSum):
         return regularizer.compiled, regularizer.custom
@@ -209,6 +220,7 @@ def sum_regularizer(regularizer_list: Sequence[Callable[[Any], Any] | None], sco
         raise TypeError(f"regularizer_list must be a list of regularizers, got {regularizer_list!r}")
     parts = [regularizer for regularizer in regularizer_list if regularizer is not None]
     for part in parts:
+        refuse_factory(part)
         if not callable(part):
             raise TypeError(f"regularizer_list must hold regularizers or None, got {part!r}")
     if not parts:
@@ -217,5 +229,5 @@ def sum_regularizer(regularizer_list: Sequence[Callable[[Any], Any] | None], sco
     live = tuple(part for part in parts if not isinstance(part, DisabledRegularizer))
     if not live:
         return DisabledRegularizer(name)
-    compiled = tuple(part for part in live if isinstance(part, Penalty))
+    compiled = tuple(part for part in live if is_compiled(part))
     return SumRegularizer(compiled, name) if len(compiled) == len(live) else CompositeSum(live, name)

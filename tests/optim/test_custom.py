@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from optimizers import L1, L2, PROXIMAL, VARIANTS, gradients, make, names, network, refused, slots_of
-from own import FORMS, Fourth
+from own import FORMS, Fourth, Identity
 from regularizers import dtypes
 from twin.compare import assert_same
 from twin.inputs import weights
@@ -57,6 +57,13 @@ def test_a_given_gradient_is_never_what_a_users_own_adds_to(form):
     assert w.tolist() == [1.0 - 9.0, -2.0 + 25.0]
     for private in getattr(own, "given", []):
         assert not np.shares_memory(private, given) and not np.shares_memory(private, w)
+
+
+def test_a_gradient_may_be_the_weights_themselves():
+    w, own = np.array([1.0, -2.0]), Identity()
+    optimizer = fr.optim.GradientDescent(0.5)
+    assert optimizer.apply_gradients({"w": (np.array([1.0, 1.0]), w)}, fr.regularize({"w": w}, [("w", own)])) == 2.5
+    assert w.tolist() == [0.0, -1.5]
 
 
 def test_an_overflow_that_numpy_is_told_to_raise_changes_nothing():

@@ -38,6 +38,7 @@ def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
 
 @functools.cache
 def _over(base: Any) -> Any:
+    @functools.wraps(base.__call__)  # so the core sees that it stays compiled
     def call(self: Any, weights: Any) -> Any:
         if not isinstance(weights, np.ndarray):
             return loss_of(self, weights)
