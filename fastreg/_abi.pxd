@@ -50,7 +50,7 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     Profile* profiles          # what is added to the pair, block by block
     int n_profiles
     double rate                # learning rate, bias-corrected for Adam; the step of PROX
-    double decay               # decoupled: weights -= decay * weights before the rule
+    double decay               # decoupled: weights -= decay * weights before the rule, unless it is cautious
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 
@@ -65,6 +65,7 @@ cdef struct Rule:              # an update rule's hyperparameters in one step
     double power               # Ftrl: minus the learning-rate power
     double clip                # the total gradient is multiplied by it; 1 leaves it alone
     bint nesterov
+    bint cautious              # decay where the rule does not move the weight away from 0, and after it
 
 cdef struct Job:
     Item* items

@@ -342,6 +342,7 @@ cdef int set_rule(Rule* rule, dict constants) except -1:
     rule.shrinkage = constants.get("shrinkage", 0.0)
     rule.power = constants.get("power", 0.0)
     rule.nesterov = constants.get("nesterov", False)
+    rule.cautious = constants.get("cautious", False)
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from kernel_calls import evaluate
-from optimizers import BOTH, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
+from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES
 from twin import compare
 from twin.forms import expected, outcomes
@@ -210,6 +210,11 @@ DIGESTS = {
         golden="9e165cda0d531564664b62c76fccd65b5890af55446cc7ed6550abbf27bb68f7",
         large=["Adam", "ProximalGradientDescent plain"],
         penalties=PROFILES,
+    ),
+    "cautious decay": of_rules(
+        list(CAUTIOUS),
+        golden="016683e19af05a81a81373086b8b6d8f7406aecd558e889939e983b713fc2bbb",
+        large=["AdamW cautious"],
     ),
     "powers": of_rules([POWER], golden=None, large=[POWER]),
 }

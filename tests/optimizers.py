@@ -15,7 +15,8 @@ import fastreg as fr
 TENSORFLOW = json.loads((Path(__file__).parent / "optim" / "tensorflow_steps.json").read_text())
 # Arguments that are exact in float32, by rule and variant: "Momentum nesterov" is a Momentum.
 # A rule that TensorFlow lacks is one more entry.
-VARIANTS = {**TENSORFLOW["rules"]}
+CAUTIOUS = {f"{name} cautious": TENSORFLOW["rules"][name] | {"cautious": True} for name in ("AdamW", "MomentumW nesterov")}
+VARIANTS = {**TENSORFLOW["rules"], **CAUTIOUS}
 POWER = "Ftrl power"  # any power but a square root is the C library's, and NumPy's differs in the last bit
 
 L1, L2, BOTH = fr.l1_regularizer(0.25), fr.l2_regularizer(0.5), fr.l1_l2_regularizer(0.25, 0.5)

@@ -6,7 +6,9 @@ stored, so the compiler need not ask whether arrays share memory.
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
-from fastreg._loops.rules cimport CLIP, DECAY, L1, L2, LANES, apply_rule, is_update, n_slots, takes_l1
+from fastreg._loops.rules cimport (
+    CAUTIOUS, CLIP, DECAY, L1, L2, LANES, apply_rule, decay_all, decay_cautiously, is_update, n_slots, takes_l1
+)
 
 cdef struct Streams:           # the arrays that one pass reads and writes together, each from the same element on
     void* weights              # IN, and OUT for an update
@@ -52,9 +54,8 @@ cdef inline void process_row(Streams* arrays, Py_ssize_t at, int width, real* c,
         for j in range(width):
             g[j] = g[j] * c[CLIP]
     load(x, arrays.weights, at, width)
-    if c[DECAY] != 0:
-        for j in range(width):
-            x[j] = x[j] - c[DECAY] * x[j]
+    if c[DECAY] != 0 and c[CAUTIOUS] == 0:
+        decay_all(x, width, c)
     if n_slots(operation) > 0:
         load(s0, arrays.slots[0], at, width)
     if n_slots(operation) > 1:
@@ -62,6 +63,8 @@ cdef inline void process_row(Streams* arrays, Py_ssize_t at, int width, real* c,
     if n_slots(operation) > 2:
         load(s2, arrays.slots[2], at, width)
     apply_rule(x, g, s0, s1, s2, width, c, operation)
+    if c[DECAY] != 0 and c[CAUTIOUS] != 0:
+        decay_cautiously(x, w, width, c)
     if n_slots(operation) > 0:
         store(arrays.slots[0], s0, at, width)
     if n_slots(operation) > 1:

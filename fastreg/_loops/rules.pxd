@@ -19,6 +19,7 @@ cdef enum:                     # constants of one item in one step, each rounded
     RATE
     KEEP                       # momentum
     NESTEROV                   # 0 or 1
+    CAUTIOUS                   # 0 or 1
     ONE_MINUS_BETA1
     ONE_MINUS_BETA2
     EPSILON
@@ -42,6 +43,7 @@ cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     c[RATE] = <real>item.rate
     c[KEEP] = <real>rule.momentum
     c[NESTEROV] = <real>rule.nesterov
+    c[CAUTIOUS] = <real>rule.cautious
     c[ONE_MINUS_BETA1] = <real>(1 - rule.beta1)
     c[ONE_MINUS_BETA2] = <real>(1 - rule.beta2)
     c[EPSILON] = <real>rule.epsilon
@@ -77,6 +79,21 @@ cdef inline bint takes_l1(int rule) noexcept nogil:
 cdef inline bint takes_prox(int rule) noexcept nogil:
     """Whether the rule ends in the prox of the penalty at its rate. Then a prox of another penalty can take the place of l1's."""
     return rule == PROXIMAL_GRADIENT_DESCENT
+
+
+# --------------------------------------------------------------------------------------------------------------- decay
+cdef inline void decay_all(real* x, int width, real* c) noexcept nogil:
+    cdef int j
+    for j in range(width):
+        x[j] = x[j] - c[DECAY] * x[j]
+
+
+cdef inline void decay_cautiously(real* x, real* before, int width, real* c) noexcept nogil:
+    """Take the decay off the new weights x, but not where the rule has moved a weight away from 0 (Chen et al. 2025)."""
+    cdef real one = 1
+    cdef int j
+    for j in range(width):
+        x[j] = x[j] - (0 if copysign(one, before[j]) * x[j] > fabs(before[j]) else c[DECAY] * before[j])
 
 
 # --------------------------------------------------------------------------------------------------------------- rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any, Self
 
-from fastreg.optim.hyperparameters import ByName, by_name
+from fastreg.optim.hyperparameters import ByName, by_name, flag
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.rules import Adam, Momentum
 
@@ -17,11 +17,14 @@ class DecoupledWeightDecay(Optimizer):
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
         The fraction taken off at each step; see `AdamW`.
+    cautious : bool, optional
+        See `AdamW`.
     **options
         The arguments of the rule, by name: a decay that is taken for a rate, or the other way round, is a silent mistake.
     """
 
     weight_decay = by_name(none_allowed=True)
+    cautious = flag()
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """Refuse positional arguments where none are taken, and say how to write them."""
@@ -30,13 +33,18 @@ class DecoupledWeightDecay(Optimizer):
             raise TypeError(f"{cls.__name__} takes its arguments by name: {cls.__name__}({names})")
         return super().__new__(cls, *args, **options)
 
-    def __init__(self, *, weight_decay: ByName, **options: Any) -> None:
+    def __init__(self, *, weight_decay: ByName, cautious: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.weight_decay = weight_decay
+        self.cautious = cautious
 
     @classmethod
     def _named(cls) -> list[inspect.Parameter]:
         return [parameter for parameter in cls.__signature__.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+
+    def step_constants(self) -> dict[str, float]:
+        """Return the constants of the coming step."""
+        return super().step_constants() | {"cautious": self.cautious}
 
     def decays(self, names: list[str], known: list[str]) -> list[float]:
         """Return the fraction that is taken off each variable's weights, by the first rule that matches its name."""
@@ -53,12 +61,16 @@ class AdamW(DecoupledWeightDecay, Adam):
         in torch it is, so torch's `weight_decay` is this one divided by `lr`. A function of the step is called at every step. A
         list such as ``[("*/bias", None), ("*", 1e-4)]`` is tried in order on the names without ``:0``; the first match wins,
         and a pattern that matches no name is a ValueError.
+    cautious : bool, optional
+        Leave out the decay of those elements that Adam's step moves away from 0, where the two would work against each other.
+        The decay is then weight_decay times the weights before the step, and is taken off after it.
     learning_rate, beta1, beta2, epsilon, **options
         As for `Adam`.
 
     References
     ----------
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib AdamWOptimizer.
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib AdamWOptimizer;
+    L. Chen et al., "Cautious weight decay", 2025.
     """
 
     def __init__(
@@ -69,10 +81,17 @@ class AdamW(DecoupledWeightDecay, Adam):
         beta1: float = 0.9,
         beta2: float = 0.999,
         epsilon: float = 1e-08,
+        cautious: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(
-            weight_decay=weight_decay, learning_rate=learning_rate, beta1=beta1, beta2=beta2, epsilon=epsilon, **options
+            weight_decay=weight_decay,
+            learning_rate=learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            cautious=cautious,
+            **options,
         )
 
 
@@ -82,6 +101,8 @@ class MomentumW(DecoupledWeightDecay, Momentum):
     Parameters
     ----------
     weight_decay : float or callable, or list of (pattern, float or callable or None)
+        As for `AdamW`.
+    cautious : bool, optional
         As for `AdamW`.
     learning_rate, momentum, use_nesterov, **options
         As for `Momentum`.
@@ -98,8 +119,14 @@ class MomentumW(DecoupledWeightDecay, Momentum):
         learning_rate: ByName,
         momentum: float,
         use_nesterov: bool = False,
+        cautious: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(
-            weight_decay=weight_decay, learning_rate=learning_rate, momentum=momentum, use_nesterov=use_nesterov, **options
+            weight_decay=weight_decay,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            use_nesterov=use_nesterov,
+            cautious=cautious,
+            **options,
         )

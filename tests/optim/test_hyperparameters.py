@@ -30,7 +30,7 @@ BAD = {
     "weight_decay": (*NO_NUMBER, *NOT_FINITE, -0.1, ["w"], [("w", -0.1)], [("w", TEXT)], [(1, 0.1)], [("w", 0.1, 2)]),
     "iterations": (TEXT, NONE, COMPLEX, FLAG, ARRAY, NAN, INF, 1.0, 1.5, -1),
 }
-UNCHECKED = {"use_nesterov", "centered", "check_finite"}  # are true or false, whatever they are
+UNCHECKED = {"use_nesterov", "centered", "cautious", "check_finite"}  # are true or false, whatever they are
 
 
 def attributes_of(kind):
@@ -77,7 +77,7 @@ def test_what_is_set_later_counts_as_what_was_given(name):
     right, values = make(name), VARIANTS[name]
     for attribute, value in values.items():
         assert getattr(right, attribute) == value
-    others = {"use_nesterov": False, "centered": False, "learning_rate_power": -0.25}
+    others = {"use_nesterov": False, "centered": False, "cautious": False, "learning_rate_power": -0.25}
     late = getattr(fr.optim, rule_of(name))(**{key: others.get(key, 0.0625) for key in values})
     for attribute, value in values.items():
         setattr(late, attribute, value)

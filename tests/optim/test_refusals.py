@@ -193,7 +193,7 @@ def test_bad_hyperparameters(build, error, message):
         (lambda: fr.optim.Adagrad(0.1, rho=0.9), "unexpected keyword argument 'rho'"),
         (
             lambda: fr.optim.AdamW(1e-3),
-            "AdamW takes its arguments by name: AdamW(weight_decay=..., learning_rate=..., beta1=..., beta2=..., epsilon=...)",
+            "AdamW takes its arguments by name: AdamW(weight_decay=..., learning_rate=..., beta1=..., beta2=..., epsilon=..., ",
         ),
         (lambda: fr.optim.MomentumW(0.1, 0.1, 0.9), "MomentumW takes its arguments by name: MomentumW(weight_decay=..., learn"),
         (lambda: fr.optim.AdamW(learning_rate=1e-3), "missing 1 required keyword-only argument: 'weight_decay'"),
@@ -226,6 +226,7 @@ def test_a_rule_says_what_it_is():
     assert repr(fr.optim.Adam(0.5)) == "Adam(learning_rate=0.5, beta1=0.9, beta2=0.999, epsilon=1e-08, iterations=0)"
     decayed = fr.optim.MomentumW(weight_decay=[("*", 0.1)], learning_rate=0.5, momentum=0.9, clip_norm=2.0)
     assert repr(decayed) == (
-        "MomentumW(learning_rate=0.5, momentum=0.9, use_nesterov=False, weight_decay=[('*', 0.1)], clip_norm=2.0, iterations=0)"
+        "MomentumW(learning_rate=0.5, momentum=0.9, use_nesterov=False, weight_decay=[('*', 0.1)], cautious=False, "
+        "clip_norm=2.0, iterations=0)"
     )
     assert "centered=True, check_finite=True" in repr(fr.optim.RMSProp(0.5, centered=True, check_finite=True))

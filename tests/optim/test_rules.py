@@ -58,6 +58,18 @@ def test_the_proximal_step_is_the_regularizers_prox():
     assert_same(w, expected)
 
 
+def test_a_cautious_decay_is_left_out_where_the_step_moves_a_weight_away_from_0():
+    w, g = np.array([2.0, 2.0, -2.0, -2.0, 2.0, 0.0]), np.array([1.0, -1.0, 1.0, -1.0, 0.0, 1.0])
+    arguments = {"weight_decay": 0.25, "learning_rate": 0.5, "momentum": 0.0}
+    plain = w.copy()
+    optimizer = fr.optim.MomentumW(**arguments, cautious=True)
+    optimizer.apply_gradients({"w": (g, w)})
+    assert w.tolist() == [1.0, 2.5, -2.5, -1.0, 1.5, -0.5]
+    optimizer = fr.optim.MomentumW(**arguments)
+    optimizer.apply_gradients({"w": (g, plain)})
+    assert plain.tolist() == [1.0, 2.0, -2.0, -1.0, 1.5, -0.5]
+
+
 # --------------------------------------------------------------------------------------------------------------- fold law
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5}, {"clip_norm": 1e9, "check_finite": True}], ids=str)
 @names(VARIANTS)

@@ -90,9 +90,16 @@ def adam(w: Array, g: Array, s: Slots, a: Arguments, t: int) -> Array:
 
 
 def decoupled(step: Step) -> Step:
-    """Return the rule that first takes a fraction off the weights, as DecoupledWeightDecayExtension does."""
+    """Return the rule that first takes a fraction off the weights, as DecoupledWeightDecayExtension does.
+
+    A cautious one takes it off afterwards, but not where the step has moved a weight away from 0.
+    """
 
     def decayed(w: Array, g: Array, s: Slots, a: Arguments, t: int) -> Array:
+        if a["cautious"]:
+            new = step(w, g, s, a, t)
+            away = np.where(w > 0, new > w, new < w) & (w != 0)
+            return new - np.where(away, w.dtype.type(0), w.dtype.type(a["weight_decay"]) * w)
         return step(w - w.dtype.type(a["weight_decay"]) * w, g, s, a, t)
 
     return decayed
@@ -140,12 +147,13 @@ def _accumulator(a: Arguments) -> dict[str, float]:
 
 _MOMENTUM = {"use_nesterov": False}
 _ADAM = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+_DECAY = {"cautious": False}
 _STRENGTHS = {"l1_regularization_strength": 0.0, "l2_regularization_strength": 0.0}
 
 RULES: Mapping[str, Rule] = {
     "GradientDescent": Rule(gradient_descent),
     "Momentum": Rule(momentum, lambda a: {"momentum": 0.0}, _MOMENTUM),
-    "MomentumW": Rule(decoupled(momentum), lambda a: {"momentum": 0.0}, _MOMENTUM),
+    "MomentumW": Rule(decoupled(momentum), lambda a: {"momentum": 0.0}, _MOMENTUM | _DECAY),
     "Adagrad": Rule(adagrad, _accumulator, {"initial_accumulator_value": 0.1}),
     "RMSProp": Rule(
         rms_prop,
@@ -153,7 +161,7 @@ RULES: Mapping[str, Rule] = {
         {"decay": 0.9, "momentum": 0.0, "epsilon": 1e-10, "centered": False},
     ),
     "Adam": Rule(adam, lambda a: {"m": 0.0, "v": 0.0}, _ADAM),
-    "AdamW": Rule(decoupled(adam), lambda a: {"m": 0.0, "v": 0.0}, _ADAM),
+    "AdamW": Rule(decoupled(adam), lambda a: {"m": 0.0, "v": 0.0}, _ADAM | _DECAY),
     "ProximalGradientDescent": Rule(proximal_gradient_descent, defaults=_STRENGTHS, takes_l1=True, takes_prox=True),
     "ProximalAdagrad": Rule(proximal_adagrad, _accumulator, {"initial_accumulator_value": 0.1, **_STRENGTHS}, takes_l1=True),
     "Ftrl": Rule(
