@@ -392,7 +392,7 @@ class Total(Loss):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A copy keeps the name and so needs no graph. It is filled by a state, for a collection may hold it and be held by it.
-        state = {"terms": self.terms, "_others": self._others, "dtype": self.dtype, "_base": self._base, "_name": self.op_name}
+        state = {key: getattr(self, key) for key in ("terms", "factors", "_others", "dtype", "_base")} | {"_name": self.op_name}
         return copyreg.__newobj__, (type(self),), (None, state)  # type: ignore[attr-defined]
 
     @property

@@ -23,8 +23,15 @@ class SumRegularizer(Penalty):
 
     @property
     def disabled(self) -> bool:
-        """Whether every part is."""
-        return all(map(is_disabled, self.parts))
+        """Whether every part is. A sum of sums may be deeper than Python's stack."""
+        waiting: list[Any] = list(self.parts)
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, SumRegularizer):
+                waiting += part.parts
+            elif not is_disabled(part):
+                return False
+        return True
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.parts, self.name)
