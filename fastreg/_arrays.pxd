@@ -71,3 +71,14 @@ cdef inline void init_item(Item* item, ndarray w) noexcept:
     item.weights = cnp.PyArray_DATA(w)
     item.size = cnp.PyArray_SIZE(w)
     item.is_double = is_double(w)
+
+
+cdef inline bint is_same(ndarray x, ndarray y) noexcept:
+    """Whether two plain arrays are one, or views of the same memory with the same elements."""
+    return x is y or (
+        cnp.PyArray_DATA(x) == cnp.PyArray_DATA(y)
+        and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(y)
+        and cnp.PyArray_SAMESHAPE(x, y)
+        and cnp.PyArray_IS_C_CONTIGUOUS(x) == cnp.PyArray_IS_C_CONTIGUOUS(y)
+        and cnp.PyArray_SIZE(x) != 0
+    )

@@ -20,3 +20,4 @@ cdef class Penalty:
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)
+cdef void set_float64(object scalar, double value) noexcept

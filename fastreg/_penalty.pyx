@@ -29,9 +29,11 @@ cdef extern from *:
         if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
         return scalar;
     }
+    #define fr_set_float64(scalar, value) PyArrayScalar_ASSIGN(scalar, Double, value)
     """
     object fr_float32(double value)
     object fr_float64(double value)
+    void fr_set_float64(object scalar, double value)
 
 cdef enum:
     STACK_CHUNKS = 16
@@ -47,6 +49,11 @@ cdef object scalar_like(ndarray w, double value):
 
 cdef object float64_scalar(double value):
     return fr_float64(value)
+
+
+cdef void set_float64(object scalar, double value) noexcept:
+    """Give a new scalar its value; it was made before the work, so that nothing can fail behind it."""
+    fr_set_float64(scalar, value)
 
 
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:

@@ -1,7 +1,8 @@
 """Floor 1: pick the compiled loops for this CPU, and show how they run.
 
 It knows instruction sets, environment variables and the process (fork, exit); it knows no array and no regularizer. The compiled
-parts of this floor are exported here: checks (`_arrays`), one array (`_penalty`), many (`_batch`), gradients of rows (`_rows`).
+parts of this floor are exported here: checks (`_arrays`), one array (`_penalty`), many (`_collection`,
+`_step`), gradients of rows (`_rows`).
 """
 
 import atexit
@@ -20,9 +21,10 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._arrays import check_array, check_like
-from fastreg._batch import RULES, Entry, State, Step, Term, evaluate, have_custom, memory_of, owners_of, take_terms
+from fastreg._collection import Term, evaluate, have_custom, take_terms
 from fastreg._penalty import PROFILES, Penalty, l2_loss
 from fastreg._rows import merge_rows
+from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
 
 __all__ = [
     "PROFILES",

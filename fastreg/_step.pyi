@@ -1,10 +1,10 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg._penalty import Penalty
+from fastreg._collection import Term
 
 class Traits(NamedTuple):
     operation: int
@@ -13,37 +13,6 @@ class Traits(NamedTuple):
     takes_prox: bool
 
 RULES: dict[str, Traits]
-
-class Term:
-    @property
-    def variable(self) -> Any: ...
-    @property
-    def variable_name(self) -> str: ...
-    @property
-    def cell(self) -> Any: ...
-    @property
-    def key(self) -> Any: ...
-    @property
-    def penalty(self) -> Penalty | None: ...
-    @property
-    def custom(self) -> tuple[Any, ...]: ...
-    @property
-    def weights(self) -> Any: ...
-    @staticmethod
-    def over(weights: Any, penalty: Penalty, name: str) -> Term: ...
-    def _set_variable(self, variable: Any, name: str, cell: Any, key: Any) -> None: ...
-    def _set_parts(self, penalty: Penalty | None, custom: tuple[Any, ...]) -> None: ...
-
-def have_custom(terms: Sequence[Term]) -> bool: ...
-def take_terms(terms: object) -> list[Any] | None: ...
-def evaluate(
-    terms: Sequence[Term],
-    gradients: Mapping[str, NDArray[Any]] | None = None,
-    accumulate: bool = False,
-    fill: bool = False,
-    bases: dict[str, NDArray[Any]] | None = None,
-    find: Callable[[Any, str, Sequence[Term]], NDArray[Any]] | None = None,
-) -> np.float64: ...
 
 class Entry:
     slots: tuple[NDArray[Any], ...]

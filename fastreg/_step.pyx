@@ -1,16 +1,13 @@
-"""Floor 1: many arrays in one parallel region. The terms of a collection are evaluated, or the variables of a step updated.
+"""Floor 1: one step of an update rule over many variables, in one parallel region.
 
-A term has a variable and a penalty; an entry of a step has weights, a gradient and slots. Both become items of a job here.
-Everything is checked before anything is written.
+An entry of a step has weights, a gradient and slots, and becomes an item of a job, its terms' penalties added. A step is
+prepared, which checks everything, and then committed.
 """
 from collections import namedtuple
 
-from cpython.dict cimport PyDict_GetItemWithError
-from cpython.object cimport PyObject
-
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
-from libc.stdlib cimport calloc, free
 from libc.stdint cimport int64_t
+from libc.stdlib cimport free
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -19,9 +16,10 @@ import numpy
 
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
+from fastreg._collection cimport Items, Term, evaluated
 from fastreg._jobs cimport lay_out, measure_gradient, run
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
-from fastreg._penalty cimport Penalty, Reading, float64_scalar, value_of
+from fastreg._penalty cimport float64_scalar, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -31,289 +29,9 @@ cdef enum:
     LEAST_SQUARES = -900       # binary digits; below such a sum of squares, single ones may have vanished
 
 cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
     ndarray PyArray_NewCopy(ndarray x, cnp.NPY_ORDER order)
 
-cdef extern from *:
-    """
-    #define fr_set_float64(scalar, value) PyArrayScalar_ASSIGN(scalar, Double, value)
-    #include <numpy/arrayscalars.h>
-    """
-    void set_float64 "fr_set_float64" (object scalar, double value)
 
-
-# --------------------------------------------------------------------------------------------------------------- terms
-cdef class Term:
-    """One regularizer over one variable, split into what is compiled and what is a user's own.
-
-    Attributes
-    ----------
-    variable : object
-        The variable whose weights are read.
-    variable_name : str
-    cell, key : object
-        Where the array is looked up: ``cell[key]``.
-    penalty : Penalty or None
-        What of the regularizer is compiled.
-    custom : tuple of callable
-        What of it is a user's own.
-    """
-
-    cdef readonly object variable
-    cdef readonly str variable_name
-    cdef readonly object cell, key
-    cdef readonly Penalty penalty
-    cdef readonly tuple custom
-
-    @staticmethod
-    def over(weights, Penalty penalty, str name):
-        """Return a term over a bare array."""
-        cdef Term term = Term()
-        term._set_variable(None, name, [weights], 0)
-        term._set_parts(penalty, ())
-        return term
-
-    def _set_variable(self, variable, str name, cell, key):
-        self.variable, self.variable_name, self.cell, self.key = variable, name, cell, key
-
-    def _set_parts(self, Penalty penalty, tuple custom):
-        self.penalty, self.custom = penalty, custom
-
-    @property
-    def weights(self):
-        """The array, looked up at each use: a new array in its place is used from then on."""
-        array = self.cell[self.key]
-        if array is None or isinstance(array, ndarray):
-            return array
-        return as_array_of(array, "the value of", self.variable_name)
-
-
-def have_custom(list terms):
-    """Tell whether a term has a part that is a user's own."""
-    for term in terms:
-        if (<Term?>term).custom:
-            return True
-    return False
-
-
-def take_terms(terms):
-    """Return a list of the live terms in a list or tuple, or None if something else is among them.
-
-    The list is a snapshot: a collection may change while a step reads it. A term whose regularizer was taken off is left out.
-    """
-    cdef list live = []
-    if not isinstance(terms, (list, tuple)):
-        return None
-    for term in terms:
-        if not isinstance(term, Term):
-            return None
-        if (<Term>term).penalty is not None or (<Term>term).custom:
-            live.append(term)
-    return live
-
-
-cdef class Items:
-    """The memory of one job over many items and terms; it is freed with the object."""
-
-    cdef Job job
-    cdef Py_ssize_t n_terms
-    cdef Py_ssize_t* item_of   # of each term
-    cdef Reading* readings     # of each term
-    cdef Profile* profiles     # as read, term by term; behind them those of all items, item by item
-    cdef Py_ssize_t n_profiles
-
-    def __dealloc__(self):
-        free(self.job.items)   # and what lies behind them
-        free(self.job.absolute)
-
-    cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
-        """Make room for the items, and read the penalty of each term once: another thread may set it meanwhile."""
-        cdef list penalties = [(<Term?>term).penalty for term in terms]
-        cdef Py_ssize_t i, n = len(penalties), room = 0
-        cdef Penalty penalty
-        for penalty in penalties:
-            if penalty is not None:
-                room += penalty.n_profiles
-        self.job.items = <Item*>calloc(
-            1, n_items * sizeof(Item) + 2 * room * sizeof(Profile) + n * (sizeof(Reading) + sizeof(Py_ssize_t)) + 1
-        )
-        if self.job.items == NULL:
-            raise MemoryError()
-        self.profiles = <Profile*>(self.job.items + n_items)
-        self.readings = <Reading*>(self.profiles + 2 * room)
-        self.item_of = <Py_ssize_t*>(self.readings + n)
-        self.job.n_items = n_items
-        self.job.rule.clip = 1.0
-        self.n_terms = n
-        for i in range(n):
-            penalty = <Penalty>penalties[i]
-            self.readings[i].profiles = self.profiles + self.n_profiles
-            self.readings[i].room = room - self.n_profiles
-            if penalty is not None:
-                penalty.read(&self.readings[i])
-                self.n_profiles += self.readings[i].n_profiles
-        return 0
-
-    cdef void add_penalty(self, Py_ssize_t term, Py_ssize_t item) noexcept:
-        """Add the penalty of a term to an item."""
-        self.item_of[term] = item
-        self.job.items[item].l1 += self.readings[term].l1
-        self.job.items[item].l2 += self.readings[term].l2
-        self.job.items[item].n_profiles += self.readings[term].n_profiles
-
-    cdef void place_profiles(self) noexcept:
-        """Lay the profiles of each item side by side, in the order of its terms."""
-        cdef Profile* place = self.profiles + self.n_profiles
-        cdef Reading* reading
-        cdef Item* item
-        cdef Py_ssize_t i
-        cdef int k
-        if self.n_profiles == 0:
-            return
-        for i in range(self.job.n_items):
-            item = &self.job.items[i]
-            item.profiles = place
-            place += item.n_profiles
-            item.n_profiles = 0
-        for i in range(self.n_terms):
-            reading = &self.readings[i]
-            item = &self.job.items[self.item_of[i]]
-            place = item.profiles + item.n_profiles
-            for k in range(reading.n_profiles):
-                place[k] = reading.profiles[k]
-            reading.profiles = place
-            item.n_profiles += reading.n_profiles
-
-    cdef double total(self) noexcept:
-        """Return the sum of the terms' values, in their order."""
-        cdef double total = 0.0
-        cdef Py_ssize_t i
-        for i in range(self.n_terms):
-            total += value_of(&self.readings[i], &self.job.items[self.item_of[i]], self.readings[i].profiles)
-        return total
-
-
-# ---------------------------------------------------------------------------------------------------------- evaluation
-def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False, dict bases=None, find=None):
-    """Evaluate the compiled penalties of a collection in one parallel region.
-
-    Parameters
-    ----------
-    terms : list of Term
-        float32 and float64 may mix. With gradients, the terms of one variable are evaluated together.
-    gradients : mapping of str to ndarray, optional
-        What receives each variable's gradient, by name.
-    accumulate : bool, optional
-        Add to what stands in `gradients`.
-    fill : bool, optional
-        `gradients` is a dict to be filled with new arrays.
-    bases : dict of str to ndarray, optional
-        What a variable's gradient is added to, where that is not `gradients`.
-    find : callable, optional
-        Called as ``find(gradients, name, terms)`` for a name that is not in a dict `gradients` as it stands.
-
-    Returns
-    -------
-    numpy.float64
-        The sum of the penalties' values, in the terms' order.
-    """
-    cdef FloatEnvironment found = enter_float_environment()
-    try:
-        return evaluated(terms, gradients, accumulate, fill, bases, find)
-    finally:
-        leave_float_environment(found)
-
-
-cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
-    cdef list live = list(terms)       # which no other thread can change
-    cdef Py_ssize_t n = len(live), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
-    cdef Items items = Items()
-    cdef Memory memory = None if gradients is None else Memory(2 * n)
-    cdef Job* job = &items.job
-    cdef Item* item
-    cdef Term term
-    cdef str name
-    cdef ndarray w, out
-    cdef dict first = {}               # of each name; keeps the names alive
-    cdef list arrays = [], outs = [], kept = []  # which keep them alive
-    cdef PyObject* known
-    cdef bint in_place = False
-    items.read_terms(n, live)
-    for i in range(n):
-        term = <Term>live[i]
-        name = term.variable_name
-        w = plain_array(term.cell[term.key], "the value of", name)
-        arrays.append(w)
-        item = &job.items[i]
-        job.n_bytes += factor * cnp.PyArray_NBYTES(w)
-        if gradients is None:
-            init_item(item, w)
-            items.add_penalty(i, i)
-            continue
-        out = None
-        known = PyDict_GetItemWithError(first, name)
-        j = i if known == NULL else <Py_ssize_t><object>known
-        if j == i:
-            first[name] = i
-        if fill and j == i:
-            out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
-            gradients[name] = out
-        else:
-            out = plain_array(look_up(gradients, name, find, live), "out of", name)
-        outs.append(out)
-        if j != i:
-            if not (is_same(arrays[j], w) and is_same(outs[j], out)):
-                raise ValueError(f"two variables are named {name!r}; their gradients could not be told apart")
-            items.add_penalty(i, j)
-            continue
-        if not (matches(out, w) and cnp.PyArray_ISWRITEABLE(out)):
-            check_match(out, f"out of {name!r}", w, "its variable")
-            check_writeable(out, f"out of {name!r}")
-        init_item(item, w)
-        items.add_penalty(i, i)
-        item.out = item.base = cnp.PyArray_DATA(out)
-        item.operation = ACCUMULATE if accumulate else GRADIENT
-        memory.note(out, True, OUT, name)
-        if item.out == item.weights:
-            in_place = True
-        else:
-            memory.note(w, False, WEIGHTS, name)
-        if bases is not None and name in bases:
-            kept.append(set_base(item, bases[name], w, name))
-    job.measure = True
-    if gradients is not None:
-        memory.check()
-        job.stream = not (accumulate or in_place) and job.n_bytes >= 2 * STREAM_BYTES
-    items.place_profiles()
-    lay_out(job)
-    result = float64_scalar(0.0)
-    run(job)
-    set_float64(result, items.total())
-    return result
-
-
-cdef inline object look_up(gradients, str name, find, list terms):
-    cdef PyObject* found
-    if type(gradients) is dict:
-        found = PyDict_GetItemWithError(gradients, name)
-        if found != NULL:
-            return <object>found
-    if find is None:
-        return gradients[name]
-    return find(gradients, name, terms)
-
-
-cdef ndarray set_base(Item* item, base, ndarray w, str name):
-    """Let the gradient be added to `base`; return its array, which must outlive the job."""
-    cdef ndarray array = plain_array(base, "the base of", name)
-    if not matches(array, w):
-        check_match(array, f"the base of {name!r}", w, "its variable")
-    item.base = cnp.PyArray_DATA(array)
-    item.operation = ACCUMULATE
-    return array
-
-
-# --------------------------------------------------------------------------------------------------------------- steps
 Traits = namedtuple("Traits", "operation n_slots takes_l1 takes_prox")
 RULES = {
     name: Traits(operation, n_slots(operation), takes_l1(operation), takes_prox(operation))
@@ -393,17 +111,6 @@ cpdef memory_of(x):
     if isinstance(x, ndarray) and cnp.PyArray_SIZE(<ndarray>x):
         return <size_t>cnp.PyArray_DATA(<ndarray>x)
     return (id(x),)
-
-
-cdef inline bint is_same(ndarray x, ndarray y) noexcept:
-    """Whether two plain arrays are one, or views of the same memory with the same elements."""
-    return x is y or (
-        cnp.PyArray_DATA(x) == cnp.PyArray_DATA(y)
-        and cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(y)
-        and cnp.PyArray_SAMESHAPE(x, y)
-        and cnp.PyArray_IS_C_CONTIGUOUS(x) == cnp.PyArray_IS_C_CONTIGUOUS(y)
-        and cnp.PyArray_SIZE(x) != 0
-    )
 
 
 def owners_of(list entries, list terms):

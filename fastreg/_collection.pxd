@@ -1,0 +1,24 @@
+"""The terms of a collection, and the items they become."""
+from fastreg._abi cimport Job, Profile
+from fastreg._penalty cimport Penalty, Reading
+
+cdef class Term:
+    cdef readonly object variable
+    cdef readonly str variable_name
+    cdef readonly object cell, key
+    cdef readonly Penalty penalty
+    cdef readonly tuple custom
+
+cdef class Items:
+    cdef Job job
+    cdef Py_ssize_t n_terms
+    cdef Py_ssize_t* item_of   # of each term
+    cdef Reading* readings     # of each term
+    cdef Profile* profiles     # as read, term by term; behind them those of all items, item by item
+    cdef Py_ssize_t n_profiles
+    cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1
+    cdef void add_penalty(self, Py_ssize_t term, Py_ssize_t item) noexcept
+    cdef void place_profiles(self) noexcept
+    cdef double total(self) noexcept
+
+cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find)
