@@ -420,6 +420,8 @@ class Total(Loss):
         return total
 
     def _multiples(self) -> list[RegularizationLoss]:
+        if self.factors.count(1.0) == len(self.factors):
+            return self.terms
         return [term._times(factor) for term, factor in zip(self.terms, self.factors, strict=True)]
 
     def __repr__(self) -> str:

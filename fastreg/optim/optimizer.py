@@ -162,6 +162,8 @@ class Optimizer:
 
     def rates(self, names: list[str], known: list[str]) -> list[float]:
         """Return what the coming step multiplies by, for each variable; `known` names those without a gradient too."""
+        if not isinstance(self.learning_rate, list):
+            return [self.step_rate(self.at_step("learning_rate"))] * len(names)
         given = self.at_names("learning_rate", names, known)
         rate_of: dict[float, float] = {}
         for name, learning_rate in zip(names, given, strict=True):
