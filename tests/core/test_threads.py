@@ -553,6 +553,7 @@ def test_an_interrupt_ends_a_process_that_uses_threads(run_python):
         PARALLEL
         + """
 import signal, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with the signal ignored
 threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
 try:
     while True:
