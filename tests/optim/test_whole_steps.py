@@ -16,7 +16,11 @@ from twin.inputs import weights
 
 import fastreg as fr
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals come from a timer of Unix")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals come from a timer of Unix"),
+    # Raised in a destructor, an interrupt is reported as ignored, and the step goes on.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 SHAPES = {"a": ((90_000,), np.float32), "b": ((40_000,), np.float64), "c": ((60, 50), np.float32)}
 
 
