@@ -200,8 +200,8 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
     cdef Term term
     cdef str name
     cdef ndarray w, out
-    cdef dict first = {}               # of each name; keeps the names alive
-    cdef list arrays = [], outs = [], kept = []  # which keep them alive
+    cdef dict first = {}               # the first term of each name; it keeps the names alive
+    cdef list arrays = [], outs = [], kept = []  # references that keep the arrays alive
     cdef PyObject* known
     cdef bint in_place = False
     items.read_terms(n, live)

@@ -33,7 +33,7 @@ cdef void process_tail(Streams* arrays, int n, real* c, int kinds, int operation
 
 
 cdef inline void advance(Streams* moved, Streams* arrays, Py_ssize_t n, real* _) noexcept nogil:
-    """Let `moved` begin n elements behind `arrays`. Of an array that is not there this makes a pointer that nobody reads."""
+    """Let `moved` begin n elements behind `arrays`. For a missing array this makes a pointer that nobody reads."""
     cdef int k
     moved.weights = <real*>arrays.weights + n
     moved.base = <real*>arrays.base + n
@@ -109,7 +109,7 @@ cdef void measure(Sums* sums, Streams* arrays, Py_ssize_t n, real* c, real* buff
 
 
 cdef void update(Sums* sums, Streams* arrays, Py_ssize_t n, real* c, int kinds, int rule) noexcept nogil:
-    """Sum up to a chunk by lane and, in the same pass, update it. Apart from `measure`: GCC compiles one large function worse."""
+    """Sum up to a chunk by lane and, in the same pass, update it. GCC would compile it worse together with `measure`."""
     if rule == GRADIENT_DESCENT:
         pass_kinds(sums, arrays, n, c, NULL, kinds, GRADIENT_DESCENT)
     elif rule == MOMENTUM:
@@ -152,7 +152,7 @@ cdef double fold_blocks(double* lanes, int blocks) noexcept nogil:
 # ----------------------------------------------------------------------------------------------- element-wise over a block
 # An output may be one of the inputs, but overlaps none otherwise.
 cdef inline void elastic_gradients(real* out, real* base, real* w, Py_ssize_t n, real l1, real l2, int kinds) noexcept nogil:
-    """base may be NULL, for nothing."""
+    """Write base + gradient, or the gradient alone where base is NULL."""
     cdef Py_ssize_t i
     if base == NULL:
         for i in range(n):
@@ -295,7 +295,7 @@ cdef void process_with_profiles(
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
-    """A gradient without its value, or a prox."""
+    """Form a gradient without its value, or a prox."""
     cdef Py_ssize_t i, m, size = block_size(buffer)
     cdef real* base
     cdef real* out

@@ -107,7 +107,7 @@ cdef class Entry:
 
 
 cpdef memory_of(x):
-    """Return a key of an array's memory. An empty array has no memory, so its key is the object; so is that of anything else."""
+    """Return a key for the memory of an array; for an empty array and for anything else, a key for the object itself."""
     if isinstance(x, ndarray) and cnp.PyArray_SIZE(<ndarray>x):
         return <size_t>cnp.PyArray_DATA(<ndarray>x)
     return (id(x),)
@@ -181,7 +181,7 @@ cdef class State:
         self.placed = {} if placed is None else placed
 
     def __reduce__(self):
-        return State, (self.iterations, self.slots)  # a copy's arrays are other ones, which are placed anew
+        return State, (self.iterations, self.slots)  # a copy works on other arrays, which its first step names
 
 
 cdef class Step:
