@@ -56,7 +56,7 @@ cdef inline Py_ssize_t n_chunks_of(Job* job, Item* item) noexcept nogil:
 
 
 cdef int lay_out(Job* job) except -1:
-    """Number the chunks of all items, and allocate memory for their sums, which begins at `absolute` and which the caller frees."""
+    """Number the chunks of all items, and allocate memory for their sums: it begins at `absolute`, and the caller frees it."""
     cdef Py_ssize_t i, chunks = 0, n_sums
     cdef Item* item
     cdef double* sums
