@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.operators import Operators
 from fastreg.partitions import sliced_axis
 
 
-class PartitionedVariable:
+class PartitionedVariable(Operators):
     """A variable that is kept in parts, each a :class:`Variable` with a loss of its own.
+
+    It is calculated with as the whole array, and ``w -= step`` writes to the parts. Iterating and ``len`` are over the parts.
+    ``==`` compares objects.
 
     Attributes
     ----------
@@ -41,13 +45,33 @@ class PartitionedVariable:
 
     @property
     def value(self) -> Any:
-        """The whole, as a new array."""
+        """The whole, as a new array; a new value is written into the parts."""
         return np.concatenate([part.array for part in self.parts], axis=self.axis)
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        value = np.asarray(value)
+        if value.shape != self._shape:
+            raise ValueError(f"value must have the shape {self._shape} of {self.name!r}, not {value.shape}")
+        stops = np.cumsum([part.shape[self.axis] for part in self.parts])[:-1]
+        for part, piece in zip(self.parts, np.split(value, stops, axis=self.axis), strict=True):
+            np.copyto(part.array, piece, casting="same_kind")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
             raise ValueError(f"{self.name!r} is kept in parts and cannot be given as an array without a copy")
         return np.asarray(self.value, dtype)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        arrays = [x.value if isinstance(x, PartitionedVariable) else x for x in inputs]
+        if out is None:
+            return getattr(ufunc, method)(*arrays, **options)
+        outs = tuple(x.value if isinstance(x, PartitionedVariable) else x for x in out)
+        result = getattr(ufunc, method)(*arrays, out=outs, **options)
+        for target, new in zip(out, outs, strict=True):
+            if isinstance(target, PartitionedVariable):
+                target.value = new
+        return out[0] if len(out) == 1 and result is outs[0] else result
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.parts)

@@ -274,6 +274,52 @@ def test_a_variable_times_a_loss_is_an_array():
     assert (w * loss).tolist() == (w.value * float(loss)).tolist()
 
 
+def in_parts(a, axis):
+    """Return a variable in two parts of unequal lengths, with a's values."""
+    return fr.get_variable("w", initializer=a, partitioner=lambda shape, dtype: [2 if i == axis else 1 for i in range(a.ndim)])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_variable_in_parts_is_calculated_with_as_the_whole(axis):
+    a = np.array([[1.0, -2.0, 0.5], [3.0, 4.0, -1.0], [2.5, 0.0, 8.0]])
+    w = in_parts(a, axis)
+    v = fr.Variable(2 * a, name="v")
+    for formula in (
+        lambda y: y @ np.ones(3), lambda y: np.ones(3) @ y, lambda y: y @ y, lambda y: 2 * y, lambda y: y + np.float32(1),
+        lambda y: 1 - y, lambda y: -y, abs, lambda y: y**2, lambda y: y > 0, np.exp, np.sum, lambda y: np.maximum(y, 0.0),
+        np.linalg.norm, lambda y: np.add.reduce(y, axis=1), lambda y: np.transpose(y) @ y, lambda y: y + v, lambda y: v * y,
+        lambda y: np.modf(y)[1],
+    ):  # fmt: skip
+        result, expected = formula(w), formula(a)
+        np.testing.assert_array_equal(result, expected)
+        assert type(result) is type(expected)
+    loss = fr.get_regularization_loss() + 2.0
+    assert (w * loss).tolist() == (2 * a).tolist() == (loss * w).tolist()
+    assert w != 1.0 and w in [w] and len({w, v}) == 2 and np.equal(w, a).all()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_in_place_operators_write_to_the_parts(axis):
+    a = np.arange(9.0).reshape(3, 3)
+    w = same = in_parts(a, axis)
+    arrays = [part.value for part in w]
+    assert [array.shape[axis] for array in arrays] == [2, 1]
+    w -= 0.5
+    w *= np.array([2.0, 4.0, 1.0])
+    np.add(w, w, out=w)
+    a = 2 * (a - 0.5) * [2.0, 4.0, 1.0]
+    assert w is same and all(part.value is array for part, array in zip(w, arrays, strict=True))
+    assert w.value.tolist() == a.tolist() == np.concatenate(arrays, axis).tolist()
+    w.value -= 1.0
+    assert w.value.tolist() == (a - 1).tolist() == np.concatenate(arrays, axis).tolist()
+    for wrong, error in ((1j, TypeError), (np.ones(2), ValueError)):
+        with pytest.raises(error):
+            w += wrong
+        with pytest.raises(error):
+            w.value = wrong + np.zeros(2 if error is ValueError else (3, 3))
+    assert w.value.tolist() == (a - 1).tolist()
+
+
 def test_a_variable_in_parts_is_an_array_as_a_whole():
     a = np.arange(6.0).reshape(2, 3)
     whole = fr.get_variable("w", initializer=a, partitioner=lambda shape, dtype: [1, 3])

@@ -252,11 +252,10 @@ class Variable(Operand, core.Variable):  # type: ignore[misc]
         return f"<tf.Variable {self.name!r} shape={self.shape} dtype={self.dtype.name}>"
 
 
-class PartitionedVariable(core.PartitionedVariable, Operand):
+class PartitionedVariable(Operand, core.PartitionedVariable):  # type: ignore[misc]
     """A variable in parts; as a tensor it is the whole."""
 
     __iter__ = core.PartitionedVariable.__iter__
-    __array__ = Operand.__array__  # type: ignore[assignment]
 
     @property
     def graph(self) -> Graph:
