@@ -412,3 +412,20 @@ def test_a_variable_and_its_loss_are_tensors_where_the_cores_are_arrays_and_numb
         for symbolic in (same, loss):
             with pytest.raises(NotImplementedError, match=r"^Cannot convert a symbolic Tensor \(v"):
                 np.asarray(symbolic)
+
+
+def test_a_subclass_that_replaces_the_call_is_called_with_the_variable():
+    """Also where penalties are summed by one call of the kernels, which know only the base."""
+
+    class Cubes(type(tf.contrib.layers.l2_regularizer(0.5))):
+        def __call__(self, w):
+            return tf.reduce_sum(w * w * w)
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, regularizer in (("a", Cubes(0.5, "cubes")), ("b", tf.contrib.layers.l2_regularizer(0.5))):
+            tf.get_variable(name, initializer=np.array([1.0, 2.0], np.float32), regularizer=regularizer)
+        total = tf.losses.get_regularization_loss()
+        slopes = tf.gradients(total, tf.trainable_variables())
+        session.run(tf.global_variables_initializer())
+        value, (cubes, squares) = session.run((total, slopes))
+        assert (value, cubes.tolist(), squares.tolist()) == (9.0 + 1.25, [3.0, 12.0], [0.5, 1.0])

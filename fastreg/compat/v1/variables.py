@@ -25,6 +25,7 @@ from fastreg.compat.v1.state_ops import assign, assign_add, assign_sub, read_cel
 from fastreg.compat.v1.tensor_shape import TensorShape
 from fastreg.graph import GraphKeys, get_collection
 from fastreg.kernels import Penalty
+from fastreg.regularizers.custom import overrides
 from fastreg.regularizers.scales import is_disabled
 from fastreg.terms import RegularizationLoss
 
@@ -63,7 +64,7 @@ class PenaltyLoss(Tensor, RegularizationLoss):  # type: ignore[misc]
 
 def loss_of(regularizer: Any, variable: Any) -> Any:
     """Return the loss tensor of a regularizer of the core's, or of one made of tensors, or None."""
-    if not isinstance(regularizer, Penalty):
+    if not isinstance(regularizer, Penalty) or overrides(regularizer, "__call__"):
         return regularizer(variable)
     if is_disabled(regularizer):
         return None
