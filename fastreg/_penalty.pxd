@@ -14,6 +14,7 @@ cdef class Penalty:
     cdef Profile profile
     cdef bint has_profile
     cdef tuple parts
+    cdef bint is_part            # of another penalty
     cdef readonly int n_profiles  # at most, its parts' included
     cdef int read(self, Reading* reading) except -1
 

@@ -178,14 +178,23 @@ cdef class Penalty:
             self.n_profiles += 1
 
     def _set_parts(self, tuple parts):
-        """Set the parts. To be called once: the profiles of the parts are counted here."""
+        """Set the parts. The profiles of the parts are counted here, so what is a part of another penalty takes no new ones.
+
+        That also keeps a penalty from being a part of its own parts.
+        """
         cdef Py_ssize_t n = 1 if self.has_profile else 0
+        if self.is_part:
+            raise ValueError("a penalty that is a part of another one cannot be given parts")
         for part in parts:
             if not isinstance(part, Penalty):
                 raise TypeError(f"a part must be a Penalty, got {type(part).__name__}")
+            if part is self:
+                raise ValueError("a penalty cannot be a part of itself")
             n += (<Penalty>part).n_profiles
         if n > MOST_PROFILES:
             raise ValueError(f"a sum must have at most {MOST_PROFILES} parts beside L1 and L2, got {n}")
+        for part in parts:
+            (<Penalty>part).is_part = True
         self.parts = parts
         self.n_profiles = <int>n
 

@@ -1,6 +1,9 @@
 """Sums of sums, deeper than the stack of C: they are computed, or Python says that they are too deep."""
 
 import pytest
+from kernel_calls import set_parts
+
+import fastreg as fr
 
 DEEP = """
 import copy, gc, pickle
@@ -41,3 +44,13 @@ def test_a_deep_sum(run_python, inner):
     calls = [*ANSWERS, *(f"try:\n    {call}\nexcept RecursionError:\n    pass" for call in COPIES)]
     done = run_python(DEEP.replace("INNER", inner).replace("CALLS", "\n".join(calls)))
     assert (done.returncode, done.stdout) == (0, "deleted\n"), done.stderr[-2000:]
+
+
+def test_a_sum_that_would_hold_itself_is_refused():
+    inner = fr.sum_regularizer([fr.l1_regularizer(0.5)])
+    outer = fr.sum_regularizer([inner, fr.l2_regularizer(0.5)])
+    with pytest.raises(ValueError, match="is a part of another one"):
+        set_parts(inner, (outer,))
+    with pytest.raises(ValueError, match="a part of itself"):
+        set_parts(outer, (outer,))
+    assert outer.coefficients == (0.5, 0.5)
