@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastreg.regularizers.scales import ScaledPenalty, check_real, check_scale, disabled_at, op_name
@@ -23,7 +24,9 @@ class MCPRegularizer(ScaledPenalty):
 
     @scale.setter
     def scale(self, scale: float) -> None:
-        self._scale = check_scale(scale)
+        checked = check_scale(scale)
+        _check_value(checked, self._gamma)
+        self._scale = checked
         self._set_profile("mcp", self._scale, self._gamma)
         self.disabled = False
 
@@ -34,7 +37,9 @@ class MCPRegularizer(ScaledPenalty):
 
     @gamma.setter
     def gamma(self, gamma: float) -> None:
-        self._gamma = _check_gamma(gamma)
+        checked = _check_gamma(gamma)
+        _check_value(self._scale, checked)
+        self._gamma = checked
         self._set_profile("mcp", self._scale, self._gamma)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -49,6 +54,12 @@ def _check_gamma(gamma: object) -> float:
     if value <= 0:
         raise ValueError(f"gamma must be above 0, got {gamma!r}")
     return value
+
+
+def _check_value(scale: float, gamma: float) -> None:
+    """Refuse a pair for which the value of a large weight, gamma * scale**2 / 2, overflows on the way."""
+    if not math.isfinite(scale * scale * gamma):
+        raise ValueError(f"gamma * scale**2 must be finite in float64, got scale={scale!r} and gamma={gamma!r}")
 
 
 def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) -> MCPRegularizer:
@@ -76,7 +87,8 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, or `gamma` not above 0.
+        If `scale` is an integer, negative, NaN or infinite, `gamma` not above 0, or ``gamma * scale**2`` above what float64
+        holds.
     TypeError
         If one of them is not a number.
 

@@ -443,3 +443,23 @@ def test_what_has_no_closed_prox_together_is_refused(regularizers, strengths):
     optimizer = fr.optim.ProximalGradientDescent(0.125, **strengths)
     with refused(optimizer, ValueError, "a regularizer of 'w' has a prox of its own, .* no closed prox", *arrays.values()):
         optimizer.apply_gradients({key: (np.ones(3), w) for key, w in arrays.items()}, terms)
+
+
+# ------------------------------------------------------------------------------------------------------------- the limits
+@pytest.mark.parametrize(("scale", "gamma"), [(1e160, 3.0), (1e154, 1e300), (1e200, 1e-300)])
+def test_a_value_that_overflows_is_refused_when_it_is_set(scale, gamma):
+    message = re.escape(f"gamma * scale**2 must be finite in float64, got scale={scale!r} and gamma={gamma!r}")
+    with pytest.raises(ValueError, match=message):
+        fr.mcp_regularizer(scale, gamma=gamma)
+    mcp = fr.mcp_regularizer(0.5, gamma=gamma)
+    with pytest.raises(ValueError, match=message):
+        mcp.scale = scale
+    assert (mcp.scale, mcp.gamma, mcp(np.zeros(1))) == (0.5, gamma, 0)
+
+
+def test_gamma_alone_is_checked_too():
+    mcp = fr.mcp_regularizer(1e150, gamma=3.0)
+    assert mcp(np.array([np.inf])) == 1e150 * 1e150 * 3.0 * 0.5
+    with pytest.raises(ValueError, match=re.escape("got scale=1e+150 and gamma=10000000000.0")):
+        mcp.gamma = 1e10
+    assert mcp.gamma == 3.0 and mcp(np.array([np.inf])) == 1e150 * 1e150 * 3.0 * 0.5
