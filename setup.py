@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy
@@ -118,11 +119,14 @@ def extensions() -> list[Extension]:
     msvc = sys.platform == "win32"
     built: list[Extension] = []
     inlined = [str(path) for path in sorted(Path("fastreg").rglob("*.pxd")) + sorted(Path("fastreg/_loops").glob("*.h"))]
+    # A kernel that was compiled with another _abi.pxd is refused when it is installed: it would read other structs.
+    abi: list[tuple[str, str | None]] = [("FASTREG_ABI", f"{zlib.crc32(Path('fastreg/_abi.pxd').read_bytes())}u")]
     for isa, flags in kernel_flags(msvc).items():
         module = Extension(
             f"fastreg._kernels_{isa.replace('-', '_')}",
             ["fastreg/_kernels.pyx"],
             include_dirs=["fastreg"],
+            define_macros=abi,
             depends=inlined,
             extra_compile_args=list(flags),
         )
@@ -133,7 +137,7 @@ def extensions() -> list[Extension]:
             f"fastreg.{name}",
             [f"fastreg/{name}.pyx"],
             include_dirs=["fastreg", numpy.get_include()],
-            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION"), *abi],
             depends=[*inlined, "fastreg/_team.h", "fastreg/_float_environment.h"],
             extra_compile_args=list(plain),
         )

@@ -4,6 +4,9 @@ Plain C data. A kernel knows pointers, lengths and coefficients; arrays, names a
 """
 from libc.stdint cimport int64_t
 
+cdef extern from *:
+    const unsigned int ABI "FASTREG_ABI"    # the checksum of this file, by setup.py
+
 cdef enum:
     CHUNK = 4096               # elements that are processed in one go and leave one sum
 
@@ -79,6 +82,7 @@ cdef struct Job:
     Rule rule
 
 cdef struct Kernel:
+    unsigned int abi           # the ABI with which it was compiled; first, so that every kernel has it at one place
     # Both process the chunks start..stop-1 of a Job. The second writes only `square`: of each chunk's total gradient.
     void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*measure_gradient)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil

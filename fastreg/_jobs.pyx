@@ -42,7 +42,13 @@ def cpu_isas():
 def install(capsule):
     """Take the compiled kernel whose loops all later calls run."""
     global kernel
-    kernel = <Kernel*>PyCapsule_GetPointer(capsule, "fastreg.kernel")
+    cdef Kernel* given = <Kernel*>PyCapsule_GetPointer(capsule, "fastreg.kernel")
+    if given.abi != ABI:
+        raise ImportError(
+            "fastreg's compiled kernel is of another build than its other compiled modules; build all of them again: "
+            "python setup.py build_ext --inplace --force"
+        )
+    kernel = given
 
 
 # ------------------------------------------------------------------------------------------------------------------ chunks

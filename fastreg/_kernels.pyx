@@ -409,6 +409,7 @@ cdef void measure_gradient(void* job, Py_ssize_t start, Py_ssize_t stop) noexcep
 
 
 cdef Kernel table
+table.abi = ABI
 table.process = process
 table.measure_gradient = measure_gradient
 kernel = PyCapsule_New(&table, "fastreg.kernel", NULL)

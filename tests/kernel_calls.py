@@ -32,6 +32,7 @@ __all__ = [
     "evaluate",
     "evaluate_terms",
     "have_custom",
+    "install_kernel",
     "merge_rows",
     "owners_of",
     "penalty",
@@ -50,6 +51,11 @@ COMPILED_DOCS = "fastreg._penalty"  # the compiled module whose docstrings hold 
 def compiled_rule(optimizer):
     """Return the name of the compiled rule of an optimizer."""
     return optimizer.rule
+
+
+def install_kernel(capsule):
+    """Give the core the kernel that it is to run."""
+    kernels._jobs.install(capsule)
 
 
 def penalty_classes():

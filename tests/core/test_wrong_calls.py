@@ -1,5 +1,6 @@
 """The compiled functions check every length, index and type themselves, whoever calls them and whatever changes meanwhile."""
 
+import ctypes
 import gc
 
 import numpy as np
@@ -14,6 +15,7 @@ from kernel_calls import (
     entry,
     evaluate_terms,
     have_custom,
+    install_kernel,
     merge_rows,
     owners_of,
     prepare,
@@ -198,3 +200,13 @@ def test_a_sum_has_no_more_profiles_than_can_be_counted():
         total = fr.sum_regularizer([total, total])
     with pytest.raises(ValueError, match="a sum must have at most 65536 parts beside L1 and L2, got 131072"):
         fr.sum_regularizer([total, total])
+
+
+def test_a_kernel_of_another_build_is_refused():
+    """A fake kernel: the struct that starts with the checksum, and not that of this build."""
+    kernel = (ctypes.c_size_t * 3)(0, 0, 0)
+    new = ctypes.pythonapi.PyCapsule_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    with pytest.raises(ImportError, match=r"of another build .*: python setup\.py build_ext --inplace --force$"):
+        install_kernel(new(kernel, b"fastreg.kernel", None))
+    assert fr.l2_regularizer(0.5)(np.ones(4)) == 1.0
