@@ -18,3 +18,15 @@ def test_dir_shows_public_names_alone():
 
 def test_the_version_is_that_of_the_installation():
     assert fr.__version__ == metadata.version("fastreg") == fr.get_config()["version"]
+
+
+def test_the_installed_metadata_lead_to_source_documents_and_issues():
+    urls = dict(entry.split(", ") for entry in metadata.metadata("fastreg").get_all("Project-URL"))
+    source = "https://github.com/fastreg/fastreg"
+    assert urls == {
+        "Homepage": source,
+        "Source": source,
+        "Documentation": "https://fastreg.readthedocs.io",
+        "Changelog": f"{source}/blob/main/CHANGELOG.md",
+        "Issues": f"{source}/issues",
+    }
