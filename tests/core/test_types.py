@@ -56,7 +56,9 @@ MYPY = [sys.executable, "-m", "mypy", "--strict", "--config-file=", f"--cache-di
 CHECKERS = [
     pytest.param(MYPY, marks=pytest.mark.skipif(find_spec("mypy") is None, reason="no mypy: the extra lint has it"), id="mypy"),
     pytest.param(
-        [PYRIGHT, "--pythonpath", sys.executable], marks=pytest.mark.skipif(PYRIGHT is None, reason="no pyright"), id="pyright"
+        [PYRIGHT, "--pythonpath", sys.executable],
+        marks=pytest.mark.skipif(PYRIGHT is None, reason="no pyright: the extra lint has it"),
+        id="pyright",
     ),
 ]
 
