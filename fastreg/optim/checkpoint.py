@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import numbers
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -29,6 +30,7 @@ from fastreg.regularizers.sums import CompositeSum, SumRegularizer
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, live_terms, plain_name
 
 Params: TypeAlias = Mapping[str, Any] | Iterable[Parameter]
+_log = logging.getLogger("fastreg")
 Terms: TypeAlias = Sequence[RegularizationLoss] | Total
 
 
@@ -85,7 +87,9 @@ def save(optimizer: Optimizer, params: Params, terms: Terms | None = None) -> di
     return state | {"not_saved": _text(own)}
 
 
-def restore(state: Mapping[str, Any], optimizer: Optimizer, params: Params, terms: Terms | None = None) -> None:
+def restore(
+    state: Mapping[str, Any], optimizer: Optimizer, params: Params, terms: Terms | None = None, *, strict: bool = True
+) -> None:
     """Put the result of `save` back, also after a way through a file: into the arrays and objects that are there.
 
     Parameters
@@ -99,11 +103,24 @@ def restore(state: Mapping[str, Any], optimizer: Optimizer, params: Params, term
         The same names, shapes and dtypes as at `save`; the weights are written into these arrays.
     terms : list of RegularizationLoss, or Total, optional
         As at `save`; the strengths of their regularizers are set.
+    strict : bool, optional
+        False for a model that has changed, such as one with a new head: a variable or a strength that the state lacks stays as
+        it is here, and such a variable starts with new slots. What the state has and is not here is left out, apart from slots,
+        which `Optimizer.unused_slots` names. The log has a warning that names all of it.
 
     Raises
     ------
     TypeError, ValueError
-        If anything is missing, unknown or does not fit; nothing is changed then.
+        If anything does not fit, or is missing or unknown and `strict` does not allow it; nothing is changed then.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> old, new = {"body": np.ones(3), "head": np.ones(2)}, {"body": np.zeros(3), "other_head": np.zeros(5)}
+    >>> state = fr.optim.save(fr.optim.Adam(1e-3), old)
+    >>> fr.optim.restore(state, fr.optim.Adam(1e-3), new, strict=False)
+    >>> new
+    {'body': array([1., 1., 1.]), 'other_head': array([0., 0., 0., 0., 0.])}
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of names to arrays, as save gives, not {type(state).__name__}")
@@ -115,8 +132,8 @@ def restore(state: Mapping[str, Any], optimizer: Optimizer, params: Params, term
         parts[kind if slash else ""][name if slash else key] = np.asarray(state[key])
     _check_names("state", parts[""], ("rule", "iterations", "not_saved"))
     arrays = _arrays(params, writeable=True)
-    _check_names("weights", parts["weights"], arrays)
-    for name, saved in parts["weights"].items():
+    weights = _take("weights", parts["weights"], arrays, strict)
+    for name, saved in weights.items():
         _check_fit(saved, f"state['weights/{name}']", arrays[name], name)
     not_saved = _read(parts[""]["not_saved"], "not_saved")
     trial = copy.copy(optimizer)  # which takes what is saved first, and refuses what it must
@@ -126,9 +143,9 @@ def restore(state: Mapping[str, Any], optimizer: Optimizer, params: Params, term
     slots = dict(_lay_out(parts["slots"], arrays))
     rule = np.array(_read(parts[""]["rule"], "rule"))
     trial.load_state_dict(slots | {"rule": rule, "iterations": parts[""]["iterations"]})
-    _set_strengths(list(_settings(terms)), parts["strengths"], not_saved)
-    vars(optimizer).update(settled, _state=trial._state)
-    for name, saved in parts["weights"].items():
+    _set_strengths(list(_settings(terms)), parts["strengths"], not_saved, strict)
+    vars(optimizer).update(settled, _state=trial._state, _unused=trial._unused)
+    for name, saved in weights.items():
         np.copyto(arrays[name], saved)
 
 
@@ -176,17 +193,20 @@ def _set_hyperparameters(trial: Optimizer, saved: Mapping[str, Array], not_saved
         setattr(trial, name, _read(array, f"hyperparameters/{name}") if array.shape else array.item())
 
 
-def _set_strengths(settings: list[tuple[str, Any, str | None]], saved: Mapping[str, Array], not_saved: Collection[str]) -> None:
+def _set_strengths(
+    settings: list[tuple[str, Any, str | None]], given_strengths: Mapping[str, Array], not_saved: Collection[str], strict: bool
+) -> None:
     """Set all strengths, or none."""
-    _check_names("strengths of the terms", saved, [key for key, _, attribute in settings if attribute is not None])
+    here = [key for key, _, attribute in settings if attribute is not None]
+    saved = _take("strengths of the terms", given_strengths, here, strict)
     own = [key for key, _, attribute in settings if attribute is None and key not in not_saved]
-    if own:
+    if own and strict:
         raise ValueError(f"the regularizers of {own} are a user's own here, and were not when the state was saved")
     given: dict[tuple[int, str], float] = {}
     before: list[tuple[Any, str, float]] = []
     try:
         for key, regularizer, attribute in settings:
-            if attribute is None:
+            if attribute is None or key not in saved:
                 continue
             if saved[key].shape or saved[key].dtype.kind != "f":
                 raise ValueError(f"state['strengths/{key}'] must be a number, got {saved[key]!r}")
@@ -229,6 +249,17 @@ def _check_names(what: str, saved: Collection[str], here: Collection[str]) -> No
     if set(saved) != set(here):
         lacking, unknown = sorted(set(here) - set(saved)), sorted(set(saved) - set(here))
         raise ValueError(f"{what}: the state lacks {lacking}, and has {unknown}, which are not here")
+
+
+def _take(what: str, saved: Mapping[str, Array], here: Collection[str], strict: bool) -> dict[str, Array]:
+    """Return what is saved and here; if `strict`, that must be all."""
+    try:
+        _check_names(what, saved, here)
+    except ValueError as difference:
+        if strict:
+            raise ValueError(f"{difference}; pass strict=False for a model that has changed") from None
+        _log.warning("%s", difference)
+    return {name: array for name, array in saved.items() if name in here}
 
 
 def _text(value: Any) -> Array:
