@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import logging
 import numbers
@@ -90,6 +91,11 @@ class Optimizer:
                     f"{cls.__name__} has no argument 'weight_decay'; for torch's, which is an L2 penalty, pass apply_gradients "
                     f"the terms of fastreg.l2_regularizer(weight_decay); decoupled decay is AdamW's and MomentumW's"
                 )
+            taken = cls._argument_names()
+            if name not in taken and cls.__init__.__module__.startswith("fastreg."):  # a user's own may take anything
+                close = difflib.get_close_matches(name, taken, 1)
+                hint = f"did you mean {close[0]}=?" if close else f"it takes {', '.join(taken)}"
+                raise TypeError(f"{cls.__name__} has no argument {name!r}; {hint}")
         return super().__new__(cls)
 
     def __init__(self, learning_rate: ByName, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
@@ -101,6 +107,13 @@ class Optimizer:
         self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
         self._state = State()
         self._unused: set[str] = set()
+
+    @classmethod
+    def _argument_names(cls) -> list[str]:
+        """Return the names of all arguments, those included that a base takes."""
+        takers = (inspect.signature(vars(kind)["__init__"]).parameters for kind in cls.__mro__[:-1] if "__init__" in vars(kind))
+        named = (parameter for taker in takers for parameter in list(taker.values())[1:])
+        return list(dict.fromkeys(p.name for p in named if p.kind is not p.VAR_KEYWORD))
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters by name, as they are now."""

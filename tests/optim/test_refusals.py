@@ -138,7 +138,11 @@ def test_check_finite_writes_nothing(bad, dtype):
         (lambda: fr.optim.GradientDescent(True), TypeError, "learning_rate must be a number, got True of type bool"),
         (lambda: fr.optim.GradientDescent(0.1, clip_norm=0.0), ValueError, "clip_norm must be above 0, got 0"),
         (lambda: fr.optim.GradientDescent(0.1, clip_norm=-1), ValueError, "clip_norm must be finite and at least 0, got -1"),
-        (lambda: fr.optim.GradientDescent(0.1, momentum=0.9), TypeError, "unexpected keyword argument 'momentum'"),
+        (
+            lambda: fr.optim.GradientDescent(0.1, momentum=0.9),
+            TypeError,
+            "GradientDescent has no argument 'momentum'; it takes learning_rate, clip",
+        ),
         (lambda: fr.optim.Momentum(0.1, np.inf), ValueError, "momentum must be finite, got inf"),
         (lambda: fr.optim.Adam(beta1=1.0), ValueError, "beta1 must be finite and at least 0 and below 1, got 1.0"),
         (lambda: fr.optim.Adam(beta2=-0.5), ValueError, "beta2 must be finite and at least 0 and below 1, got -0.5"),
@@ -190,7 +194,13 @@ def test_bad_hyperparameters(build, error, message):
         (lambda: fr.optim.Momentum(0.1, 0.9, nesterov=True), "Momentum has no argument 'nesterov'; did you mean use_nesterov=?"),
         (lambda: fr.optim.Ftrl(0.1, clipnorm=1.0), "Ftrl has no argument 'clipnorm'; did you mean clip_norm=?"),
         (lambda: fr.optim.Adam(weight_decay=0.1), "Adam has no argument 'weight_decay'; for torch's, which is an L2 penalty"),
-        (lambda: fr.optim.Adagrad(0.1, rho=0.9), "unexpected keyword argument 'rho'"),
+        (
+            lambda: fr.optim.Adagrad(0.1, rho=0.9),
+            "Adagrad has no argument 'rho'; it takes learning_rate, initial_accu",
+        ),
+        (lambda: fr.optim.Adam(learnig_rate=0.1), "Adam has no argument 'learnig_rate'; did you mean learning_rate=?"),
+        (lambda: fr.optim.AdamW(weight_decy=0.1), "AdamW has no argument 'weight_decy'; did you mean weight_decay=?"),
+        (lambda: fr.optim.Momentum(0.1, 0.9, clip_nrm=1.0), "Momentum has no argument 'clip_nrm'; did you mean clip_norm=?"),
         (
             lambda: fr.optim.AdamW(1e-3),
             "AdamW takes its arguments by name: AdamW(weight_decay=..., learning_rate=..., beta1=..., beta2=..., epsilon=..., ",
