@@ -19,11 +19,12 @@ ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
 
 
 # ------------------------------------------------------------------------------------------------------------ one array
-cdef int refuse(object x, str name) except -1:
+cdef int refuse(object x, str name, bint foreign) except -1:
     """Say what is wrong with an array that is not plain; the code in a message runs, with x for the array."""
     if x.dtype.type not in (numpy.float32, numpy.float64):
         raise TypeError(
-            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; instead of x pass x.astype(numpy.float32)"
+            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; "
+            f"instead of x pass {'numpy.asarray(x, numpy.float32)' if foreign else 'x.astype(numpy.float32)'}"
         )
     if not x.dtype.isnative:
         raise ValueError(
@@ -53,7 +54,10 @@ cdef ndarray view_of(object x, str name):
             array.flags.writeable = False
             return array
     got = f"got {type(x).__name__}" + (f", which cannot be read without a copy ({reason})" if reason else "")
-    raise TypeError(f"{name} must be a numpy.ndarray, {got}; instead of x pass numpy.asarray(x, numpy.float32)") from reason
+    code = "numpy.asarray(x, numpy.float32)"
+    if hasattr(x, "detach"):  # a tensor of torch, to which NumPy's functions do not apply while it has a gradient
+        code = f"x.detach().cpu(){'' if str(x.dtype) in ('torch.float32', 'torch.float64') else '.float()'}.numpy()"
+    raise TypeError(f"{name} must be a numpy.ndarray, {got}; instead of x pass {code}") from reason
 
 
 def array_without_copy(x):
@@ -81,7 +85,7 @@ cdef ndarray as_array(object x, str name):
             return as_array(value, name)
         array = view_of(x, name)
     if not is_plain(array):
-        refuse(array, name)
+        refuse(array, name, not isinstance(x, ndarray))
     return array
 
 
@@ -108,7 +112,7 @@ cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
 
 cdef int check_writeable(ndarray x, str name) except -1:
     if not cnp.PyArray_ISWRITEABLE(x):
-        raise ValueError(f"{name} is read-only and would be written to; pass a writeable array")
+        raise ValueError(f"{name} is read-only and would be written to; pass a writeable array (of a torch tensor: x.detach().numpy())")
     return 0
 
 
