@@ -80,6 +80,9 @@ class Loss(Operators):
     def __float__(self) -> float:
         return float(self.value())
 
+    def __int__(self) -> int:
+        return int(float(self))
+
     def __bool__(self) -> bool:
         return float(self) != 0
 

@@ -170,6 +170,7 @@ def test_a_loss_goes_wherever_a_number_goes(single):
     x = float(loss)
     assert (f"{loss:.3f}", f"{loss:10.2e}", f"{loss}") == (f"{x:.3f}", f"{x:10.2e}", str(loss))
     assert (round(loss, 2), round(loss)) == (round(x, 2), round(x)) and type(round(loss)) is int
+    assert int(10 * loss) == int(10 * x) != 0
     assert np.isclose(loss, x) and not np.isclose(loss, 0) and math.isfinite(loss) and bool(loss)
     assert json.dumps(float(loss)) == json.dumps(x)
     array = np.asarray(loss)
