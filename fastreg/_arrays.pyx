@@ -112,7 +112,9 @@ cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
 
 cdef int check_writeable(ndarray x, str name) except -1:
     if not cnp.PyArray_ISWRITEABLE(x):
-        raise ValueError(f"{name} is read-only and would be written to; pass a writeable array (of a torch tensor: x.detach().numpy())")
+        raise ValueError(
+            f"{name} is read-only and would be written to; pass a writeable array (of a torch tensor: x.detach().numpy())"
+        )
     return 0
 
 
