@@ -8,9 +8,10 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fastreg.terms import Array, Parameter, Regularizer, Terms
+from fastreg.terms import Array, Parameter, Regularizer, Terms, plain_name
+from fastreg.variables.partitioned import PartitionedVariable
 
-__all__ = ["match_rules", "regularize"]
+__all__ = ["match_rules", "named_arrays", "regularize"]
 
 _Choice = TypeVar("_Choice")
 _log = logging.getLogger("fastreg")
@@ -85,6 +86,31 @@ def regularize(params: Any, rules: Sequence[tuple[str, Regularizer | None]]) -> 
         if parameter.regularizer is None:
             terms.left_out[name] = pattern
     return terms
+
+
+def named_arrays(params: Any) -> list[tuple[str, Any]]:
+    """Return the name and the array of each of `params`: variables, or containers as :func:`regularize` takes them.
+
+    A variable in parts gives its parts. A graph variable's name stands without its ``:0``.
+    """
+    given = list(params) if isinstance(params, Iterable) and not isinstance(params, Mapping) else params
+    found: list[tuple[str, Any]]
+    if _steps(given) is None:
+        raise TypeError(f"params must map names to arrays, or list variables, not {type(params).__name__}")
+    if not isinstance(given, list) or (given and all(_steps(item) is not None for item in given)):
+        found = list(_Arrays(_places(given)).items())
+    else:
+        for i, item in enumerate(given):
+            if not isinstance(item, (Parameter, PartitionedVariable)):
+                raise TypeError(f"params must map names to arrays, or list variables; params[{i}] is {item!r}")
+        found = [(item.name, item) for item in given]
+    named: list[tuple[str, Any]] = []
+    for name, item in found:
+        if isinstance(item, PartitionedVariable):
+            named += [(plain_name(part.name), part.array) for part in item]
+        else:
+            named.append((plain_name(name), item.array if isinstance(item, Parameter) else item))
+    return named
 
 
 class _Nested:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from fastreg.kernels import Term, evaluate
 from fastreg.losses import add_n
+from fastreg.matching import named_arrays
 from fastreg.regularizers import l2_regularizer
 from fastreg.terms import Array, Parameter, RegularizationLoss, Terms, Total, live_terms, plain_name
 
@@ -126,16 +127,14 @@ def _html_row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{html.escape(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def summary(
-    terms: Sequence[RegularizationLoss] | Total, params: Mapping[str, Any] | Iterable[Parameter] | None = None
-) -> Summary:
+def summary(terms: Sequence[RegularizationLoss] | Total, params: Any = None) -> Summary:
     """Return a table of what is regularized, by which rule and how strongly, and of what is left out and why.
 
     Parameters
     ----------
     terms : list of RegularizationLoss, or Total
         What :func:`fastreg.regularize` returned, a collection of the registry, or a total of such.
-    params : mapping of str to array, or iterable of Variable, optional
+    params : mapping of str to array, or nested, or iterable of Variable, optional
         What else to look for: each array without a term gets a line. By default the arrays that `regularize` was given; for the
         registry's terms give ``fastreg.global_variables()``.
 
@@ -165,22 +164,12 @@ def summary(
         for term, value in zip(live, values, strict=True)
     ]
     covered = {row.name for row in rows}
-    for name, given in _named(known.params if params is None else params):
+    for name, given in named_arrays(known.params if params is None else params):
         if name not in covered:
             rule = known.left_out.get(name)
             reason = "left out by its rule" if rule is not None else "no rule matches" if name in known.left_out else "no term"
             rows.append(_row(Parameter([given], 0, name, name, [], rule), given, None, reason, None, None))
     return Summary(rows, total)
-
-
-def _named(params: Mapping[str, Any] | Iterable[Parameter]) -> Iterable[tuple[str, Any]]:
-    if isinstance(params, Mapping):
-        return [(plain_name(name), value.array if isinstance(value, Parameter) else value) for name, value in params.items()]
-    variables = list(params)
-    for i, variable in enumerate(variables):
-        if not isinstance(variable, Parameter):
-            raise TypeError(f"params must map names to arrays, or list variables; params[{i}] is {variable!r}")
-    return [(plain_name(variable.name), variable.array) for variable in variables]
 
 
 def _row(

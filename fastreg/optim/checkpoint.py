@@ -19,22 +19,22 @@ import copy
 import json
 import logging
 import numbers
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from fastreg.kernels import Penalty, State, check_array
+from fastreg.matching import named_arrays
 from fastreg.optim.optimizer import Optimizer
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer
-from fastreg.terms import Array, Parameter, RegularizationLoss, Total, live_terms, plain_name
+from fastreg.terms import Array, RegularizationLoss, Total, live_terms
 
-Params: TypeAlias = Mapping[str, Any] | Iterable[Parameter]
 _log = logging.getLogger("fastreg")
 Terms: TypeAlias = Sequence[RegularizationLoss] | Total
 
 
-def save(optimizer: Optimizer, params: Params, terms: Terms | None = None) -> dict[str, Array]:
+def save(optimizer: Optimizer, params: Any, terms: Terms | None = None) -> dict[str, Array]:
     """Return all that a training run needs to go on, as copies.
 
     Parameters
@@ -42,7 +42,7 @@ def save(optimizer: Optimizer, params: Params, terms: Terms | None = None) -> di
     optimizer : Optimizer
         Its step, its slots and its hyperparameters. A hyperparameter that is a function of the step, or has one among its rules
         by name, is not saved; ``not_saved`` names it.
-    params : mapping of str to ndarray, or iterable of Variable
+    params : mapping of str to ndarray, or nested as `regularize` takes them, or iterable of Variable
         The weights.
     terms : list of RegularizationLoss, or Total, optional
         The terms of the run: the strengths of their regularizers are saved. Those of a user's own regularizer are not.
@@ -88,7 +88,7 @@ def save(optimizer: Optimizer, params: Params, terms: Terms | None = None) -> di
 
 
 def restore(
-    state: Mapping[str, Any], optimizer: Optimizer, params: Params, terms: Terms | None = None, *, strict: bool = True
+    state: Mapping[str, Any], optimizer: Optimizer, params: Any, terms: Terms | None = None, *, strict: bool = True
 ) -> None:
     """Put the result of `save` back, also after a way through a file: into the arrays and objects that are there.
 
@@ -149,15 +149,13 @@ def restore(
         np.copyto(arrays[name], saved)
 
 
-def _arrays(params: Params, writeable: bool = False) -> dict[str, Array]:
+def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:
     """Return the arrays by their variables' names, without the ``:0`` of a graph's."""
-    items = list(params.items()) if isinstance(params, Mapping) else [(variable.name, variable) for variable in params]
     arrays: dict[str, Array] = {}
-    for name, value in items:
-        array = value.array if isinstance(value, Parameter) else value
-        if plain_name(name) in arrays:
-            raise ValueError(f"variable {plain_name(name)!r} stands in params twice")
-        arrays[plain_name(name)] = check_array(array, f"variable {name!r}", writeable=writeable)
+    for name, array in named_arrays(params):
+        if name in arrays:
+            raise ValueError(f"variable {name!r} stands in params twice")
+        arrays[name] = check_array(array, f"variable {name!r}", writeable=writeable)
     return arrays
 
 

@@ -139,10 +139,30 @@ def test_no_term_and_no_array():
     assert str(table).splitlines()[-1].startswith("0 of 0 regularized")
 
 
-@pytest.mark.parametrize("params", [[np.ones(3)], "w"])
+@pytest.mark.parametrize("params", [[np.ones(3)], "w", 5.0])
 def test_params_that_have_no_names_are_refused(params):
     with pytest.raises(TypeError, match="params must map names to arrays, or list variables"):
         fr.summary([], params)
+
+
+def test_params_may_be_nested():
+    layers = [{"W": np.ones((2, 3)), "b": np.zeros(3)}, (np.ones(2),)]
+    for params, names in ((layers, ["0/W", "0/b", "1/0"]), ({"net": layers}, ["net/0/W", "net/0/b", "net/1/0"])):
+        terms = fr.regularize(params, [("*W", fr.l2_regularizer(0.5))])
+        assert sorted(row.name for row in fr.summary(terms, params).rows) == names
+        assert fr.summary(terms, params).to_dict() == fr.summary(terms).to_dict()
+
+
+@pytest.mark.parametrize("give", [lambda a, b: [a, b], lambda a, b: {"a": a, "net/b": b}], ids=["list", "dict"])
+def test_a_variable_in_parts_has_a_line_for_each_part(give):
+    with fr.Graph().as_default():
+        with fr.variable_scope("net", regularizer=fr.l1_regularizer(0.5)):
+            a = fr.get_variable("a", shape=(4, 2), initializer=np.ones, partitioner=fr.fixed_size_partitioner(2))
+            b = fr.get_variable("b", shape=(3,), initializer=np.ones, regularizer=fr.no_regularizer)
+        rows = fr.summary(fr.get_regularization_loss(), give(a, b)).rows
+    assert [(row.name, row.penalty, row.reason) for row in rows] == [
+        ("net/a/part_0", 2.0, None), ("net/a/part_1", 2.0, None), ("net/b", None, "no term"),
+    ]  # fmt: skip
 
 
 def test_terms_are_a_list_that_says_what_it_holds(params):

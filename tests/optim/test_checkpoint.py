@@ -206,3 +206,22 @@ def test_weights_that_cannot_be_written_and_names_that_stand_twice():
         restore(state, optimizer, {"w": w})
     with pytest.raises(ValueError, match="variable 'w' stands in params twice"):
         save(optimizer, {"w": w, "w:0": w})
+
+
+def test_nested_arrays_and_variables_in_parts_are_saved_and_restored():
+    layers = [{"W": np.linspace(0, 1, 6), "b": np.ones(2)}]
+    with fr.Graph().as_default():
+        parts = fr.get_variable("p", initializer=np.arange(6.0), partitioner=fr.fixed_size_partitioner(2))
+        for params, names in (
+            (layers, ["0/W", "0/b"]),
+            ({"net": layers}, ["net/0/W", "net/0/b"]),
+            ([parts], ["p/part_0", "p/part_1"]),
+        ):
+            before = np.copy(parts.value), layers[0]["W"].copy()
+            state = fr.optim.save(fr.optim.Adam(0.1), params)
+            assert [key for key in state if key.startswith("weights/")] == [f"weights/{name}" for name in names]
+            parts -= 1.0
+            layers[0]["W"] += 1.0
+            fr.optim.restore(state, fr.optim.Adam(0.1), params)
+            restored = (parts.value, before[0]) if params == [parts] else (layers[0]["W"], before[1])
+            assert restored[0].tolist() == restored[1].tolist()
