@@ -2,8 +2,10 @@
 
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Of groups of weights: group_lasso_regularizer, sparse_group_lasso_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
-    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
+    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum,
+        GroupLassoRegularizer, SparseGroupLassoRegularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -56,11 +58,13 @@ from fastreg.matching import regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import (
     CompositeSum,
+    GroupLassoRegularizer,
     L1L2Regularizer,
     L1Regularizer,
     L2Regularizer,
     MCPRegularizer,
     Regularizer,
+    SparseGroupLassoRegularizer,
     SumRegularizer,
     SupportsGradient,
     SupportsProx,
@@ -68,11 +72,13 @@ from fastreg.regularizers import (
     from_keras,
     from_sklearn,
     from_torch,
+    group_lasso_regularizer,
     l1_l2_regularizer,
     l1_regularizer,
     l2_regularizer,
     mcp_regularizer,
     no_regularizer,
+    sparse_group_lasso_regularizer,
     sum_regularizer,
 )
 from fastreg.summary import Summary, SummaryRow, summary
@@ -96,6 +102,7 @@ __all__ = [
     "Gradients",
     "Graph",
     "GraphKeys",
+    "GroupLassoRegularizer",
     "History",
     "L1L2Regularizer",
     "L1Regularizer",
@@ -105,6 +112,7 @@ __all__ = [
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "SparseGroupLassoRegularizer",
     "SumRegularizer",
     "Summary",
     "SummaryRow",
@@ -137,6 +145,7 @@ __all__ = [
     "get_variable_scope",
     "global_variables",
     "glorot_uniform_initializer",
+    "group_lasso_regularizer",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_loss",
@@ -151,6 +160,7 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "sparse_group_lasso_regularizer",
     "sum_regularizer",
     "summary",
     "trainable_variables",

@@ -2,13 +2,17 @@
 
 Plain C data. A kernel knows pointers, lengths and coefficients; arrays, names and errors stay on the other side.
 """
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from *:
     const unsigned int ABI "FASTREG_ABI"    # the checksum of this file, by setup.py
 
 cdef enum:
     CHUNK = 4096               # elements that are processed in one go and leave one sum
+    MOST_LEVELS = 64           # of a layout: as many as the dimensions of an array
+    SEGMENT = 1024             # members of a group that are summed in one go
+    STRIP = 128               # groups that are summed side by side
+    LOCAL_GROUPS = 2048        # at most, of a chunk that holds its groups whole
 
 cdef enum Operation:
     MEASURE                    # sums, nothing else
@@ -27,12 +31,41 @@ cdef enum Operation:
     FTRL
 
 cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
+    LINEAR                     # the magnitude itself: of groups, the group lasso
     MCP
+
+cdef struct Layout:            # how an array falls into groups, in memory order
+    # A block is what belongs to a number of groups. It has levels: indices over the members of a group and over groups in turn.
+    Py_ssize_t n_blocks
+    Py_ssize_t block           # elements of one
+    Py_ssize_t groups          # of one
+    Py_ssize_t members         # of a group
+    double scale               # of the profile: for the group lasso with the power of the members
+    int n_levels               # the first is of members; the last runs through memory element by element
+    Py_ssize_t[MOST_LEVELS] extents
+    Py_ssize_t[MOST_LEVELS] strides        # in elements
+    Py_ssize_t[MOST_LEVELS] group_strides  # in groups; 0 for a level of members
+    bint local                 # a chunk holds its groups whole; else the norms are formed before the chunks are processed
+    # The rest is for a layout that is not local. A task sums a segment of the first level for a strip of groups.
+    Py_ssize_t strip           # groups, all at one index of the levels in front of the last one of groups
+    Py_ssize_t n_strips        # of a block
+    Py_ssize_t n_segments
+    Py_ssize_t first_task
+    Py_ssize_t first_fold      # the strips of layouts with several segments are numbered, too
+    double* sums               # [block, segment, group], if there are several segments
+    double* factors            # [block, group]: what the kernel multiplies a member by
+    double* values             # [block, strip]: sums of the profile's values
+    void* item                 # the Item and the Profile whose layout it is
+    void* profile
 
 cdef struct Profile:
     ProfileKind kind
     double scale
     double shape               # the second parameter, such as MCP's gamma
+    bint has_axes              # the magnitudes are the norms of groups, not of elements
+    uint64_t axes              # bit k: axis k runs over the members of a group
+    uint64_t axes_from_last    # bit k: axis -1 - k does
+    Layout* layout             # of the groups; NULL without
     double* partials           # each chunk's sum of the profile's values
     double sum                 # OUT, if the job measures
 
@@ -43,15 +76,20 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
     void* slots[3]             # IN and OUT for an update
+    const Py_ssize_t* shape    # of the weights; read while the job is laid out
+    int n_dims
+    bint is_fortran
     Py_ssize_t size            # elements that are processed
     const int64_t* rows        # the rows of weights and slots that the elements belong to, in order; NULL for all
     Py_ssize_t width           # elements of a row, if `rows` is given
+    Py_ssize_t chunk_size
     Py_ssize_t chunks_per_row
     Py_ssize_t first_chunk
     double l1                  # the elastic pair; 0 leaves its part out
     double l2
     Profile* profiles          # what is added to the pair, block by block
     int n_profiles
+    bint prox_later            # the rule ends in a prox of groups, which is an item of a job of its own
     double rate                # learning rate, bias-corrected for Adam; the step of PROX
     double decay               # decoupled: weights -= decay * weights before the rule, unless it is cautious
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
@@ -75,9 +113,15 @@ cdef struct Job:
     Py_ssize_t n_items
     Py_ssize_t n_chunks
     Py_ssize_t n_bytes         # the memory traffic of the operations; it decides how many threads work
+    void* memory               # what the following pointers point into; to be freed
     double* absolute           # each chunk's sum of |w|, where its item's l1 is not 0
     double* square             # each chunk's sum of w**2, where its item's l2 is not 0
-    bint measure               # whether to form these sums
+    Layout* layouts            # that are not local
+    Py_ssize_t n_layouts
+    Py_ssize_t n_tasks
+    Py_ssize_t n_folds
+    Py_ssize_t layout_bytes    # memory traffic of the tasks
+    bint measure               # whether to form the sums
     bint stream                # `out` is larger than the caches: store around them
     Rule rule
 
@@ -86,3 +130,11 @@ cdef struct Kernel:
     # Both process the chunks start..stop-1 of a Job. The second writes only `square`: of each chunk's total gradient.
     void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*measure_gradient)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+    # Before them, where layouts are not local: sum segments of groups, and fold segments. The later one leaves the factors.
+    void (*measure_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+    void (*fold_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+
+
+cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:
+    """Return how many parts of this size, the last perhaps smaller, make up the whole: chunks, segments, strips."""
+    return (size + part - 1) // part

@@ -4,7 +4,7 @@ from libc.string cimport memset
 cimport numpy as cnp
 from numpy cimport ndarray
 
-from fastreg._abi cimport Item
+from fastreg._abi cimport CHUNK, Item
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object x)
@@ -69,7 +69,11 @@ cdef inline char* data_end(ndarray x) noexcept:
 cdef inline void init_item(Item* item, ndarray w) noexcept:
     memset(item, 0, sizeof(Item))
     item.weights = cnp.PyArray_DATA(w)
+    item.shape = <const Py_ssize_t*>cnp.PyArray_DIMS(w)
+    item.n_dims = cnp.PyArray_NDIM(w)
+    item.is_fortran = not cnp.PyArray_IS_C_CONTIGUOUS(w)
     item.size = cnp.PyArray_SIZE(w)
+    item.chunk_size = CHUNK
     item.is_double = is_double(w)
 
 

@@ -12,7 +12,7 @@ from numpy cimport ndarray
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._jobs cimport lay_out, run
-from fastreg._penalty cimport Penalty, Reading, float64_scalar, set_float64, value_of
+from fastreg._penalty cimport Penalty, Reading, check_axes, float64_scalar, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -90,7 +90,7 @@ cdef class Items:
 
     def __dealloc__(self):
         free(self.job.items)   # and what lies behind them
-        free(self.job.absolute)
+        free(self.job.memory)
 
     cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
         """Make room for the items, and read the penalty of each term once: another thread may set it meanwhile."""
@@ -210,6 +210,8 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
         name = term.variable_name
         w = plain_array(term.cell[term.key], "the value of", name)
         arrays.append(w)
+        if items.readings[i].n_profiles:
+            check_axes(&items.readings[i], w, repr(name), False)
         item = &job.items[i]
         job.n_bytes += factor * cnp.PyArray_NBYTES(w)
         if gradients is None:

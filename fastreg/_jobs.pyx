@@ -3,7 +3,9 @@
 It knows no arrays and no names.
 """
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.stdlib cimport malloc
+from libc.math cimport sqrt
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from fastreg._abi cimport *
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
@@ -26,6 +28,9 @@ cdef extern from *:
     void cpu_init "fr_cpu_init" ()
     bint has_v3 "fr_has_v3" ()
     bint has_v4 "fr_has_v4" ()
+
+cdef enum:
+    LOCAL_SIZE = 1 << 15       # elements of a block that stays in the second-level cache from its norms to its members
 
 cdef Kernel* kernel = NULL
 
@@ -51,40 +56,175 @@ def install(capsule):
     kernel = given
 
 
+# ----------------------------------------------------------------------------------------------------------------- layouts
+cdef inline bint is_reduced(Item* item, Profile* profile, int axis) noexcept nogil:
+    return (profile.axes >> axis | profile.axes_from_last >> (item.n_dims - 1 - axis)) & 1 != 0
+
+
+cdef void find_layout(Layout* layout, Item* item, Profile* profile) noexcept nogil:
+    """Find how the weights, or a row of them, fall into groups. Neighbouring axes of one kind are one level."""
+    cdef Py_ssize_t extent, size = 1
+    cdef int i, axis, first = 0 if item.rows == NULL else 1, n = item.n_dims - first
+    cdef bint reduced, last = False
+    memset(layout, 0, sizeof(Layout))
+    layout.item = item
+    layout.profile = profile
+    layout.n_blocks = layout.members = layout.groups = 1
+    for i in range(n):                       # from the slowest axis to the fastest
+        axis = n - 1 - i if item.is_fortran else first + i
+        extent = item.shape[axis]
+        reduced = is_reduced(item, profile, axis)
+        if extent == 1:
+            continue
+        size *= extent
+        if not reduced and layout.n_levels == 0:
+            layout.n_blocks *= extent
+        elif layout.n_levels and reduced == last:
+            layout.extents[layout.n_levels - 1] *= extent
+        else:
+            layout.extents[layout.n_levels] = extent
+            layout.n_levels += 1
+        last = reduced
+    if layout.n_levels == 0:                 # every element is a group
+        layout.extents[0] = layout.n_levels = 1
+    layout.block = 1
+    for i in range(layout.n_levels - 1, -1, -1):
+        layout.strides[i] = layout.block
+        layout.block *= layout.extents[i]
+        if i % 2:
+            layout.group_strides[i] = layout.groups
+            layout.groups *= layout.extents[i]
+        else:
+            layout.members *= layout.extents[i]
+    if item.rows != NULL and item.width:
+        layout.n_blocks *= item.size // item.width
+    layout.scale = profile.scale
+    if profile.kind == LINEAR and profile.shape > 0:
+        layout.scale *= sqrt(<double>layout.members)
+    elif profile.kind == LINEAR and profile.shape < 0:
+        layout.scale /= sqrt(<double>layout.members)
+    layout.n_segments = n_parts(layout.extents[0], SEGMENT)
+    layout.strip = layout.n_strips = 1
+    if layout.n_levels > 1:
+        i = layout.n_levels - 1 - layout.n_levels % 2      # the last level of groups
+        layout.strip = min(max(CHUNK // layout.strides[i], <Py_ssize_t>1), <Py_ssize_t>STRIP)
+        layout.n_strips = layout.groups // max(layout.extents[i], <Py_ssize_t>1) * n_parts(layout.extents[i], layout.strip)
+
+
 # ------------------------------------------------------------------------------------------------------------------ chunks
-cdef inline Py_ssize_t chunks_of(Py_ssize_t size) noexcept nogil:
-    return (size + CHUNK - 1) // CHUNK
-
-
 cdef inline Py_ssize_t n_chunks_of(Job* job, Item* item) noexcept nogil:
     cdef Item* following = item + 1
     return (following.first_chunk if following < job.items + job.n_items else job.n_chunks) - item.first_chunk
 
 
+cdef inline void choose_chunks(Item* item) noexcept nogil:
+    """Let a chunk hold whole blocks where the item has one layout, of blocks that fit into a cache."""
+    cdef Layout* layout = NULL
+    cdef int k, n = 0
+    item.chunk_size = CHUNK
+    for k in range(item.n_profiles):
+        if item.profiles[k].layout != NULL:
+            layout = item.profiles[k].layout
+            layout.local = item.size == 0
+            n += 1
+    if n == 1 and item.size and layout.block <= LOCAL_SIZE and layout.groups <= LOCAL_GROUPS:
+        layout.local = True
+        item.chunk_size = max(<Py_ssize_t>1, min(CHUNK // layout.block, LOCAL_GROUPS // layout.groups)) * layout.block
+
+
+cdef Py_ssize_t number_chunks(Job* job) noexcept nogil:
+    """Number the chunks of all items; return how many sums they leave."""
+    cdef Py_ssize_t i, n, n_sums = 0, chunks = 0
+    cdef Item* item
+    for i in range(job.n_items):
+        item = &job.items[i]
+        choose_chunks(item)
+        item.first_chunk = chunks
+        if item.rows == NULL or item.width == 0:
+            n = n_parts(item.size, item.chunk_size)
+        else:
+            item.chunks_per_row = n_parts(item.width, item.chunk_size)
+            n = item.size // item.width * item.chunks_per_row
+        chunks += n
+        n_sums += (2 + item.n_profiles) * n
+    job.n_chunks = chunks
+    return n_sums
+
+
+cdef inline Py_ssize_t n_sums_of(Layout* layout) noexcept nogil:
+    return layout.n_blocks * layout.n_segments * layout.groups if layout.n_segments > 1 else 0
+
+
+cdef double* place_layouts(Job* job, Layout* found, Py_ssize_t n, double* room) noexcept nogil:
+    """Copy the layouts to their place, first those that are not local; number their tasks, and give them room."""
+    cdef Layout* place = job.layouts
+    cdef Layout* layout
+    cdef Item* item
+    cdef Py_ssize_t i
+    cdef int local
+    for local in range(2):
+        for i in range(n):
+            if found[i].local != local:
+                continue
+            layout = place
+            place += 1
+            layout[0] = found[i]
+            (<Profile*>layout.profile).layout = layout
+            if local:
+                continue
+            item = <Item*>layout.item
+            job.n_layouts += 1
+            job.layout_bytes += item.size * (8 if item.is_double else 4)
+            layout.first_task = job.n_tasks
+            job.n_tasks += layout.n_blocks * layout.n_segments * layout.n_strips
+            layout.first_fold = job.n_folds
+            layout.sums = room
+            layout.factors = room + n_sums_of(layout)
+            layout.values = layout.factors + layout.n_blocks * layout.groups
+            room = layout.values + layout.n_blocks * layout.n_strips
+            if layout.n_segments > 1:
+                job.n_folds += layout.n_blocks * layout.n_strips
+    return room
+
+
 cdef int lay_out(Job* job) except -1:
-    """Number the chunks of all items, and allocate memory for their sums: it begins at `absolute`, and the caller frees it."""
-    cdef Py_ssize_t i, chunks = 0, n_sums
+    """Number the chunks of all items, and allocate memory for their sums: it begins at `memory`, and the caller frees it."""
+    cdef Py_ssize_t i, n = 0, n_sums, j = 0
+    cdef Layout* found = NULL
     cdef Item* item
     cdef double* sums
     cdef int k
+    job.memory = NULL
+    job.n_layouts = job.n_tasks = job.n_folds = job.layout_bytes = 0
+    for i in range(job.n_items):
+        for k in range(job.items[i].n_profiles):
+            n += job.items[i].profiles[k].has_axes
+    if n:
+        found = <Layout*>malloc(n * sizeof(Layout))
+        if found == NULL:
+            raise MemoryError()
     for i in range(job.n_items):
         item = &job.items[i]
-        item.first_chunk = chunks
-        if item.rows == NULL or item.width == 0:
-            chunks += chunks_of(item.size)
-        else:
-            item.chunks_per_row = chunks_of(item.width)
-            chunks += item.size // item.width * item.chunks_per_row
-    job.n_chunks = chunks
-    n_sums = 2 * chunks
-    for i in range(job.n_items):
-        n_sums += job.items[i].n_profiles * n_chunks_of(job, &job.items[i])
-    sums = <double*>malloc((n_sums + 1) * sizeof(double))
-    if sums == NULL:
+        for k in range(item.n_profiles):
+            item.profiles[k].layout = NULL
+            if item.profiles[k].has_axes:
+                item.profiles[k].layout = &found[j]
+                find_layout(&found[j], item, &item.profiles[k])
+                j += 1
+    n_sums = number_chunks(job) + 1
+    for j in range(n):
+        if not found[j].local:
+            n_sums += n_sums_of(&found[j]) + found[j].n_blocks * (found[j].groups + found[j].n_strips)
+    job.memory = malloc(n * sizeof(Layout) + n_sums * sizeof(double))
+    if job.memory == NULL:
+        free(found)
         raise MemoryError()
+    job.layouts = <Layout*>job.memory
+    sums = place_layouts(job, found, n, <double*>(job.layouts + n))
+    free(found)
     job.absolute = sums
-    job.square = sums + chunks
-    sums += 2 * chunks
+    job.square = sums + job.n_chunks
+    sums += 2 * job.n_chunks
     for i in range(job.n_items):
         item = &job.items[i]
         for k in range(item.n_profiles):
@@ -118,6 +258,27 @@ cdef double add_chunks(double total, double* sums, Job* job, Item* item) noexcep
 
 
 # ----------------------------------------------------------------------------------------------------------------- running
+cdef int form_factors(Job* job) except -1:
+    """Form the factors of the groups that span chunks."""
+    if job.n_tasks:
+        share_out(kernel.measure_groups, job, job.n_tasks, job.layout_bytes)
+    if job.n_folds:
+        share_out(kernel.fold_groups, job, job.n_folds, job.layout_bytes // SEGMENT)
+    return 0
+
+
+cdef double add_strips(Layout* layout) noexcept nogil:
+    """Add the values of a layout's strips; the rows of a gradient of rows are added one by one."""
+    cdef Item* item = <Item*>layout.item
+    cdef Py_ssize_t n = layout.n_blocks * layout.n_strips, rows = 1, row
+    cdef double total = 0.0
+    if item.rows != NULL:
+        rows = max(item.size // max(item.width, <Py_ssize_t>1), <Py_ssize_t>1)
+    for row in range(rows):
+        total += fold(layout.values + row * (n // rows), n // rows)
+    return total
+
+
 cdef int run(Job* job) except -1:
     """Process all items; if the job measures, leave the sums of the weights in them."""
     cdef Py_ssize_t i
@@ -125,6 +286,7 @@ cdef int run(Job* job) except -1:
     cdef Profile* profile
     cdef FloatEnvironment found
     cdef int k
+    form_factors(job)
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)
     if not job.measure:
         return 0
@@ -137,7 +299,10 @@ cdef int run(Job* job) except -1:
             item.square_sum = add_chunks(0.0, job.square + item.first_chunk, job, item)
         for k in range(item.n_profiles):
             profile = &item.profiles[k]
-            profile.sum = add_chunks(0.0, profile.partials, job, item)
+            if profile.layout == NULL or profile.layout.local:
+                profile.sum = add_chunks(0.0, profile.partials, job, item)
+            else:
+                profile.sum = add_strips(profile.layout)
     leave_float_environment(found)
     return 0
 
@@ -146,6 +311,7 @@ cdef int measure_gradient(Job* job, double* squares) except -1:
     """Leave the sum of squares of all items' total gradients in `squares`; nothing else is written."""
     cdef Py_ssize_t i
     cdef FloatEnvironment found
+    form_factors(job)
     share_out(kernel.measure_gradient, job, job.n_chunks, job.n_bytes)
     found = enter_float_environment()
     squares[0] = 0.0

@@ -10,6 +10,7 @@ from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport fabs, real, with_sign
+from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
@@ -222,9 +223,17 @@ cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* p) noex
 
 
 # --------------------------------------------------------------------------------------------------------------- chunks
+cdef inline Py_ssize_t start_of(Item* item, Py_ssize_t chunk) noexcept nogil:
+    """Return how many elements of the item, or of its gradient of rows, lie in front of a chunk."""
+    cdef Py_ssize_t i = chunk - item.first_chunk
+    if item.rows == NULL:
+        return i * item.chunk_size
+    return i // item.chunks_per_row * item.width + i % item.chunks_per_row * item.chunk_size
+
+
 cdef inline Py_ssize_t locate(Item* item, Py_ssize_t chunk, Streams* arrays, real* _) noexcept nogil:
     """Find the arrays of one of the item's chunks; return how many elements the chunk has."""
-    cdef Py_ssize_t i = chunk - item.first_chunk, of_row, k, row
+    cdef Py_ssize_t start = start_of(item, chunk), of_row, k
     cdef Streams whole
     whole.weights = item.weights
     whole.base = item.base
@@ -232,66 +241,219 @@ cdef inline Py_ssize_t locate(Item* item, Py_ssize_t chunk, Streams* arrays, rea
     for k in range(3):
         whole.slots[k] = item.slots[k]
     if item.rows == NULL:
-        advance(arrays, &whole, i * CHUNK, _)
-        return min(item.size - i * CHUNK, <Py_ssize_t>CHUNK)
-    k = i // item.chunks_per_row
-    of_row = i % item.chunks_per_row * CHUNK
-    row = item.rows[k]
-    advance(arrays, &whole, row * item.width + of_row, _)
-    arrays.base = <real*>item.base + k * item.width + of_row
-    return min(item.width - of_row, <Py_ssize_t>CHUNK)
+        advance(arrays, &whole, start, _)
+        return min(item.size - start, item.chunk_size)
+    of_row = start % item.width
+    advance(arrays, &whole, item.rows[start // item.width] * item.width + of_row, _)
+    arrays.base = <real*>item.base + start
+    return min(item.width - of_row, item.chunk_size)
 
 
-cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* item, real* base) noexcept nogil:
+# --------------------------------------------------------------------------------------------------------------- groups
+cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, real threshold) noexcept nogil:
+    """Sum up to STRIP neighbouring runs of members. Short ones are summed side by side."""
+    cdef int j
+    if run <= SHORT_RUN:
+        sum_rows(sums, w, 1, run, run, n, threshold)
+        return
+    for j in range(n):
+        sums[j] = sum_run(w + j * run, run, threshold)
+
+
+cdef void sum_strip(
+    double* sums, Layout* layout, int level, real* w, Py_ssize_t first, Py_ssize_t count, int n, real threshold
+) noexcept nogil:
+    """Sum n groups over the members first..first+count-1 of a level. `w` stands at the groups' first element."""
+    cdef double[STRIP] of_one
+    cdef Py_ssize_t i
+    cdef int j, below = layout.n_levels - level
+    cdef real* members = w + first * layout.strides[level]
+    if below == 1:
+        sums[0] = sum_run(members, count, threshold)
+        return
+    if below == 2:
+        sum_rows(sums, members, layout.strides[level], count, 1, n, threshold)
+        return
+    for j in range(n):
+        sums[j] = 0
+    for i in range(count):
+        if below == 3:
+            sum_runs(of_one, members + i * layout.strides[level], layout.strides[level + 1], n, threshold)
+        else:
+            sum_strip(of_one, layout, level + 2, members + i * layout.strides[level], 0, layout.extents[level + 2], n, threshold)
+        add_all(sums, of_one, n)
+
+
+cdef void sum_block(double* sums, Layout* layout, real* w, real threshold) noexcept nogil:
+    """Sum all groups of a block."""
+    cdef Py_ssize_t strip, offset, group
+    cdef int n
+    for strip in range(layout.n_strips):
+        n = strip_at(layout, strip, &offset, &group)
+        sum_strip(sums + group, layout, 0, w + offset, 0, layout.extents[0], n, threshold)
+
+
+cdef struct Groups:            # those of a chunk
+    Py_ssize_t start           # elements of the item in front of the chunk
+    double[LOCAL_GROUPS] factors  # of a layout that is local
+
+
+cdef void measure_local(Groups* groups, Job* job, Item* item, Py_ssize_t chunk, real* w, Py_ssize_t n) noexcept nogil:
+    """Leave the factors of a chunk that holds its groups whole, and the sum of their values."""
+    cdef Layout* layout
+    cdef Py_ssize_t block, blocks, part
+    cdef int k
+    cdef double value
+    for k in range(item.n_profiles):
+        layout = item.profiles[k].layout
+        if layout == NULL or not layout.local or not (job.measure or multiplies(item)):
+            continue
+        blocks = n // layout.block
+        if layout.n_levels == 1:
+            for part in range(n_parts(blocks, STRIP)):
+                block = part * STRIP
+                sum_runs(
+                    groups.factors + block, w + block * layout.block, layout.block, <int>min(blocks - block, <Py_ssize_t>STRIP),
+                    threshold_of(item, w)
+                )
+        else:
+            for block in range(blocks):
+                sum_block(groups.factors + block * layout.groups, layout, w + block * layout.block, threshold_of(item, w))
+        value = factors_of_groups(groups.factors, blocks * layout.groups, layout, job.measure)
+        if job.measure:
+            item.profiles[k].partials[chunk - item.first_chunk] = value
+
+
+cdef inline Py_ssize_t factors_at(
+    double* room, Groups* groups, Layout* layout, Py_ssize_t i, Py_ssize_t n, double** found, bint* each
+) noexcept nogil:
+    """Find the factors of up to n elements, from the one on that lies i elements behind the chunk's first."""
+    if layout.local:
+        return find_factors(room, layout, groups.factors, i, n, found, each)
+    return find_factors(room, layout, layout.factors, groups.start + i, n, found, each)
+
+
+cdef void add_group_gradient(
+    real* out, real* base, real* w, Py_ssize_t n, Layout* layout, Groups* groups, Py_ssize_t i
+) noexcept nogil:
+    cdef double[2 * BLOCK] room
+    cdef double* factors
+    cdef bint each
+    cdef Py_ssize_t at = 0, m
+    while at < n:
+        m = factors_at(room, groups, layout, i + at, n - at, &factors, &each)
+        if each:
+            add_multiples(out + at, base + at, w + at, m, factors, True)
+        else:
+            add_multiples(out + at, base + at, w + at, m, factors, False)
+        at += m
+
+
+cdef void apply_group_prox(
+    real* out, real* w, Py_ssize_t n, Layout* layout, Groups* groups, Py_ssize_t i, real threshold
+) noexcept nogil:
+    cdef double[2 * BLOCK] room
+    cdef double* factors
+    cdef bint each
+    cdef Py_ssize_t at = 0, m
+    while at < n:
+        m = factors_at(room, groups, layout, i + at, n - at, &factors, &each)
+        if each and threshold != 0:
+            shrink_multiples(out + at, w + at, m, factors, True, threshold, True)
+        elif each:
+            shrink_multiples(out + at, w + at, m, factors, True, threshold, False)
+        elif threshold != 0:
+            shrink_multiples(out + at, w + at, m, factors, False, threshold, True)
+        else:
+            shrink_multiples(out + at, w + at, m, factors, False, threshold, False)
+        at += m
+
+
+# ------------------------------------------------------------------------------------------------ chunks, block by block
+cdef inline void total_gradient(
+    real* out, Streams* arrays, Py_ssize_t n, Item* item, real* base, Groups* groups, Py_ssize_t i
+) noexcept nogil:
     """Form base (or 0, where it is NULL) plus the gradient of the item's profiles; out may be base."""
     cdef int k
     if base == NULL:
         memset(out, 0, n * sizeof(real))
         base = out
     for k in range(item.n_profiles):
-        add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k])
+        if item.profiles[k].layout != NULL:
+            add_group_gradient(out, base, <real*>arrays.weights, n, item.profiles[k].layout, groups, i)
+        else:
+            add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k])
         base = out
 
 
-cdef void process_with_profiles(
-    Job* job, Item* item, Py_ssize_t chunk, Sums* sums, Streams* arrays, Py_ssize_t n, real* buffer
-) noexcept nogil:
+cdef void apply_own_prox(real* out, real* w, Py_ssize_t n, Item* item, Groups* groups, Py_ssize_t i) noexcept nogil:
+    """Apply the prox of the item's only profile."""
+    if item.profiles[0].layout != NULL:
+        apply_group_prox(out, w, n, item.profiles[0].layout, groups, i, threshold_of(item, w))
+    else:
+        apply_profile_prox(out, w, n, item.rate, &item.profiles[0])
+
+
+cdef inline void add_to_sum(double* sum, double* lanes, int blocks, bint first) noexcept nogil:
+    cdef double of_blocks = fold_blocks(lanes, blocks)
+    sum[0] = of_blocks if first else sum[0] + of_blocks
+
+
+cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
     """Process a chunk of an item with profiles, block by block, so that a block stays in the first-level cache."""
     cdef real[CONSTANTS] c
     cdef double[BLOCKS * LANES] lanes
+    cdef Groups groups
+    cdef Sums sums
     cdef Streams block
-    cdef Py_ssize_t i, m, size = block_size(buffer)
+    cdef Py_ssize_t part, at, i, m, stop, size = block_size(buffer)
     cdef real* target
-    cdef int k, j, blocks = n_blocks(n, buffer)
-    cdef bint own_prox = takes_prox(item.operation)
+    cdef real* base
+    cdef int k, j, blocks, operation = item.operation, kinds = kinds_of(item.l1, item.l2)
+    cdef bint direct, own_prox = takes_prox(operation)
     round_constants(c, job, item)
-    if job.measure:
-        for k in range(item.n_profiles):
-            for j in range(blocks):
-                i = j * size
-                measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(n - i, size), &item.profiles[k])
-            item.profiles[k].partials[chunk - item.first_chunk] = fold_blocks(lanes, blocks)
-    for j in range(blocks):
-        i = j * size
-        m = min(n - i, size)
-        advance(&block, arrays, i, c)
-        target = <real*>block.out
-        if item.operation == PROX:
-            apply_profile_prox(target, <real*>block.weights, m, item.rate, &item.profiles[0])
-            continue
-        if item.operation not in (MEASURE, ASSIGN) and not own_prox:
-            total_gradient(buffer, &block, m, item, <real*>NULL if item.operation == GRADIENT else <real*>block.base)
-            block.base = buffer
-        if item.operation == GRADIENT:
+    groups.start = start_of(item, chunk)
+    measure_local(&groups, job, item, chunk, <real*>arrays.weights, n)
+    for part in range(n_parts(n, CHUNK)):
+        at = part * CHUNK
+        stop = min(n, at + CHUNK)
+        sums.blocks = 0
+        blocks = n_blocks(stop - at, buffer)
+        for k in range(item.n_profiles if job.measure else 0):
+            if item.profiles[k].layout == NULL:
+                for j in range(blocks):
+                    i = at + j * size
+                    measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(stop - i, size), &item.profiles[k])
+                add_to_sum(&item.profiles[k].partials[chunk - item.first_chunk], lanes, blocks, at == 0)
+        for j in range(blocks):
+            i = at + j * size
+            m = min(stop - i, size)
+            advance(&block, arrays, i, c)
+            target = <real*>block.out
             if job.stream:
                 block.out = buffer
-            pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), ACCUMULATE)
+            if operation == PROX:
+                apply_own_prox(<real*>block.out, <real*>block.weights, m, item, &groups, i)
+            elif operation in (GRADIENT, ACCUMULATE):
+                base = <real*>NULL if operation == GRADIENT else <real*>block.base
+                direct = kinds == 0 and block.out != block.weights
+                total_gradient(<real*>block.out if direct else buffer, &block, m, item, base, &groups, i)
+                if not direct:
+                    block.base = buffer
+                    pass_operation(&sums, &block, m, c, <real*>NULL, kinds, ACCUMULATE)
+            else:
+                if operation not in (MEASURE, ASSIGN) and not own_prox:
+                    total_gradient(buffer, &block, m, item, <real*>block.base, &groups, i)
+                    block.base = buffer
+                pass_operation(&sums, &block, m, c, <real*>NULL, kinds, operation)
             if job.stream:
                 stream(<char*>target, <char*>buffer, m * sizeof(real))
-        else:
-            pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), item.operation)
-        if own_prox and is_update(item.operation):
-            apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0])
+            if own_prox and item.profiles[0].layout == NULL:
+                apply_own_prox(<real*>block.weights, <real*>block.weights, m, item, &groups, i)
+        if job.measure and kinds & L1_KIND:
+            add_to_sum(&job.absolute[chunk], sums.absolute, sums.blocks, at == 0)
+        if job.measure and kinds & L2_KIND:
+            add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
@@ -322,10 +484,11 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     cdef Streams arrays
     cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer)
     cdef int kinds = kinds_of(item.l1, item.l2)
-    sums.blocks = 0
     if item.n_profiles:
-        process_with_profiles(job, item, chunk, &sums, &arrays, n, buffer)
-    elif job.measure or is_update(item.operation) or item.operation == ASSIGN:
+        process_with_profiles(job, item, chunk, &arrays, n, buffer)
+        return
+    sums.blocks = 0
+    if job.measure or is_update(item.operation) or item.operation == ASSIGN:
         if item.operation != MEASURE:
             round_constants(c, job, item)
         pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
@@ -346,28 +509,72 @@ cdef inline void scale(real* x, Py_ssize_t n, double factor) noexcept nogil:
 cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* buffer) noexcept nogil:
     """Leave the sum of squares of the total gradient: what is given plus the penalty's, as the rule will form and clip it."""
     cdef Sums sums
+    cdef Groups groups
     cdef real[CONSTANTS] unused  # MEASURE reads none
     cdef Streams arrays, gradient
-    cdef Py_ssize_t i, m, size = block_size(buffer), n = locate(item, chunk, &arrays, buffer)
+    cdef Py_ssize_t part, at, i, m, stop, size = block_size(buffer), n = locate(item, chunk, &arrays, buffer)
     cdef double l1 = 0 if takes_l1(item.operation) else item.l1
     cdef real* base
     cdef int j
-    sums.blocks = 0
     gradient.weights = gradient.base = gradient.out = buffer
-    for j in range(n_blocks(n, buffer)):
-        i = j * size
-        m = min(n - i, size)
-        base = <real*>arrays.base + i
-        if item.n_profiles and not takes_prox(item.operation):
-            advance(&gradient, &arrays, i, buffer)
-            total_gradient(buffer, &gradient, m, item, base)
-            gradient.weights = buffer
-            base = buffer
-        pair_gradient(buffer, base, <real*>arrays.weights + i, m, l1, item.l2)
-        if job.rule.clip != 1:
-            scale(buffer, m, job.rule.clip)
-        pass_operation(&sums, &gradient, m, unused, <real*>NULL, L2_KIND, MEASURE)
-    job.square[chunk] = fold_blocks(sums.square, sums.blocks)
+    groups.start = start_of(item, chunk)
+    measure_local(&groups, job, item, chunk, <real*>arrays.weights, n)
+    for part in range(n_parts(n, CHUNK)):
+        at = part * CHUNK
+        stop = min(n, at + CHUNK)
+        sums.blocks = 0
+        for j in range(n_blocks(stop - at, buffer)):
+            i = at + j * size
+            m = min(stop - i, size)
+            base = <real*>arrays.base + i
+            if item.n_profiles and not takes_prox(item.operation):
+                advance(&gradient, &arrays, i, buffer)
+                total_gradient(buffer, &gradient, m, item, base, &groups, i)
+                gradient.weights = buffer
+                base = buffer
+            pair_gradient(buffer, base, <real*>arrays.weights + i, m, l1, item.l2)
+            if job.rule.clip != 1:
+                scale(buffer, m, job.rule.clip)
+            pass_operation(&sums, &gradient, m, unused, <real*>NULL, L2_KIND, MEASURE)
+        add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
+
+
+# ------------------------------------------------------------------------------------------- groups that span chunks
+cdef inline void finish_strip(Job* job, Layout* layout, Py_ssize_t block, Py_ssize_t strip, Py_ssize_t group, int n) noexcept nogil:
+    """Replace the sums of a strip by its factors, and leave the sum of its values."""
+    cdef double value = factors_of_groups(layout.factors + block * layout.groups + group, n, layout, job.measure)
+    if job.measure:
+        layout.values[block * layout.n_strips + strip] = value
+
+
+cdef void measure_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexcept nogil:
+    """Sum one segment of the first level for one strip of groups."""
+    cdef Item* item = <Item*>layout.item
+    cdef Py_ssize_t strip = task % layout.n_strips, of_block = task // layout.n_strips
+    cdef Py_ssize_t segment = of_block % layout.n_segments, block = of_block // layout.n_segments
+    cdef Py_ssize_t first = segment * SEGMENT, count = min(layout.extents[0] - first, <Py_ssize_t>SEGMENT)
+    cdef Py_ssize_t offset, group, start = block * layout.block
+    cdef int n = strip_at(layout, strip, &offset, &group)
+    cdef double* sums = layout.factors if layout.n_segments == 1 else layout.sums
+    if item.rows != NULL:
+        start = item.rows[start // item.width] * item.width + start % item.width
+    sums += (block * layout.n_segments + segment) * layout.groups + group
+    sum_strip(sums, layout, 0, <real*>item.weights + start + offset, first, count, n, threshold_of(item, _))
+    if layout.n_segments == 1:
+        finish_strip(job, layout, block, strip, group, n)
+
+
+cdef void fold_task(Job* job, Layout* layout, Py_ssize_t task) noexcept nogil:
+    """Add the segments of one strip of groups."""
+    cdef Py_ssize_t strip = task % layout.n_strips, block = task // layout.n_strips, offset, group, segment
+    cdef int j, n = strip_at(layout, strip, &offset, &group)
+    cdef double* total = layout.factors + block * layout.groups + group
+    cdef double* sums = layout.sums + block * layout.n_segments * layout.groups + group
+    for j in range(n):
+        total[j] = 0
+    for segment in range(layout.n_segments):
+        add_all(total, sums + segment * layout.groups, n)
+    finish_strip(job, layout, block, strip, group, n)
 
 
 # ---------------------------------------------------------------------------------------------------------------- tasks
@@ -408,8 +615,33 @@ cdef void measure_gradient(void* job, Py_ssize_t start, Py_ssize_t stop) noexcep
     walk(<Job*>job, start, stop, True)
 
 
+cdef void measure_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Job* job = <Job*>of_groups
+    cdef Layout* layout = job.layouts
+    cdef Py_ssize_t task
+    for task in range(start, stop):
+        while layout + 1 < job.layouts + job.n_layouts and (layout + 1).first_task <= task:
+            layout += 1
+        if (<Item*>layout.item).is_double:
+            measure_task(job, layout, task - layout.first_task, <double*>NULL)
+        else:
+            measure_task(job, layout, task - layout.first_task, <float*>NULL)
+
+
+cdef void fold_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Job* job = <Job*>of_groups
+    cdef Layout* layout = job.layouts
+    cdef Py_ssize_t task
+    for task in range(start, stop):
+        while layout + 1 < job.layouts + job.n_layouts and (layout + 1).first_fold <= task:
+            layout += 1
+        fold_task(job, layout, task - layout.first_fold)
+
+
 cdef Kernel table
 table.abi = ABI
 table.process = process
 table.measure_gradient = measure_gradient
+table.measure_groups = measure_groups
+table.fold_groups = fold_groups
 kernel = PyCapsule_New(&table, "fastreg.kernel", NULL)

@@ -18,6 +18,8 @@ cdef class Penalty:
     cdef readonly int n_profiles  # at most, its parts' included
     cdef int read(self, Reading* reading) except -1
 
+cdef int check_axes(Reading* reading, ndarray w, str name, bint rows) except -1
+cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)

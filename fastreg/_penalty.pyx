@@ -3,14 +3,16 @@
 A penalty is a sum of the elastic pair, l1 * sum(|w|) + l2/2 * sum(w**2), and of profiles of magnitudes (_loops/profiles.pxd).
 """
 from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 cimport numpy as cnp
 from numpy cimport ndarray
 
 from fastreg._abi cimport *
 from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
-from fastreg._jobs cimport run
+from fastreg._jobs cimport lay_out, run
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -37,10 +39,10 @@ cdef extern from *:
 
 cdef enum:
     STACK_CHUNKS = 16
-    STACK_PROFILES = 4
     MOST_PROFILES = 1 << 16    # of a sum; far below what an int can count
+    MOST_AXES = 64             # what an array can have
 
-PROFILES = {"mcp": MCP}
+PROFILES = {"linear": LINEAR, "mcp": MCP}
 
 
 cdef object scalar_like(ndarray w, double value):
@@ -71,58 +73,142 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
     return value
 
 
+# ------------------------------------------------------------------------------------------------------------------ groups
+cdef uint64_t axes_of(Profile* profile, int n_dims) noexcept:
+    """Return the axes that run over members, bit by bit."""
+    cdef uint64_t axes = profile.axes
+    cdef int k
+    for k in range(n_dims):
+        if profile.axes_from_last >> k & 1:
+            axes |= <uint64_t>1 << (n_dims - 1 - k)
+    return axes
+
+
+cdef int check_axes(Reading* reading, ndarray w, str name, bint rows) except -1:
+    """Check that an array has the axes of the penalty's groups."""
+    cdef int k, axis, n = cnp.PyArray_NDIM(w)
+    cdef Profile* profile
+    for k in range(reading.n_profiles):
+        profile = &reading.profiles[k]
+        if not profile.has_axes or profile.axes_from_last == ~<uint64_t>0:
+            if profile.has_axes and rows:
+                refuse_rows(name)
+            continue
+        for axis in range(n, MOST_AXES):
+            if profile.axes >> axis & 1 or profile.axes_from_last >> axis & 1:
+                shown = axis if profile.axes >> axis & 1 else -1 - axis
+                raise ValueError(
+                    f"axis {shown} of the penalty's groups is out of bounds for {name}, which has {n} dimensions"
+                )
+        for axis in range(n):
+            if profile.axes >> axis & 1 and profile.axes_from_last >> (n - 1 - axis) & 1:
+                raise ValueError(f"axis {axis} and axis {axis - n} of the penalty's groups are the same axis of {name}")
+        if rows and axes_of(profile, n) & 1:
+            refuse_rows(name)
+    return 0
+
+
+cdef int refuse_rows(str name) except -1:
+    raise ValueError(
+        f"the groups of a penalty of {name} run over its rows, of which the gradient holds some only; pass a gradient of all rows"
+    )
+
+
+cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept:
+    """Put linear profiles of nested groups in order, the smallest groups first; tell whether they are nested."""
+    cdef Profile moved
+    cdef uint64_t inner, outer
+    cdef int i, j
+    for i in range(n):
+        if profiles[i].kind != LINEAR or not profiles[i].has_axes:
+            return False
+        for j in range(i, 0, -1):
+            inner, outer = axes_of(&profiles[j], n_dims), axes_of(&profiles[j - 1], n_dims)
+            if inner & outer != inner or inner == outer:
+                break
+            moved = profiles[j]
+            profiles[j] = profiles[j - 1]
+            profiles[j - 1] = moved
+    for i in range(1, n):
+        inner, outer = axes_of(&profiles[i - 1], n_dims), axes_of(&profiles[i], n_dims)
+        if inner & outer != inner:
+            return False
+    return True
+
+
+# --------------------------------------------------------------------------------------------------------------- one array
 cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
     """Run one operation over one array; return the penalty's value if it is measured."""
     cdef Item item
     cdef Job job
     cdef Reading reading
     cdef double[2 * STACK_CHUNKS] few_sums
-    cdef Profile[STACK_PROFILES] few_profiles
-    cdef void* memory = NULL
-    cdef Py_ssize_t n_sums, room = penalty.n_profiles
-    cdef double* sums = few_sums
     cdef FloatEnvironment found
-    cdef int k
     init_item(&item, w)
     item.operation = operation
     if out is not None:
         item.out = item.base = cnp.PyArray_DATA(out)
+    memset(&job, 0, sizeof(Job))
     job.items = &item
     job.n_items = 1
-    job.n_chunks = (item.size + CHUNK - 1) // CHUNK
     job.measure = measure
     job.n_bytes = cnp.PyArray_NBYTES(w) * (1 if operation == MEASURE else 3 if operation == ACCUMULATE else 2)
-    job.stream = False
     if operation == GRADIENT or operation == PROX:
         job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
     item.rate = step
-    reading.profiles = few_profiles
-    reading.room = room
-    n_sums = (2 + room) * job.n_chunks
-    if n_sums > 2 * STACK_CHUNKS or room > STACK_PROFILES:
-        memory = malloc(n_sums * sizeof(double) + room * sizeof(Profile))
-        if memory == NULL:
+    reading.profiles = NULL
+    reading.room = penalty.n_profiles
+    if reading.room:
+        reading.profiles = <Profile*>malloc(reading.room * sizeof(Profile))
+        if reading.profiles == NULL:
             raise MemoryError()
-        sums = <double*>memory
-        reading.profiles = <Profile*>(sums + n_sums)
-    job.absolute = sums
-    job.square = sums + job.n_chunks
     found = enter_float_environment()
     try:
         penalty.read(&reading)
+        if reading.n_profiles:
+            check_axes(&reading, w, "weights", False)
         item.l1 = reading.l1
         item.l2 = reading.l2
         item.profiles = reading.profiles
         item.n_profiles = reading.n_profiles
-        for k in range(item.n_profiles):
-            item.profiles[k].partials = sums + (2 + k) * job.n_chunks
-        if operation == PROX and item.n_profiles > 0 and (item.n_profiles > 1 or item.l1 != 0 or item.l2 != 0):
-            raise ValueError(f"{penalty!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other")
-        run(&job)
+        if operation == PROX and item.n_profiles:
+            run_proxes(penalty, &job)
+        elif item.n_profiles == 0 and item.size <= STACK_CHUNKS * CHUNK:
+            job.n_chunks = (item.size + CHUNK - 1) // CHUNK
+            job.absolute = few_sums
+            job.square = few_sums + STACK_CHUNKS
+            run(&job)
+        else:
+            lay_out(&job)
+            run(&job)
         return scalar_like(w, value_of(&reading, &item, item.profiles)) if measure else None
     finally:
         leave_float_environment(found)
-        free(memory)
+        free(job.memory)
+        free(reading.profiles)
+
+
+cdef int run_proxes(Penalty penalty, Job* job) except -1:
+    """Run the prox of an item with profiles. Of nested groups the smaller ones come first; l1 before all, l2 behind them."""
+    cdef Item* item = job.items
+    cdef Profile* profiles = item.profiles
+    cdef int k, n = item.n_profiles
+    cdef double l2 = item.l2
+    if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or l2 != 0):
+        raise ValueError(
+            f"{penalty!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are nested can be added"
+        )
+    item.n_profiles = 1
+    for k in range(n):
+        item.profiles = &profiles[k]
+        item.l2 = l2 if k == n - 1 else 0
+        free(job.memory)
+        lay_out(job)
+        run(job)
+        item.l1 = 0
+        item.weights = item.out
+        job.stream = False
+    return 0
 
 
 cdef class Penalty:
@@ -176,6 +262,20 @@ cdef class Penalty:
         if not self.has_profile:
             self.has_profile = True
             self.n_profiles += 1
+
+    def _set_axes(self, axes):
+        """Let the profile's magnitudes be the norms of groups, whose members lie along these axes; None: along all."""
+        cdef uint64_t from_first = 0, from_last = 0
+        if axes is None:
+            from_last = ~from_first
+        else:
+            for axis in axes:
+                if axis >= 0:
+                    from_first |= <uint64_t>1 << <int>axis
+                else:
+                    from_last |= <uint64_t>1 << <int>(-1 - axis)
+        self.profile.axes, self.profile.axes_from_last = from_first, from_last
+        self.profile.has_axes = True
 
     def _set_parts(self, tuple parts):
         """Set the parts. The profiles of the parts are counted here, so what is a part of another penalty takes no new ones.
@@ -277,10 +377,25 @@ cdef class Penalty:
         return target if out is None else out
 
 
+cdef inline bint can_join(Profile* a, Profile* b) noexcept:
+    """Whether two profiles are of one form, so that their strengths add up."""
+    return (
+        a.kind == LINEAR and b.kind == LINEAR and a.shape == b.shape and a.has_axes == b.has_axes
+        and a.axes == b.axes and a.axes_from_last == b.axes_from_last
+    )
+
+
 cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
+    cdef Profile* known
+    cdef int k
     reading.l1 += penalty.l1
     reading.l2 += penalty.l2
     if penalty.has_profile and penalty.profile.scale != 0:
+        for k in range(reading.n_profiles):
+            known = &reading.profiles[k]
+            if can_join(known, &penalty.profile):
+                known.scale += penalty.profile.scale
+                return 0
         if reading.n_profiles >= reading.room:
             raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
         reading.profiles[reading.n_profiles] = penalty.profile

@@ -7,7 +7,8 @@ from collections import namedtuple
 
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -19,7 +20,7 @@ from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
 from fastreg._jobs cimport lay_out, measure_gradient, run
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
-from fastreg._penalty cimport float64_scalar, set_float64, value_of
+from fastreg._penalty cimport check_axes, float64_scalar, order_profiles, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -184,6 +185,34 @@ cdef class State:
         return State, (self.iterations, self.slots)  # a copy works on other arrays, which its first step names
 
 
+cdef class LaterProx:
+    """The prox of one group lasso over the weights of an entry, which the step ends in. All is laid out before the step."""
+
+    cdef Item item
+    cdef Job job
+    cdef Profile profile
+
+    def __dealloc__(self):
+        free(self.job.memory)
+
+    @staticmethod
+    cdef LaterProx over(Item* item, Profile* profile, double l1, double l2):
+        cdef LaterProx later = LaterProx()
+        later.item = item[0]
+        later.profile = profile[0]
+        later.item.operation = PROX
+        later.item.out = item.weights
+        later.item.profiles = &later.profile
+        later.item.n_profiles = 1
+        later.item.l1 = l1
+        later.item.l2 = l2
+        later.job.items = &later.item
+        later.job.n_items = 1
+        later.job.n_bytes = 2 * item.size * (8 if item.is_double else 4)
+        lay_out(&later.job)
+        return later
+
+
 cdef class Step:
     """One step of an update rule over several variables and their penalties: checked when it is made, done by `commit`.
 
@@ -207,6 +236,7 @@ cdef class Step:
     cdef Items items
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
+    cdef list later            # the LaterProx in which it ends
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
     def __cinit__(
@@ -227,7 +257,7 @@ cdef class Step:
         cdef Job* job
         cdef Entry entry
         cdef list owners
-        self.entries, self.kept = list(entries), []
+        self.entries, self.kept, self.later = list(entries), [], []
         owners = owners_of(self.entries, terms)
         self.apart = {
             i: evaluated([term], None, False, False, None, None)
@@ -247,9 +277,12 @@ cdef class Step:
             self.init_entry(&job.items[i], entry, memory)
         memory.check()
         for i, place in enumerate(owners):
+            entry = <Entry>self.entries[place]
+            check_axes(&self.items.readings[i], entry.weights, repr(entry.name), entry.rows is not None)
             self.items.add_penalty(i, place)
-        self.check_prox(title)
         self.items.place_profiles()
+        for i in range(n):
+            self.prepare_prox(&job.items[i], <Entry>self.entries[i], title)
         lay_out(job)
         if clip_norm is not None or check_finite:
             self.measure_norm(clip_norm, check_finite)
@@ -334,28 +367,39 @@ cdef class Step:
         job.rule.clip = factor
         return 0
 
-    cdef int check_prox(self, str rule) except -1:
-        """Refuse a penalty whose prox the rule's step cannot end in."""
-        cdef Job* job = &self.items.job
-        cdef Item* item
-        cdef Py_ssize_t i
-        cdef int n
-        for i in range(job.n_items):
-            item = &job.items[i]
-            n = item.n_profiles + (0 if (<Entry>self.entries[i]).prox is None else 1)
-            if n == 0 or not takes_l1(item.operation):
-                continue
-            name = (<Entry>self.entries[i]).name
-            if not takes_prox(item.operation):
+    cdef int prepare_prox(self, Item* item, Entry entry, str rule) except -1:
+        """Refuse a penalty whose prox the rule's step cannot end in, and lay out the proxes of groups."""
+        cdef Rule* constants = &self.items.job.rule
+        cdef int k, n = item.n_profiles + (0 if entry.prox is None else 1)
+        cdef double l1 = constants.l1 + item.l1
+        cdef Profile* profiles
+        if n == 0 or not takes_l1(item.operation):
+            return 0
+        if not takes_prox(item.operation):
+            raise ValueError(
+                f"a regularizer of {entry.name!r} has a prox of its own, for which the step of {rule} has no closed form; "
+                f"use ProximalGradientDescent"
+            )
+        profiles = <Profile*>malloc((n + 1) * sizeof(Profile))
+        if profiles == NULL:
+            raise MemoryError()
+        try:
+            for k in range(item.n_profiles):
+                profiles[k] = item.profiles[k]
+            item.prox_later = entry.prox is None and order_profiles(profiles, n, item.n_dims)
+            if not item.prox_later and (n > 1 or l1 != 0 or constants.l2 != 0):
                 raise ValueError(
-                    f"a regularizer of {name!r} has a prox of its own, for which the step of {rule} has no closed form; "
-                    f"use ProximalGradientDescent"
+                    f"a regularizer of {entry.name!r} has a prox of its own, and the sum with another prox, with l1 or with the "
+                    f"rule's own strengths has no closed prox; of group lassos with nested groups it has one"
                 )
-            if n > 1 or job.rule.l1 + item.l1 != 0 or job.rule.l2 != 0:
-                raise ValueError(
-                    f"a regularizer of {name!r} has a prox of its own, and the sum with another prox, with l1 or with the rule's "
-                    f"own strengths has no closed prox"
-                )
+            if n == item.n_profiles and profiles[0].has_axes:
+                item.prox_later = True
+                for k in range(n):
+                    self.later.append(
+                        LaterProx.over(item, &profiles[k], l1 if k == 0 else 0, constants.l2 if k == n - 1 else 0)
+                    )
+        finally:
+            free(profiles)
         return 0
 
     cdef Entry entry_at(self, Py_ssize_t i):
@@ -375,12 +419,12 @@ cdef class Step:
         job.items = &item
         job.n_items = 1
         job.measure = False
-        job.absolute = NULL
+        job.memory = NULL
         lay_out(&job)
         try:
             run(&job)
         finally:
-            free(job.absolute)
+            free(job.memory)
         return copy
 
     def assign(self, Py_ssize_t i, values):
@@ -414,11 +458,14 @@ cdef class Step:
         cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
         cdef double total
         cdef FloatEnvironment found
-        cdef Py_ssize_t i
+        cdef list later = self.later
+        cdef Py_ssize_t i, n_later = len(later)
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
         result = float64_scalar(0.0)
         run(&self.items.job)
+        for i in range(n_later):
+            run(&(<LaterProx>later[i]).job)
         state.iterations += 1
         state.slots = slots
         state.placed = placed

@@ -7,7 +7,7 @@
 The elastic pair l1*m + l2/2*m**2 works in the dtype of the weights and is fused with every update rule. Every other profile is
 three functions of a float64 magnitude. The laws that they obey, and how to add one: docs/adding-a-penalty.md.
 """
-from fastreg._abi cimport MCP, Profile
+from fastreg._abi cimport LINEAR, MCP, Profile
 from fastreg._loops.elements cimport copysign, real, soft_threshold, sqrt, with_sign
 
 cdef enum:
@@ -35,6 +35,12 @@ cdef inline real elastic_prox(real w, real threshold, real divisor, bint divides
     return x / divisor if divides else x
 
 
+# -------------------------------------------------------------------------------------------------------------- linear
+cdef inline double linear_prox(double m, double step, Profile* p) noexcept nogil:
+    cdef double excess = m - step * p.scale
+    return 0 if excess <= 0 else excess
+
+
 # ----------------------------------------------------------------------------------------------------------------- MCP
 # C.-H. Zhang, "Nearly unbiased variable selection under minimax concave penalty", 2010. shape is gamma.
 cdef inline double mcp_value(double m, Profile* p) noexcept nogil:
@@ -58,18 +64,24 @@ cdef inline double mcp_prox(double m, double step, Profile* p) noexcept nogil:
 # -------------------------------------------------------------------------------------------------------- by their name
 # `kind` is a literal, so the compiler makes a loop for each.
 cdef inline double profile_value(double m, Profile* p, int kind) noexcept nogil:
+    if kind == LINEAR:
+        return p.scale * m
     if kind == MCP:
         return mcp_value(m, p)
     return 0
 
 
 cdef inline double profile_gradient(double m, Profile* p, int kind) noexcept nogil:
+    if kind == LINEAR:
+        return p.scale
     if kind == MCP:
         return mcp_gradient(m, p)
     return 0
 
 
 cdef inline double profile_prox(double m, double step, Profile* p, int kind) noexcept nogil:
+    if kind == LINEAR:
+        return linear_prox(m, step, p)
     if kind == MCP:
         return mcp_prox(m, step, p)
     return m

@@ -35,7 +35,8 @@ cdef enum:                     # constants of one item in one step, each rounded
 
 cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     cdef Rule* rule = &job.rule
-    cdef double l1_strength = rule.l1 + item.l1
+    cdef double l1_strength = 0 if item.prox_later else rule.l1 + item.l1
+    cdef double l2_strength = 0 if item.prox_later else rule.l2
     c[L1] = <real>item.l1
     c[L2] = <real>item.l2
     c[DECAY] = <real>item.decay
@@ -49,9 +50,9 @@ cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     c[EPSILON] = <real>rule.epsilon
     c[L1_STRENGTH] = <real>l1_strength
     c[THRESHOLD] = <real>(item.rate * l1_strength)
-    c[L2_STRENGTH] = <real>rule.l2
-    c[DIVISOR] = <real>(1 + item.rate * rule.l2)
-    c[TWO_L2_STRENGTH] = <real>(2 * rule.l2)
+    c[L2_STRENGTH] = <real>l2_strength
+    c[DIVISOR] = <real>(1 + item.rate * l2_strength)
+    c[TWO_L2_STRENGTH] = <real>(2 * l2_strength)
     c[TWO_SHRINKAGE] = <real>(2 * rule.shrinkage)
     c[EXPONENT] = <real>rule.power
 

@@ -14,6 +14,12 @@ from fastreg.regularizers.elastic import (
     l1_regularizer,
     l2_regularizer,
 )
+from fastreg.regularizers.groups import (
+    GroupLassoRegularizer,
+    SparseGroupLassoRegularizer,
+    group_lasso_regularizer,
+    sparse_group_lasso_regularizer,
+)
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
@@ -21,11 +27,13 @@ from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled,
 __all__ = [
     "CompositeSum",
     "DisabledRegularizer",
+    "GroupLassoRegularizer",
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
     "MCPRegularizer",
     "Regularizer",
+    "SparseGroupLassoRegularizer",
     "SumRegularizer",
     "SupportsGradient",
     "SupportsProx",
@@ -33,6 +41,7 @@ __all__ = [
     "from_keras",
     "from_sklearn",
     "from_torch",
+    "group_lasso_regularizer",
     "is_compiled",
     "l1_l2_regularizer",
     "l1_regularizer",
@@ -42,5 +51,6 @@ __all__ = [
     "no_regularizer",
     "refuse_factory",
     "separate",
+    "sparse_group_lasso_regularizer",
     "sum_regularizer",
 ]

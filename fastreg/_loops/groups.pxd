@@ -1,0 +1,357 @@
+"""Norms of groups, and what a profile of these norms makes of the members.
+
+The penalty of a group is phi(n) of its norm n = sqrt(sum(w**2)). Its gradient and its prox multiply every member by one factor:
+phi'(n) / n, and prox(n) / n.
+
+The sum of a group is a function of its members alone, taken in memory order. The members along the last level of members are
+summed in segments, each in 16 lanes; the levels in front of it, and the segments, add these sums one after the other.
+"""
+from libc.string cimport memcpy, memset
+
+from fastreg._abi cimport *
+from fastreg._loops.elements cimport fabs, real, soft_threshold, sqrt
+from fastreg._loops.lanes cimport (
+    FR_VECTOR, FR_WIDE, add, fma_square, load_vector, prefetch, store_vector, vector, wide, wide_add, wide_load, wide_square,
+    wide_store, wide_zero, widen, zero
+)
+from fastreg._loops.rules cimport LANES, takes_prox
+from fastreg._loops.profiles cimport profile_gradient, profile_prox, profile_value
+
+cdef enum:
+    GROUP_LANES = 16
+    SHORT_RUN = 15             # members; so short runs are summed side by side
+    LONG_RUN = 64              # elements; so long runs are multiplied one by one
+    AHEAD = 4096               # bytes by which rows are asked for before they are summed
+
+
+cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline void ask_ahead(real* w, int n) noexcept nogil:
+    """Ask for n elements that lie AHEAD bytes on. Behind the end of an array this does nothing."""
+    cdef int line
+    for line in range((n * <int>sizeof(real) + 63) // 64):
+        prefetch(<char*>w + AHEAD + 64 * line)
+
+
+# -------------------------------------------------------------------------------------------------------- sums of members
+cdef inline void shrink_magnitudes(real* out, real* w, Py_ssize_t n, real threshold) noexcept nogil:
+    """Write max(|w| - threshold, 0); NaN stays NaN."""
+    cdef Py_ssize_t i
+    cdef real excess
+    for i in range(n):
+        excess = fabs(w[i]) - threshold
+        out[i] = 0 if excess < 0 else excess
+
+
+cdef inline void add_to_lanes(vector* a, wide* b, real* row) noexcept nogil:
+    """Add the squares of GROUP_LANES elements to their lanes: `a` of float32, `b` of float64."""
+    cdef int k
+    if real is float:
+        for k in range(GROUP_LANES // FR_VECTOR):
+            a[k] = fma_square(a[k], widen(row + k * FR_VECTOR))
+    else:
+        for k in range(GROUP_LANES // FR_WIDE):
+            b[k] = wide_add(b[k], wide_square(wide_load(row + k * FR_WIDE)))
+
+
+cdef inline double sum_segment(real* w, Py_ssize_t n) noexcept nogil:
+    """Sum the squares of up to SEGMENT elements in lanes, and fold the lanes in halves."""
+    cdef vector[GROUP_LANES] a
+    cdef wide[GROUP_LANES] b
+    cdef double[GROUP_LANES] lanes
+    cdef real[GROUP_LANES] padded
+    cdef Py_ssize_t i, full = n - n % GROUP_LANES
+    cdef int k
+    for k in range(GROUP_LANES // FR_VECTOR):
+        a[k] = zero()
+    for k in range(GROUP_LANES // FR_WIDE):
+        b[k] = wide_zero()
+    for i in range(full // GROUP_LANES):
+        ask_ahead(w + i * GROUP_LANES, GROUP_LANES)
+        add_to_lanes(a, b, w + i * GROUP_LANES)
+    if full < n:   # the rest, padded with zeros, which change no sum
+        memcpy(padded, w + full, (n - full) * sizeof(real))
+        memset(padded + (n - full), 0, (GROUP_LANES - (n - full)) * sizeof(real))
+        add_to_lanes(a, b, padded)
+    if real is float:
+        for k in range(GROUP_LANES // FR_VECTOR):
+            store_vector(lanes + k * FR_VECTOR, a[k])
+    else:
+        for k in range(GROUP_LANES // FR_WIDE):
+            wide_store(lanes + k * FR_WIDE, b[k])
+    for k in range(8):
+        lanes[k] += lanes[k + 8]
+    for k in range(4):
+        lanes[k] += lanes[k + 4]
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
+
+
+cdef inline double sum_run(real* w, Py_ssize_t n, real threshold) noexcept nogil:
+    """Sum the squares of a run of members, of what soft-thresholding leaves of them; a threshold of 0 leaves all."""
+    cdef real[SEGMENT] shrunk
+    cdef Py_ssize_t part, at, m
+    cdef double total = 0
+    for part in range(n_parts(n, SEGMENT)):
+        at = part * SEGMENT
+        m = least(n - at, SEGMENT)
+        if threshold == 0:
+            total += sum_segment(w + at, m)
+        else:
+            shrink_magnitudes(shrunk, w + at, m, threshold)
+            total += sum_segment(shrunk, m)
+    return total
+
+
+cdef inline void square_row(double* lane, real* row, Py_ssize_t step, int n) noexcept nogil:
+    """Write the squares of a row, of which there is one for each of n groups, `step` elements apart."""
+    cdef int j
+    cdef double x
+    for j in range(n):
+        x = row[j * step]
+        lane[j] = x * x
+
+
+cdef inline void add_row(double* lane, real* row, int n) noexcept nogil:
+    """Add the squares of a row to one lane of each of n groups."""
+    cdef int j, k, at, whole
+    cdef double x
+    if real is float:
+        whole = n & -FR_VECTOR
+        for k in range(n // FR_VECTOR):
+            at = k * FR_VECTOR
+            store_vector(lane + at, fma_square(load_vector(lane + at), widen(row + at)))
+    else:
+        whole = n & -FR_WIDE
+        for k in range(n // FR_WIDE):
+            at = k * FR_WIDE
+            wide_store(lane + at, wide_add(wide_load(lane + at), wide_square(wide_load(row + at))))
+    for j in range(whole, n):
+        x = row[j]
+        lane[j] += x * x
+
+
+cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
+    """Add n numbers to n sums. GCC does not vectorize this where both lie in one array."""
+    cdef int j, k
+    for k in range(n // FR_VECTOR):
+        store_vector(sums + k * FR_VECTOR, add(load_vector(sums + k * FR_VECTOR), load_vector(x + k * FR_VECTOR)))
+    for j in range(n & -FR_VECTOR, n):
+        sums[j] += x[j]
+
+
+cdef inline void sum_rows(
+    double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, real threshold
+) noexcept nogil:
+    """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`; if that is not 1,
+    there are at most GROUP_LANES members.
+    """
+    cdef double[GROUP_LANES * STRIP] lanes
+    cdef real[STRIP] shrunk
+    cdef Py_ssize_t part, at, i, m, ahead = max(<Py_ssize_t>1, AHEAD // <Py_ssize_t>(n * sizeof(real)))
+    cdef real* row
+    cdef int lane, j, half
+    for part in range(n_parts(rows, SEGMENT)):
+        at = part * SEGMENT
+        m = least(rows - at, SEGMENT)
+        for i in range(m):
+            row = w + (at + i) * stride
+            lane = i % GROUP_LANES * n
+            if step == 1:
+                ask_ahead(row + (ahead * stride - AHEAD // <int>sizeof(real) if at + i + ahead < rows else 0), n)
+            if threshold != 0:
+                for j in range(n):
+                    shrunk[j] = row[j * step]
+                shrink_magnitudes(shrunk, shrunk, n, threshold)
+                row = shrunk
+            if i < GROUP_LANES:
+                square_row(lanes + lane, row, 1 if threshold != 0 else step, n)
+            else:
+                add_row(lanes + lane, row, n)
+        half = GROUP_LANES // 2
+        while half:
+            for lane in range(<int>least(half, m - half)):   # a lane without a member is 0
+                add_all(lanes + lane * n, lanes + (lane + half) * n, n)
+            half //= 2
+        if part == 0:
+            memcpy(sums, lanes, n * sizeof(double))
+        else:
+            add_all(sums, lanes, n)
+
+
+cdef inline int strip_at(Layout* layout, Py_ssize_t strip, Py_ssize_t* offset, Py_ssize_t* group) noexcept nogil:
+    """Find a strip of a block: its first element, its first group and, returned, how many groups it has."""
+    cdef int last = layout.n_levels - 1, level
+    cdef Py_ssize_t per_row, row, index
+    if last == 0:
+        offset[0] = group[0] = 0
+        return 1
+    if layout.group_strides[last] == 0:
+        last -= 1              # the last level of groups
+    per_row = (layout.extents[last] + layout.strip - 1) // layout.strip
+    row = strip // per_row
+    index = strip % per_row * layout.strip
+    offset[0] = index * layout.strides[last]
+    group[0] = index + row * layout.extents[last]
+    level = last - 2
+    while level > 0:
+        offset[0] += row % layout.extents[level] * layout.strides[level]
+        row //= layout.extents[level]
+        level -= 2
+    return <int>least(layout.extents[last] - index, layout.strip)
+
+
+# ---------------------------------------------------------------------------------------------------------------- factors
+cdef inline bint multiplies(Item* item) noexcept nogil:
+    """Whether the operation multiplies the members of groups by factors."""
+    return item.operation not in (MEASURE, ASSIGN) and not takes_prox(item.operation)
+
+
+cdef inline double make_factors(double* sums, int n, Layout* layout, bint value, int kind) noexcept nogil:
+    """Replace the sums of squares of up to STRIP groups by their factors, and return the sum of the profile's values."""
+    cdef Item* item = <Item*>layout.item
+    cdef Profile p = (<Profile*>layout.profile)[0]
+    cdef double[STRIP] norms
+    cdef double[8] lanes
+    cdef double total = 0, divisor, x
+    cdef int j, k
+    p.scale = layout.scale
+    for j in range(n):
+        norms[j] = sqrt(sums[j])
+    if value:
+        for k in range(8):
+            lanes[k] = 0
+        for j in range(n):
+            lanes[j % 8] += profile_value(norms[j], &p, kind)
+        total = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    if not multiplies(item):
+        return total
+    if item.operation == PROX:
+        divisor = 1 + item.rate * item.l2
+        for j in range(n):
+            x = profile_prox(norms[j], item.rate, &p, kind)
+            sums[j] = (1 if x == norms[j] else x / norms[j]) / divisor  # infinity, too, is left alone where the prox leaves it
+    else:
+        for j in range(n):
+            x = profile_gradient(norms[j], &p, kind)
+            sums[j] = 0 if norms[j] == 0 else x / norms[j]
+    return total
+
+
+cdef inline double factors_of_groups(double* sums, Py_ssize_t n, Layout* layout, bint value) noexcept nogil:
+    cdef Py_ssize_t part, at
+    cdef ProfileKind kind = (<Profile*>layout.profile).kind
+    cdef double total = 0
+    cdef int m
+    for part in range(n_parts(n, STRIP)):
+        at = part * STRIP
+        m = <int>least(n - at, STRIP)
+        if kind == LINEAR:
+            total += make_factors(sums + at, m, layout, value, LINEAR)
+        elif kind == MCP:
+            total += make_factors(sums + at, m, layout, value, MCP)
+    return total
+
+
+cdef inline real threshold_of(Item* item, real* _) noexcept nogil:
+    return <real>(item.rate * item.l1) if item.operation == PROX else <real>0
+
+
+# ---------------------------------------------------------------------------------------------------------------- members
+cdef inline Py_ssize_t find_factors(
+    double* room, Layout* layout, double* of_groups, Py_ssize_t at, Py_ssize_t n, double** found, bint* each
+) noexcept nogil:
+    """Find the factors of the elements from `at` on. Return for how many of n: for those of a long run, or of several short ones.
+
+    `found` becomes one factor for all of them or, if `each`, one for each. `room` has room for n.
+    """
+    cdef Py_ssize_t[MOST_LEVELS] index
+    cdef int last = layout.n_levels - 1, level
+    cdef Py_ssize_t i = 0, j, left, run, rest = at % layout.block, group = at // layout.block * layout.groups
+    cdef bint of_members = layout.group_strides[last] == 0, short = of_members and layout.extents[last] <= SHORT_RUN
+    cdef double factor
+    for level in range(layout.n_levels):
+        index[level] = rest // layout.strides[level]
+        rest -= index[level] * layout.strides[level]
+        group += index[level] * layout.group_strides[level]
+    run = least(layout.extents[last] - index[last], n)
+    each[0] = not of_members
+    if run == n or run >= LONG_RUN:
+        found[0] = of_groups + group
+        return run
+    found[0] = room
+    each[0] = True
+    while i < n:
+        run = least(layout.extents[last] - index[last], n - i)
+        if i > 0 and run >= LONG_RUN:
+            break
+        if short:
+            run = least(n - i, (layout.extents[last - 1] - index[last - 1]) * layout.extents[last] - index[last] if last else n)
+            left = layout.extents[last] - index[last]
+            for j in range(i, i + run):
+                room[j] = of_groups[group]
+                left -= 1
+                if left == 0:
+                    left = layout.extents[last]
+                    group += 1
+            group -= 1
+            index[last - 1 if last else 0] = layout.extents[last - 1] - 1 if last else 0
+        elif of_members:
+            factor = of_groups[group]
+            for j in range(i, i + run):
+                room[j] = factor
+        else:
+            memcpy(room + i, of_groups + group, run * sizeof(double))
+        i += run
+        group -= index[last] * layout.group_strides[last]
+        index[last] = 0
+        level = last - 1
+        while level >= 0:
+            index[level] += 1
+            group += layout.group_strides[level]
+            if index[level] < layout.extents[level]:
+                break
+            group -= layout.extents[level] * layout.group_strides[level]
+            index[level] = 0
+            level -= 1
+        if level < 0:
+            group += layout.groups
+    return i
+
+
+# A row is computed before it is stored, so `out` may be `base` or `w`.
+cdef inline void add_multiples(real* out, real* base, real* w, Py_ssize_t n, double* factors, bint each) noexcept nogil:
+    """Write base + factor * w; the product is formed in float64 and rounded once."""
+    cdef real[LANES] x
+    cdef double factor = factors[0]
+    cdef Py_ssize_t i, row
+    cdef int j
+    for row in range(n // LANES):
+        i = row * LANES
+        ask_ahead(base + i, LANES)
+        for j in range(LANES):
+            x[j] = base[i + j] + <real>((factors[i + j] if each else factor) * w[i + j])
+        for j in range(LANES):
+            out[i + j] = x[j]
+    for i in range(n - n % LANES, n):
+        out[i] = base[i] + <real>((factors[i] if each else factor) * w[i])
+
+
+cdef inline void shrink_multiples(
+    real* out, real* w, Py_ssize_t n, double* factors, bint each, real threshold, bint shrinks
+) noexcept nogil:
+    """Write factor * soft_threshold(w)."""
+    cdef real[LANES] x
+    cdef double factor = factors[0]
+    cdef Py_ssize_t i, row
+    cdef int j
+    for row in range(n // LANES):
+        i = row * LANES
+        ask_ahead(w + i, LANES)
+        for j in range(LANES):
+            x[j] = <real>((factors[i + j] if each else factor) * (soft_threshold(w[i + j], threshold) if shrinks else w[i + j]))
+        for j in range(LANES):
+            out[i + j] = x[j]
+    for i in range(n - n % LANES, n):
+        out[i] = <real>((factors[i] if each else factor) * (soft_threshold(w[i], threshold) if shrinks else w[i]))

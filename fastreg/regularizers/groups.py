@@ -1,0 +1,254 @@
+"""Group penalties: the norm of each group of weights, so that whole groups become exactly 0."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from fastreg.regularizers.scales import ScaledPenalty, check_real, check_scale, disabled_at, op_name
+
+Axis: TypeAlias = int | Sequence[int] | None
+MOST_AXES = 64
+
+
+def check_axis(axis: Any) -> tuple[int, ...] | None:
+    """Return the axes along which the members of a group lie, as a tuple; None is all of them."""
+    if axis is None:
+        return None
+    try:
+        axes = (operator.index(axis),)
+    except TypeError:
+        try:
+            axes = tuple(operator.index(k) for k in axis)
+        except TypeError:
+            raise TypeError(f"axis must be an int, a tuple of int or None for all axes, got {axis!r}") from None
+    if isinstance(axis, bool):
+        raise TypeError(f"axis must be an int, a tuple of int or None for all axes, got {axis!r}")
+    if not axes:
+        raise ValueError("axis must name the axes along which the members of a group lie; an empty tuple makes groups of one")
+    for k in axes:
+        if not -MOST_AXES <= k < MOST_AXES:
+            raise ValueError(f"axis must be from -{MOST_AXES} to {MOST_AXES - 1}, got {k}")
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"axis must not name an axis twice, got {axis!r}")
+    return axes
+
+
+def show_axis(axes: tuple[int, ...] | None) -> str:
+    """Return the axes as they are written."""
+    return repr(axes[0] if axes is not None and len(axes) == 1 else axes)
+
+
+def _check_power(size_power: object) -> float:
+    value = check_real(size_power, "size_power")
+    if value not in (0.0, 0.5, -0.5):
+        raise ValueError(f"size_power must be 0, 0.5 or -0.5, got {size_power!r}")
+    return value
+
+
+class SparseGroupLassoRegularizer(ScaledPenalty):
+    """The result of `sparse_group_lasso_regularizer`: a function of the weights whose strengths may change."""
+
+    def __init__(
+        self,
+        scale_l1: float,
+        scale_l21: float,
+        axis: Axis,
+        size_power: float,
+        name: str,
+        disabled: bool = False,
+    ) -> None:
+        self.name = name
+        self._axes = check_axis(axis)
+        self._size_power = _check_power(size_power)
+        self._scale_l1 = check_scale(scale_l1, "scale_l1")
+        self._scale_l21 = check_scale(scale_l21, "scale_l21")
+        self._set_strengths()
+        self._set_axes(self._axes)
+        self.disabled = disabled
+
+    def _set_strengths(self) -> None:
+        self._set(self._scale_l1, 0.0)
+        self._set_profile("linear", self._scale_l21, self._size_power)
+
+    @property
+    def axis(self) -> int | tuple[int, ...] | None:
+        """The axes along which the members of a group lie; None for all."""
+        return self._axes[0] if self._axes is not None and len(self._axes) == 1 else self._axes
+
+    @property
+    def size_power(self) -> float:
+        """The power of a group's size that its norm is multiplied by."""
+        return self._size_power
+
+    @property
+    def scale_l1(self) -> float:
+        """Strength of the sum of magnitudes. A new one holds from the next call on, also in sums and terms."""
+        return self._scale_l1
+
+    @scale_l1.setter
+    def scale_l1(self, scale: float) -> None:
+        self._scale_l1 = check_scale(scale, "scale_l1")
+        self._set_strengths()
+        self.disabled = False
+
+    @property
+    def scale_l21(self) -> float:
+        """Strength of the sum of norms. A new one holds from the next call on, also in sums and terms."""
+        return self._scale_l21
+
+    @scale_l21.setter
+    def scale_l21(self, scale: float) -> None:
+        self._scale_l21 = check_scale(scale, "scale_l21")
+        self._set_strengths()
+        self.disabled = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale_l1, self.scale_l21, self._axes, self.size_power, self.name, self.disabled)
+
+    def __repr__(self) -> str:
+        power = f", size_power={self.size_power!r}" if self.size_power else ""
+        return f"sparse_group_lasso_regularizer({self.scale_l1!r}, {self.scale_l21!r}, axis={show_axis(self._axes)}{power})"
+
+
+class GroupLassoRegularizer(ScaledPenalty):
+    """The result of `group_lasso_regularizer`: a function of the weights with a `scale` that may change."""
+
+    def __init__(self, scale: float, axis: Axis, size_power: float, name: str, disabled: bool = False) -> None:
+        self.name = name
+        self._axes = check_axis(axis)
+        self._size_power = _check_power(size_power)
+        self.scale = scale
+        self._set_axes(self._axes)
+        self.disabled = disabled
+
+    @property
+    def scale(self) -> float:
+        """Strength. A new one holds from the next call on, also in sums and terms."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        self._scale = check_scale(scale)
+        self._set_profile("linear", self._scale, self._size_power)
+        self.disabled = False
+
+    @property
+    def axis(self) -> int | tuple[int, ...] | None:
+        """The axes along which the members of a group lie; None for all."""
+        return self._axes[0] if self._axes is not None and len(self._axes) == 1 else self._axes
+
+    @property
+    def size_power(self) -> float:
+        """The power of a group's size that its norm is multiplied by."""
+        return self._size_power
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale, self._axes, self.size_power, self.name, self.disabled)
+
+    def __repr__(self) -> str:
+        power = f", size_power={self.size_power!r}" if self.size_power else ""
+        return f"group_lasso_regularizer({self.scale!r}, axis={show_axis(self._axes)}{power})"
+
+
+def group_lasso_regularizer(
+    scale: float, axis: Axis, size_power: float = 0.0, scope: str | None = None
+) -> GroupLassoRegularizer:
+    """Return a function that computes the group lasso: the sum of the norms of groups of weights.
+
+    It is scale * sum(size**size_power * sqrt(sum(w**2))), the inner sum over the members of a group, the outer one over the
+    groups. Under ProximalGradientDescent, groups that contribute little become exactly 0 as a whole.
+
+    Parameters
+    ----------
+    scale : float
+        Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
+    axis : int, tuple of int, or None
+        The axes that are reduced: the members of a group lie along them. For the weights of a dense layer of shape (inputs,
+        outputs), ``axis=0`` makes a group of the weights into each output, and ``axis=1`` of those from each input. None makes
+        one group of the whole array. docs/axes.md has a table of layers and axes.
+    size_power : float, optional
+        0 leaves the norms as they are, 0.5 multiplies them by the root of the group's size (Yuan and Lin), -0.5 divides by it,
+        which makes them root mean squares.
+    scope : str, optional
+        Name of the loss; `group_lasso_regularizer` by default.
+
+    Returns
+    -------
+    GroupLassoRegularizer
+        With the signature `group_lasso(weights)`, the methods `gradient`, `value_and_gradient` and `prox`, and the attribute
+        `scale`. Gradient and prox of a group of zeros are 0.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite, `size_power` not one of the three, or `axis` names an axis twice.
+        An axis that the weights do not have is found at the call.
+    TypeError
+        If one of them is of a wrong type.
+
+    Notes
+    -----
+    A norm is the square root of a sum of squares in float64. Weights of float32 can neither overflow nor vanish there. Of float64
+    weights, groups whose norm is beyond 1e154 have an infinite norm, which leaves them alone, and groups below 1e-162 count as
+    groups of zeros. A group with a NaN becomes NaN.
+
+    References
+    ----------
+    M. Yuan and Y. Lin, "Model selection and estimation in regression with grouped variables", 2006.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> neurons = fr.group_lasso_regularizer(1.0, axis=0)
+    >>> w = np.array([[3.0, 0.3], [4.0, 0.4]])
+    >>> neurons(w)
+    np.float64(5.5)
+    >>> neurons.prox(w, step=1.0)
+    array([[2.4, 0. ],
+           [3.2, 0. ]])
+    """
+    name, value = op_name(scope, "group_lasso_regularizer"), check_scale(scale)
+    return GroupLassoRegularizer(value, axis, size_power, name, disabled_at(value))
+
+
+def sparse_group_lasso_regularizer(
+    scale_l1: float, scale_l21: float, axis: Axis, size_power: float = 0.0, scope: str | None = None
+) -> SparseGroupLassoRegularizer:
+    """Return a function that computes the sparse group lasso: L1 plus the group lasso.
+
+    Parameters
+    ----------
+    scale_l1, scale_l21 : float
+        Strengths of sum(|w|) and of the sum of norms, at least 0. At 0. a part is left out; if both are, no loss is filed.
+    axis, size_power, scope
+        As in :func:`group_lasso_regularizer`.
+
+    Returns
+    -------
+    SparseGroupLassoRegularizer
+        With the attributes `scale_l1` and `scale_l21`. Its prox first takes L1's threshold off each weight, then shrinks the
+        groups.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As :func:`group_lasso_regularizer`.
+
+    References
+    ----------
+    N. Simon et al., "A sparse-group lasso", 2013.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> both = fr.sparse_group_lasso_regularizer(0.5, 1.0, axis=0)
+    >>> w = np.array([[3.5, 0.3], [-4.5, 0.4]])
+    >>> both.prox(w, step=1.0)
+    array([[ 2.4,  0. ],
+           [-3.2,  0. ]])
+    """
+    name = op_name(scope, "sparse_group_lasso_regularizer")
+    l1, l21 = check_scale(scale_l1, "scale_l1"), check_scale(scale_l21, "scale_l21")
+    return SparseGroupLassoRegularizer(l1, l21, axis, size_power, name, disabled_at(l1 + l21))
