@@ -51,6 +51,9 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     int n_profiles
     double rate                # learning rate, bias-corrected for Adam; the step of PROX
     double decay               # decoupled: weights -= decay * weights before the rule, unless it is cautious
+    bint bounded               # whether what is written, by an update or by ASSIGN, is then put between two bounds
+    double lower
+    double upper
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 

@@ -55,12 +55,10 @@ cdef inline Py_ssize_t n_chunks_of(Job* job, Item* item) noexcept nogil:
     return (following.first_chunk if following < job.items + job.n_items else job.n_chunks) - item.first_chunk
 
 
-cdef int lay_out(Job* job) except -1:
-    """Number the chunks of all items, and allocate memory for their sums: it begins at `absolute`, and the caller frees it."""
-    cdef Py_ssize_t i, chunks = 0, n_sums
+cdef void number_chunks(Job* job) noexcept:
+    """Number the chunks of all items."""
+    cdef Py_ssize_t i, chunks = 0
     cdef Item* item
-    cdef double* sums
-    cdef int k
     for i in range(job.n_items):
         item = &job.items[i]
         item.first_chunk = chunks
@@ -70,15 +68,24 @@ cdef int lay_out(Job* job) except -1:
             item.chunks_per_row = chunks_of(item.width)
             chunks += item.size // item.width * item.chunks_per_row
     job.n_chunks = chunks
-    n_sums = 2 * chunks
+
+
+cdef int lay_out(Job* job) except -1:
+    """Number the chunks of all items, and allocate memory for their sums: it begins at `absolute`, and the caller frees it."""
+    cdef Py_ssize_t i, n_sums
+    cdef Item* item
+    cdef double* sums
+    cdef int k
+    number_chunks(job)
+    n_sums = 2 * job.n_chunks
     for i in range(job.n_items):
         n_sums += job.items[i].n_profiles * n_chunks_of(job, &job.items[i])
     sums = <double*>malloc((n_sums + 1) * sizeof(double))
     if sums == NULL:
         raise MemoryError()
     job.absolute = sums
-    job.square = sums + chunks
-    sums += 2 * chunks
+    job.square = sums + job.n_chunks
+    sums += 2 * job.n_chunks
     for i in range(job.n_items):
         item = &job.items[i]
         for k in range(item.n_profiles):

@@ -190,6 +190,15 @@ cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, do
         elastic_proxes(out, w, n, threshold, divisor, True)
 
 
+cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogil:
+    """Put elements between two bounds. NaN and what is within, -0.0 too, stay as they are."""
+    cdef real low = <real>lower, high = <real>upper, raised
+    cdef Py_ssize_t i
+    for i in range(n):
+        raised = low if x[i] < low else x[i]
+        x[i] = high if raised > high else raised
+
+
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
     cdef Py_ssize_t i
@@ -253,6 +262,10 @@ cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* 
         base = out
 
 
+cdef inline void* written(Item* item, Streams* arrays) noexcept nogil:
+    return arrays.out if item.operation == ASSIGN else arrays.weights
+
+
 cdef void process_with_profiles(
     Job* job, Item* item, Py_ssize_t chunk, Sums* sums, Streams* arrays, Py_ssize_t n, real* buffer
 ) noexcept nogil:
@@ -292,6 +305,21 @@ cdef void process_with_profiles(
             pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), item.operation)
         if own_prox and is_update(item.operation):
             apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0])
+        if item.bounded:
+            clamp(<real*>written(item, &block), m, item.lower, item.upper)
+
+
+cdef void process_bounded(Item* item, Sums* sums, Streams* arrays, Py_ssize_t n, real* c, int kinds) noexcept nogil:
+    """Update or assign a chunk block by block, and put each block between the bounds while it is in the first-level cache."""
+    cdef Streams block
+    cdef Py_ssize_t i, m, size = block_size(c)
+    cdef int j
+    for j in range(n_blocks(n, c)):
+        i = j * size
+        m = min(n - i, size)
+        advance(&block, arrays, i, c)
+        pass_operation(sums, &block, m, c, <real*>NULL, kinds, item.operation)
+        clamp(<real*>written(item, &block), m, item.lower, item.upper)
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
@@ -328,7 +356,10 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     elif job.measure or is_update(item.operation) or item.operation == ASSIGN:
         if item.operation != MEASURE:
             round_constants(c, job, item)
-        pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
+        if item.bounded:
+            process_bounded(item, &sums, &arrays, n, c, kinds)
+        else:
+            pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
     else:
         process_unmeasured(job, item, &arrays, n, buffer)
     if job.measure and kinds & L1_KIND:

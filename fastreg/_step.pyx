@@ -17,7 +17,7 @@ import numpy
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
-from fastreg._jobs cimport lay_out, measure_gradient, run
+from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
 from fastreg._penalty cimport float64_scalar, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
@@ -87,6 +87,10 @@ cdef class Entry:
         What is taken off the weights, as a fraction, before the rule.
     prox : callable or None
         A user's own prox, with which the step of this variable ends.
+    constraint : callable or None
+        What the weights are put through after the step; the bounds do it where they are given.
+    bounds : (float, float) or None
+        Between which the weights are put after the step, in the same pass.
     """
 
     cdef readonly str name
@@ -97,6 +101,8 @@ cdef class Entry:
     cdef public double rate
     cdef public double decay
     cdef public object prox
+    cdef public object constraint
+    cdef public tuple bounds
 
     def __cinit__(self, str name, weights, gradient, ndarray rows=None):
         self.name = name
@@ -207,6 +213,8 @@ cdef class Step:
     cdef Items items
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
+    cdef list later            # what is assigned after the items: arrays, their new values, and the rows of these or None
+    cdef dict previews         # the slots after the rule alone, by the entries' places
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
     def __cinit__(
@@ -227,7 +235,7 @@ cdef class Step:
         cdef Job* job
         cdef Entry entry
         cdef list owners
-        self.entries, self.kept = list(entries), []
+        self.entries, self.kept, self.later, self.previews = list(entries), [], [], {}
         owners = owners_of(self.entries, terms)
         self.apart = {
             i: evaluated([term], None, False, False, None, None)
@@ -275,6 +283,9 @@ cdef class Step:
         item.operation = operation
         item.rate = entry.rate
         item.decay = entry.decay
+        if entry.bounds is not None:
+            item.bounded = True
+            item.lower, item.upper = entry.bounds
         item.base = cnp.PyArray_DATA(g)
         for k in range(len(slots)):
             found = slots[k]
@@ -292,9 +303,7 @@ cdef class Step:
                 check_match(g, f"gradient of {name!r}", w, f"variable {name!r}")
         else:
             check_rows(entry)
-            item.rows = <int64_t*>cnp.PyArray_DATA(entry.rows)
-            item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
-            item.size = cnp.PyArray_SIZE(g)
+            set_rows(item, w, g, entry.rows)
         return 0
 
     cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
@@ -363,36 +372,67 @@ cdef class Step:
             raise IndexError(f"a step of {len(self.entries)} entries has no entry {i}")
         return <Entry>self.entries[i]
 
-    def preview(self, Py_ssize_t i):
-        """Return the weights of an entry after the rule alone, as a new array; nothing else is written."""
+    def preview(self, Py_ssize_t i, bint whole=False):
+        """Return the weights of an entry after the rule alone, without its bounds, as a new array; nothing else is written.
+
+        Of a gradient of rows these are the rows, or the `whole` variable. `assign` is to follow.
+        """
         cdef Entry entry = self.entry_at(i)
-        cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
+        cdef bint of_rows = entry.rows is not None and not whole
+        cdef list copies = [copy_of(x, entry.rows if of_rows else None) for x in (entry.weights, *entry.slots)]
         cdef Item item = self.items.job.items[i]
         cdef Job job = self.items.job
-        if n_slots(item.operation) or item.n_profiles:
-            raise ValueError(f"the step of {entry.name!r} cannot be previewed: it has slots or a prox")
-        item.weights = item.out = cnp.PyArray_DATA(copy)
+        cdef Py_ssize_t k
+        item.weights = item.out = cnp.PyArray_DATA(<ndarray>copies[0])
+        for k in range(len(entry.slots)):
+            item.slots[k] = cnp.PyArray_DATA(<ndarray>copies[1 + k])
+        if of_rows:
+            item.rows = NULL
+        item.bounded = False
         job.items = &item
         job.n_items = 1
         job.measure = False
         job.absolute = NULL
-        lay_out(&job)
-        try:
-            run(&job)
-        finally:
-            free(job.absolute)
-        return copy
+        number_chunks(&job)
+        run(&job)
+        self.previews[i] = copies[1:]
+        return copies[0]
 
     def assign(self, Py_ssize_t i, values):
-        """Let the step set the weights of an entry to these values."""
+        """Let the step set the weights of an entry to these values, of its preview's shape, and its slots to the preview's."""
         cdef Entry entry = self.entry_at(i)
-        cdef ndarray array = plain_array(values, "the prox of", entry.name)
+        cdef ndarray array = plain_array(values, "the new weights of", entry.name), w = entry.weights, g = entry.gradient
         cdef Item* item = &self.items.job.items[i]
-        check_match(array, f"the prox of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
+        if entry.rows is not None and cnp.PyArray_SAMESHAPE(array, w) and not cnp.PyArray_SAMESHAPE(g, w):
+            self.later.append((w, array, None))
+            array = copy_of(array, entry.rows)  # the item measures these rows alone
+        like = w if entry.rows is None else g
+        check_match(array, f"the new weights of {entry.name!r}", like, f"variable {entry.name!r}")
+        for slot, values in zip(entry.slots, self.previews.pop(i, ())):
+            self.later.append((slot, values, None if values.shape == slot.shape else entry.rows))
         self.kept.append(array)
         item.base = cnp.PyArray_DATA(array)
         item.out = item.weights
         item.operation = ASSIGN
+
+    cdef Items assignments(self):
+        """Return the job that assigns what the items do not: the slots of previewed entries, and whole variables."""
+        cdef Items items = Items()
+        cdef Item* item
+        cdef Py_ssize_t i
+        cdef ndarray target, values, rows
+        items.read_terms(len(self.later), [])
+        for i, (target, values, rows) in enumerate(self.later):
+            item = &items.job.items[i]
+            init_item(item, target)
+            item.operation = ASSIGN
+            item.base = cnp.PyArray_DATA(values)
+            item.out = item.weights
+            if rows is not None:
+                set_rows(item, target, values, rows)
+            items.job.n_bytes += 2 * cnp.PyArray_NBYTES(values)
+        lay_out(&items.job)
+        return items
 
     def commit(self, State state not None, dict placed, list values=None):
         """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
@@ -411,6 +451,7 @@ cdef class Step:
             The terms' loss before the step; over the touched rows alone where a gradient is of rows.
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
+        cdef Items assignments = self.assignments() if self.later else None
         cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
         cdef double total
         cdef FloatEnvironment found
@@ -419,6 +460,8 @@ cdef class Step:
         placed = state.placed | placed if placed else state.placed
         result = float64_scalar(0.0)
         run(&self.items.job)
+        if assignments is not None:
+            run(&assignments.job)
         state.iterations += 1
         state.slots = slots
         state.placed = placed
@@ -447,6 +490,18 @@ cdef class Step:
             return [float(self.apart[k]) if k in self.apart else next(compiled) for k in range(n)]
         finally:
             leave_float_environment(found)
+
+
+cdef ndarray copy_of(ndarray x, ndarray rows):
+    """Return a copy of an array, or of these rows of it."""
+    return PyArray_NewCopy(x, cnp.NPY_KEEPORDER) if rows is None else numpy.asarray(x).take(rows, axis=0)
+
+
+cdef void set_rows(Item* item, ndarray w, ndarray values, ndarray rows) noexcept:
+    """Let an item be of these rows of w, to which the values belong."""
+    item.rows = <int64_t*>cnp.PyArray_DATA(rows)
+    item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
+    item.size = cnp.PyArray_SIZE(values)
 
 
 cdef int check_rows(Entry entry) except -1:
