@@ -9,11 +9,11 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport fabs, real, with_sign
+from fastreg._loops.elements cimport between, fabs, real, with_sign
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
-from fastreg._loops.rules cimport CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
@@ -191,12 +191,10 @@ cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, do
 
 
 cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogil:
-    """Put elements between two bounds. NaN and what is within, -0.0 too, stay as they are."""
-    cdef real low = <real>lower, high = <real>upper, raised
+    """Put elements between bounds that no row of an update has put there."""
     cdef Py_ssize_t i
     for i in range(n):
-        raised = low if x[i] < low else x[i]
-        x[i] = high if raised > high else raised
+        x[i] = between(x[i], <real>lower, <real>upper)
 
 
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
@@ -262,10 +260,6 @@ cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* 
         base = out
 
 
-cdef inline void* written(Item* item, Streams* arrays) noexcept nogil:
-    return arrays.out if item.operation == ASSIGN else arrays.weights
-
-
 cdef void process_with_profiles(
     Job* job, Item* item, Py_ssize_t chunk, Sums* sums, Streams* arrays, Py_ssize_t n, real* buffer
 ) noexcept nogil:
@@ -278,6 +272,8 @@ cdef void process_with_profiles(
     cdef int k, j, blocks = n_blocks(n, buffer)
     cdef bint own_prox = takes_prox(item.operation)
     round_constants(c, job, item)
+    if own_prox:
+        c[BOUNDED] = 0  # until the prox is done
     if job.measure:
         for k in range(item.n_profiles):
             for j in range(blocks):
@@ -305,21 +301,8 @@ cdef void process_with_profiles(
             pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), item.operation)
         if own_prox and is_update(item.operation):
             apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0])
-        if item.bounded:
-            clamp(<real*>written(item, &block), m, item.lower, item.upper)
-
-
-cdef void process_bounded(Item* item, Sums* sums, Streams* arrays, Py_ssize_t n, real* c, int kinds) noexcept nogil:
-    """Update or assign a chunk block by block, and put each block between the bounds while it is in the first-level cache."""
-    cdef Streams block
-    cdef Py_ssize_t i, m, size = block_size(c)
-    cdef int j
-    for j in range(n_blocks(n, c)):
-        i = j * size
-        m = min(n - i, size)
-        advance(&block, arrays, i, c)
-        pass_operation(sums, &block, m, c, <real*>NULL, kinds, item.operation)
-        clamp(<real*>written(item, &block), m, item.lower, item.upper)
+            if item.bounded:
+                clamp(<real*>block.weights, m, item.lower, item.upper)
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
@@ -356,12 +339,11 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     elif job.measure or is_update(item.operation) or item.operation == ASSIGN:
         if item.operation != MEASURE:
             round_constants(c, job, item)
-        if item.bounded:
-            process_bounded(item, &sums, &arrays, n, c, kinds)
-        else:
-            pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
+        pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
     else:
         process_unmeasured(job, item, &arrays, n, buffer)
+    if item.bounded and item.operation == ASSIGN:
+        clamp(<real*>arrays.out, n, item.lower, item.upper)
     if job.measure and kinds & L1_KIND:
         job.absolute[chunk] = fold_blocks(sums.absolute, sums.blocks)
     if job.measure and kinds & L2_KIND:

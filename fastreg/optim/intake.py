@@ -61,27 +61,27 @@ def take_pairs(
     return entries, known, newly_placed
 
 
-def take_constraints(constraints: Iterable[tuple[Any, Any]], entries: Sequence[Entry]) -> None:
+def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Sequence[Entry]) -> None:
     """Give each entry the constraint of its variable, and check that it fits.
 
     Parameters
     ----------
-    constraints : iterable of (variable, constraint)
+    constraints : iterable of (variable, constraint), or None
         Matched by memory. A variable that is not updated, or None in place of a constraint, changes nothing.
     entries : sequence of Entry
         Some have the constraint that their variable was made with.
     """
     places = {memory_of(entry.weights): entry for entry in entries} if constraints else {}
-    for i, pair in enumerate(constraints):
+    for i, pair in enumerate(constraints or ()):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"constraints[{i}] must be a pair (variable, constraint), got {pair!r}")
         variable, constraint = pair
-        refuse_class(constraint, f"the constraint in constraints[{i}]")
-        name = plain_name(variable.name) if isinstance(variable, Parameter) else None
-        array = check_array(variable.array if isinstance(variable, Parameter) else variable, f"the variable in constraints[{i}]")
+        if not isinstance(constraint, Constraint):
+            refuse_class(constraint, f"the constraint in constraints[{i}]")
+        array = variable.array if isinstance(variable, Parameter) else variable
         entry = places.get(memory_of(array))
-        if entry is None or not _is_same(array, entry.weights):
-            _check_apart(i, name, array, entries)
+        if entry is None or (array is not entry.weights and not _is_same(array, entry.weights)):
+            _check_apart(i, variable, array, entries)
         elif constraint is not None and entry.constraint is not None:
             raise ValueError(f"variable {entry.name!r} has two constraints, {entry.constraint!r} and {constraint!r}; give it one")
         elif constraint is not None:
@@ -98,7 +98,10 @@ def _is_same(array: Array, weights: Array) -> bool:
     return array.shape == weights.shape and array.dtype == weights.dtype and array.strides == weights.strides
 
 
-def _check_apart(i: int, name: str | None, array: Array, entries: Sequence[Entry]) -> None:
+def _check_apart(i: int, variable: Any, array: Any, entries: Sequence[Entry]) -> None:
+    """Check that a variable is of no entry: neither by its name nor by its memory."""
+    array = check_array(array, f"the variable in constraints[{i}]")
+    name = plain_name(variable.name) if isinstance(variable, Parameter) else None
     for entry in entries:
         if entry.name == name:
             raise ValueError(

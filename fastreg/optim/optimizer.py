@@ -188,7 +188,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
-        constraints: Iterable[tuple[Any, Any]] = (),
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[False] = False,
     ) -> np.float64: ...
 
@@ -198,7 +198,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
-        constraints: Iterable[tuple[Any, Any]] = (),
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[True],
     ) -> tuple[np.float64, dict[str, float]]: ...
 
@@ -207,7 +207,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
-        constraints: Iterable[tuple[Any, Any]] = (),
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: bool = False,
     ) -> np.float64 | tuple[np.float64, dict[str, float]]:
         """Step all variables at once, the regularization folded in.
