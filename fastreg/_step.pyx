@@ -7,7 +7,6 @@ from collections import namedtuple
 
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
-from libc.stdlib cimport free
 
 cimport numpy as cnp
 from numpy cimport ndarray

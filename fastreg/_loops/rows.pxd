@@ -7,7 +7,8 @@ from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
 from fastreg._loops.rules cimport (
-    BOUNDED, CAUTIOUS, CLIP, DECAY, L1, L2, LANES, apply_rule, bound_all, decay_all, decay_cautiously, is_update, n_slots, takes_l1
+    BOUNDED, CAUTIOUS, CLIP, DECAY, L1, L2, LANES, apply_rule, bound_all, decay_all, decay_cautiously, is_update, n_slots,
+    takes_l1
 )
 
 cdef struct Streams:           # the arrays that one pass reads and writes together, each from the same element on

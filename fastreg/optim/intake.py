@@ -87,10 +87,12 @@ def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Seq
         elif constraint is not None:
             entry.constraint = constraint
     for entry in entries:
-        if isinstance(entry.constraint, Constraint) and is_built_in(entry.constraint):
-            entry.constraint.check(entry.weights, f"variable {entry.name!r}")
-            if isinstance(entry.constraint, Bounds):
-                entry.bounds = entry.constraint.bounds
+        constraint = entry.constraint
+        if constraint is not None and is_built_in(constraint):
+            if isinstance(constraint, Bounds):
+                entry.bounds = constraint.bounds
+            else:
+                constraint.check(entry.weights, f"variable {entry.name!r}")
 
 
 def _is_same(array: Array, weights: Array) -> bool:
