@@ -7,6 +7,7 @@ from collections import namedtuple
 
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -28,7 +29,7 @@ cdef enum:
     LEAST_SQUARES = -900       # binary digits; below such a sum of squares, single ones may have vanished
 
 cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_NewCopy(ndarray x, cnp.NPY_ORDER order)
+    ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
 
 
 Traits = namedtuple("Traits", "operation n_slots takes_l1 takes_prox")
@@ -378,13 +379,16 @@ cdef class Step:
         """
         cdef Entry entry = self.entry_at(i)
         cdef bint of_rows = entry.rows is not None and not whole
-        cdef list copies = [copy_of(x, entry.rows if of_rows else None) for x in (entry.weights, *entry.slots)]
+        cdef ndarray rows = entry.rows if of_rows else None, weights = copy_of(entry.weights, rows), slot
+        cdef list slots = []
         cdef Item item = self.items.job.items[i]
         cdef Job job = self.items.job
         cdef Py_ssize_t k
-        item.weights = item.out = cnp.PyArray_DATA(<ndarray>copies[0])
+        item.weights = item.out = cnp.PyArray_DATA(weights)
         for k in range(len(entry.slots)):
-            item.slots[k] = cnp.PyArray_DATA(<ndarray>copies[1 + k])
+            slot = copy_of(entry.slots[k], rows)
+            slots.append(slot)
+            item.slots[k] = cnp.PyArray_DATA(slot)
         if of_rows:
             item.rows = NULL
         item.bounded = False
@@ -394,8 +398,8 @@ cdef class Step:
         job.absolute = NULL
         number_chunks(&job)
         run(&job)
-        self.previews[i] = copies[1:]
-        return copies[0]
+        self.previews[i] = slots
+        return weights
 
     def assign(self, Py_ssize_t i, values):
         """Let the step set the weights of an entry to these values, of its preview's shape, and its slots to the preview's."""
@@ -493,7 +497,12 @@ cdef class Step:
 
 cdef ndarray copy_of(ndarray x, ndarray rows):
     """Return a copy of an array, or of these rows of it."""
-    return PyArray_NewCopy(x, cnp.NPY_KEEPORDER) if rows is None else numpy.asarray(x).take(rows, axis=0)
+    cdef ndarray copy
+    if rows is not None:
+        return numpy.asarray(x).take(rows, axis=0)
+    copy = PyArray_NewLikeArray(x, cnp.NPY_KEEPORDER, NULL, 0)
+    memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(x))
+    return copy
 
 
 cdef void set_rows(Item* item, ndarray w, ndarray values, ndarray rows) noexcept:

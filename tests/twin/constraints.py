@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,18 @@ from twin.sums import fold_neighbours
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
+
+
+class Constraint(Protocol):
+    """What weights are put through after a step."""
+
+    def __call__(self, w: Array) -> Array:
+        """Return the constrained weights."""
+        ...
+
+    def by_row(self, ndim: int) -> bool:
+        """Tell whether a row is constrained by itself."""
+        ...
 
 
 @dataclass(frozen=True)
