@@ -55,7 +55,7 @@ class Variable(Parameter):
     - `partitioner_arguments`, which says how a partitioner is called;
     - `partitioned_class`, the class of variables in parts.
 
-    Its constructor takes `constraint` among its other arguments, and calls `collection_keys` and `register` in place of this one's.
+    Its constructor takes a `constraint`, too, and calls `collection_keys` and `register` in place of this one's.
 
     Examples
     --------
