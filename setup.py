@@ -141,7 +141,7 @@ def extensions() -> list[Extension]:
             depends=[*inlined, "fastreg/_team.h", "fastreg/_float_environment.h"],
             extra_compile_args=list(plain),
         )
-        for name in ("_threads", "_jobs", "_arrays", "_penalty", "_collection", "_step", "_rows")
+        for name in ("_threads", "_jobs", "_arrays", "_penalty", "_collection", "_step", "_rows", "_constraints", "_lines")
     ]
     return built + cythonize(once, build_dir="build/common", compiler_directives=DIRECTIVES)
 

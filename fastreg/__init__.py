@@ -11,6 +11,9 @@ Regularizers, each a function of the weights with `gradient`, `value_and_gradien
 Your own arrays, by name:
     regularize, Terms, RegularizationLoss, Parameter, summary, Summary, SummaryRow
 
+Constraints such as `constraints.max_norm`, which every update rule applies after its step, and those of your own arrays by name:
+    constraints, constrain
+
 Values and gradients of many terms at once:
     value_and_gradients, Gradients, add_n, Total
 
@@ -30,7 +33,7 @@ Threads and instruction sets:
     set_num_threads, get_num_threads, get_config, show_config
 """
 
-from fastreg import optim
+from fastreg import constraints, optim
 from fastreg.graph import (
     Graph,
     GraphKeys,
@@ -54,7 +57,7 @@ from fastreg.losses import (
     get_total_loss,
     value_and_gradients,
 )
-from fastreg.matching import regularize
+from fastreg.matching import constrain, regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import (
     CompositeSum,
@@ -128,6 +131,8 @@ __all__ = [
     "add_to_collection",
     "add_to_collections",
     "apply_regularization",
+    "constrain",
+    "constraints",
     "fixed_size_partitioner",
     "from_keras",
     "from_sklearn",

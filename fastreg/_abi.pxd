@@ -33,6 +33,7 @@ cdef enum Operation:
 cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
     LINEAR                     # the magnitude itself: of groups, the group lasso
     MCP
+    NORM_LIMITS                    # a constraint of norms, from `shape` to `scale`; it has a prox alone, the projection
 
 cdef struct Layout:            # how an array falls into groups, in memory order
     # A block is what belongs to a number of groups. It has levels: indices over the members of a group and over groups in turn.
@@ -62,6 +63,7 @@ cdef struct Profile:
     ProfileKind kind
     double scale
     double shape               # the second parameter, such as MCP's gamma
+    double rate                # of NORM_LIMITS: how much of the way to the right norm is gone at once
     bint has_axes              # the magnitudes are the norms of groups, not of elements
     uint64_t axes              # bit k: axis k runs over the members of a group
     uint64_t axes_from_last    # bit k: axis -1 - k does
@@ -92,6 +94,9 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     bint prox_later            # the rule ends in a prox of groups, which is an item of a job of its own
     double rate                # learning rate, bias-corrected for Adam; the step of PROX
     double decay               # decoupled: weights -= decay * weights before the rule, unless it is cautious
+    bint bounded               # whether what is written, by an update or by ASSIGN, is then put between two bounds
+    double lower
+    double upper
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 

@@ -150,6 +150,11 @@ def check_like(x, str name, ndarray weights not None, str of):
     return array
 
 
+def check_out(out, ndarray weights not None):
+    """Return `out` if results for the weights can be put into it, or a new array like the weights where `out` is None."""
+    return take_out(out, weights)
+
+
 cdef ndarray take_out(object out, ndarray w):
     """Return `out` checked against the weights, or a new array like them."""
     cdef ndarray array

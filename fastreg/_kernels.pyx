@@ -9,12 +9,12 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport fabs, real, with_sign
+from fastreg._loops.elements cimport between, fabs, real, with_sign
 from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
-from fastreg._loops.rules cimport CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
@@ -189,6 +189,13 @@ cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, do
         elastic_proxes(out, w, n, threshold, divisor, False)
     else:
         elastic_proxes(out, w, n, threshold, divisor, True)
+
+
+cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogil:
+    """Put elements between bounds that no row of an update has put there."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        x[i] = between(x[i], <real>lower, <real>upper)
 
 
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
@@ -412,6 +419,8 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
     cdef int k, j, blocks, operation = item.operation, kinds = kinds_of(item.l1, item.l2)
     cdef bint direct, own_prox = takes_prox(operation)
     round_constants(c, job, item)
+    if own_prox:
+        c[BOUNDED] = 0  # until the prox is done
     groups.start = start_of(item, chunk)
     measure_local(&groups, job, item, chunk, <real*>arrays.weights, n)
     for part in range(n_parts(n, CHUNK)):
@@ -434,6 +443,8 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
                 block.out = buffer
             if operation == PROX:
                 apply_own_prox(<real*>block.out, <real*>block.weights, m, item, &groups, i)
+                if item.bounded:
+                    clamp(<real*>block.out, m, item.lower, item.upper)
             elif operation in (GRADIENT, ACCUMULATE):
                 base = <real*>NULL if operation == GRADIENT else <real*>block.base
                 direct = kinds == 0 and block.out != block.weights
@@ -446,10 +457,14 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
                     total_gradient(buffer, &block, m, item, <real*>block.base, &groups, i)
                     block.base = buffer
                 pass_operation(&sums, &block, m, c, <real*>NULL, kinds, operation)
+                if item.bounded and operation == ASSIGN:
+                    clamp(target, m, item.lower, item.upper)
             if job.stream:
                 stream(<char*>target, <char*>buffer, m * sizeof(real))
-            if own_prox and item.profiles[0].layout == NULL:
+            if own_prox and is_update(operation) and item.profiles[0].layout == NULL:
                 apply_own_prox(<real*>block.weights, <real*>block.weights, m, item, &groups, i)
+                if item.bounded:
+                    clamp(<real*>block.weights, m, item.lower, item.upper)
         if job.measure and kinds & L1_KIND:
             add_to_sum(&job.absolute[chunk], sums.absolute, sums.blocks, at == 0)
         if job.measure and kinds & L2_KIND:
@@ -494,6 +509,8 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
     else:
         process_unmeasured(job, item, &arrays, n, buffer)
+    if item.bounded and item.operation == ASSIGN:
+        clamp(<real*>arrays.out, n, item.lower, item.upper)
     if job.measure and kinds & L1_KIND:
         job.absolute[chunk] = fold_blocks(sums.absolute, sums.blocks)
     if job.measure and kinds & L2_KIND:

@@ -1,5 +1,6 @@
 """The compiled penalty, and its coefficients as they are read at a call."""
 from fastreg._abi cimport Item, Profile
+from libc.stdint cimport uint64_t
 from numpy cimport ndarray
 
 cdef struct Reading:           # of a penalty, once for each call: another thread may set a scale while the GIL is released
@@ -18,6 +19,8 @@ cdef class Penalty:
     cdef readonly int n_profiles  # at most, its parts' included
     cdef int read(self, Reading* reading) except -1
 
+cdef uint64_t axes_of(Profile* profile, int n_dims) noexcept
+cdef int set_rescaling(Profile* profile, tuple limits) except -1
 cdef int check_axes(Reading* reading, ndarray w, str name, bint rows) except -1
 cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept

@@ -84,6 +84,17 @@ cdef uint64_t axes_of(Profile* profile, int n_dims) noexcept:
     return axes
 
 
+cdef int set_rescaling(Profile* profile, tuple limits) except -1:
+    """Take the limits of norms: the least norm, the largest, the rate, and the axes of the vectors, counted from the first."""
+    memset(profile, 0, sizeof(Profile))
+    profile.kind = NORM_LIMITS
+    profile.has_axes = True
+    profile.shape, profile.scale, profile.rate, axes = limits
+    for axis in axes:
+        profile.axes |= <uint64_t>1 << <int>axis
+    return 0
+
+
 cdef int check_axes(Reading* reading, ndarray w, str name, bint rows) except -1:
     """Check that an array has the axes of the penalty's groups."""
     cdef int k, axis, n = cnp.PyArray_NDIM(w)

@@ -8,7 +8,7 @@ from collections import namedtuple
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -18,9 +18,9 @@ import numpy
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
-from fastreg._jobs cimport lay_out, measure_gradient, run
+from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
-from fastreg._penalty cimport check_axes, float64_scalar, order_profiles, set_float64, value_of
+from fastreg._penalty cimport axes_of, check_axes, float64_scalar, order_profiles, set_rescaling, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -30,7 +30,7 @@ cdef enum:
     LEAST_SQUARES = -900       # binary digits; below such a sum of squares, single ones may have vanished
 
 cdef extern from "numpy/arrayobject.h":
-    ndarray PyArray_NewCopy(ndarray x, cnp.NPY_ORDER order)
+    ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
 
 
 Traits = namedtuple("Traits", "operation n_slots takes_l1 takes_prox")
@@ -88,6 +88,12 @@ cdef class Entry:
         What is taken off the weights, as a fraction, before the rule.
     prox : callable or None
         A user's own prox, with which the step of this variable ends.
+    constraint : callable or None
+        What the weights are put through after the step, if no loop does it by the bounds or the limits of norms.
+    rescaling : (float, float, float, tuple of int) or None
+        Limits of norms with which the step of this variable ends: the least norm, the largest, the rate, and the axes.
+    bounds : (float, float) or None
+        Between which the weights are put after the step, in the same pass.
     """
 
     cdef readonly str name
@@ -98,6 +104,9 @@ cdef class Entry:
     cdef public double rate
     cdef public double decay
     cdef public object prox
+    cdef public object constraint
+    cdef public tuple bounds
+    cdef public tuple rescaling
 
     def __cinit__(self, str name, weights, gradient, ndarray rows=None):
         self.name = name
@@ -186,24 +195,27 @@ cdef class State:
 
 
 cdef class LaterProx:
-    """The prox of one group lasso over the weights of an entry, which the step ends in. All is laid out before the step."""
+    """A prox or a projection of groups over the weights of an entry, in which the step ends. It is laid out before the step."""
 
     cdef Item item
     cdef Job job
     cdef Profile profile
+    cdef Py_ssize_t place      # of the entry
 
     def __dealloc__(self):
         free(self.job.memory)
 
     @staticmethod
-    cdef LaterProx over(Item* item, Profile* profile, double l1, double l2):
+    cdef LaterProx over(Item* item, Profile* profile, double l1, double l2, Py_ssize_t place):
         cdef LaterProx later = LaterProx()
         later.item = item[0]
         later.profile = profile[0]
+        later.place = place
         later.item.operation = PROX
         later.item.out = item.weights
         later.item.profiles = &later.profile
         later.item.n_profiles = 1
+        later.item.bounded = False
         later.item.l1 = l1
         later.item.l2 = l2
         later.job.items = &later.item
@@ -211,6 +223,18 @@ cdef class LaterProx:
         later.job.n_bytes = 2 * item.size * (8 if item.is_double else 4)
         lay_out(&later.job)
         return later
+
+    cdef bint is_prox_of(self, Py_ssize_t place) noexcept:
+        return self.place == place and self.profile.kind != NORM_LIMITS
+
+    cdef int run_over(self, Item* preview) except -1:
+        """Do the same to other weights: a copy of the entry's, or of its rows."""
+        cdef Item item = self.item
+        cdef LaterProx other
+        item.weights = preview.weights
+        item.rows = preview.rows
+        other = LaterProx.over(&item, &self.profile, item.l1, item.l2, self.place)
+        return run(&other.job)
 
 
 cdef class Step:
@@ -236,7 +260,9 @@ cdef class Step:
     cdef Items items
     cdef list entries, terms
     cdef list kept             # arrays that the items point to
-    cdef list later            # the LaterProx in which it ends
+    cdef list proxes           # the LaterProx in which the step ends
+    cdef list later            # what is assigned after the items: arrays, their new values, and the rows of these or None
+    cdef dict previews         # the slots after the rule alone, by the entries' places
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
     def __cinit__(
@@ -257,7 +283,7 @@ cdef class Step:
         cdef Job* job
         cdef Entry entry
         cdef list owners
-        self.entries, self.kept, self.later = list(entries), [], []
+        self.entries, self.kept, self.proxes, self.later, self.previews = list(entries), [], [], [], {}
         owners = owners_of(self.entries, terms)
         self.apart = {
             i: evaluated([term], None, False, False, None, None)
@@ -282,7 +308,8 @@ cdef class Step:
             self.items.add_penalty(i, place)
         self.items.place_profiles()
         for i in range(n):
-            self.prepare_prox(&job.items[i], <Entry>self.entries[i], title)
+            self.prepare_prox(&job.items[i], <Entry>self.entries[i], i, title)
+            self.prepare_rescaling(&job.items[i], <Entry>self.entries[i], i)
         lay_out(job)
         if clip_norm is not None or check_finite:
             self.measure_norm(clip_norm, check_finite)
@@ -308,6 +335,9 @@ cdef class Step:
         item.operation = operation
         item.rate = entry.rate
         item.decay = entry.decay
+        if entry.bounds is not None:
+            item.bounded = True
+            item.lower, item.upper = entry.bounds
         item.base = cnp.PyArray_DATA(g)
         for k in range(len(slots)):
             found = slots[k]
@@ -325,9 +355,7 @@ cdef class Step:
                 check_match(g, f"gradient of {name!r}", w, f"variable {name!r}")
         else:
             check_rows(entry)
-            item.rows = <int64_t*>cnp.PyArray_DATA(entry.rows)
-            item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
-            item.size = cnp.PyArray_SIZE(g)
+            set_rows(item, w, g, entry.rows)
         return 0
 
     cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
@@ -367,11 +395,12 @@ cdef class Step:
         job.rule.clip = factor
         return 0
 
-    cdef int prepare_prox(self, Item* item, Entry entry, str rule) except -1:
+    cdef int prepare_prox(self, Item* item, Entry entry, Py_ssize_t place, str rule) except -1:
         """Refuse a penalty whose prox the rule's step cannot end in, and lay out the proxes of groups."""
         cdef Rule* constants = &self.items.job.rule
         cdef int k, n = item.n_profiles + (0 if entry.prox is None else 1)
         cdef double l1 = constants.l1 + item.l1
+        cdef LaterProx later = None
         cdef Profile* profiles
         if n == 0 or not takes_l1(item.operation):
             return 0
@@ -392,14 +421,28 @@ cdef class Step:
                     f"a regularizer of {entry.name!r} has a prox of its own, and the sum with another prox, with l1 or with the "
                     f"rule's own strengths has no closed prox; of group lassos with nested groups it has one"
                 )
-            if n == item.n_profiles and profiles[0].has_axes:
+            if entry.prox is None and profiles[0].has_axes:
                 item.prox_later = True
                 for k in range(n):
-                    self.later.append(
-                        LaterProx.over(item, &profiles[k], l1 if k == 0 else 0, constants.l2 if k == n - 1 else 0)
-                    )
+                    later = LaterProx.over(item, &profiles[k], l1 if k == 0 else 0, constants.l2 if k == n - 1 else 0, place)
+                    self.proxes.append(later)
+                later.item.bounded = item.bounded
+                item.bounded = False
         finally:
             free(profiles)
+        return 0
+
+    cdef int prepare_rescaling(self, Item* item, Entry entry, Py_ssize_t place) except -1:
+        """Lay out the projection of an entry with limits of norms."""
+        cdef Item whole = item[0]
+        cdef Profile profile
+        if entry.rescaling is None:
+            return 0
+        set_rescaling(&profile, entry.rescaling)
+        if whole.rows != NULL and axes_of(&profile, item.n_dims) & 1:  # vectors over several rows
+            whole.rows = NULL
+            whole.size = cnp.PyArray_SIZE(entry.weights)
+        self.proxes.append(LaterProx.over(&whole, &profile, 0, 0, place))
         return 0
 
     cdef Entry entry_at(self, Py_ssize_t i):
@@ -407,36 +450,74 @@ cdef class Step:
             raise IndexError(f"a step of {len(self.entries)} entries has no entry {i}")
         return <Entry>self.entries[i]
 
-    def preview(self, Py_ssize_t i):
-        """Return the weights of an entry after the rule alone, as a new array; nothing else is written."""
+    def preview(self, Py_ssize_t i, bint whole=False):
+        """Return the weights of an entry after the rule alone, without its bounds, as a new array; nothing else is written.
+
+        Of a gradient of rows these are the rows, or the `whole` variable. `assign` is to follow.
+        """
         cdef Entry entry = self.entry_at(i)
-        cdef ndarray copy = PyArray_NewCopy(entry.weights, cnp.NPY_KEEPORDER)
+        cdef bint of_rows = entry.rows is not None and not whole
+        cdef ndarray rows = entry.rows if of_rows else None, weights = copy_of(entry.weights, rows), slot
+        cdef list slots = []
         cdef Item item = self.items.job.items[i]
         cdef Job job = self.items.job
-        if n_slots(item.operation) or item.n_profiles:
-            raise ValueError(f"the step of {entry.name!r} cannot be previewed: it has slots or a prox")
-        item.weights = item.out = cnp.PyArray_DATA(copy)
+        cdef Py_ssize_t k
+        item.weights = item.out = cnp.PyArray_DATA(weights)
+        for k in range(len(entry.slots)):
+            slot = copy_of(entry.slots[k], rows)
+            slots.append(slot)
+            item.slots[k] = cnp.PyArray_DATA(slot)
+        if of_rows:
+            item.rows = NULL
+        item.bounded = False
         job.items = &item
         job.n_items = 1
         job.measure = False
         job.memory = NULL
-        lay_out(&job)
-        try:
-            run(&job)
-        finally:
-            free(job.memory)
-        return copy
+        number_chunks(&job)
+        run(&job)
+        for later in self.proxes:
+            if (<LaterProx>later).is_prox_of(i):
+                (<LaterProx>later).run_over(&item)
+        self.previews[i] = slots
+        return weights
 
     def assign(self, Py_ssize_t i, values):
-        """Let the step set the weights of an entry to these values."""
+        """Let the step set the weights of an entry to these values, of its preview's shape, and its slots to the preview's."""
         cdef Entry entry = self.entry_at(i)
-        cdef ndarray array = plain_array(values, "the prox of", entry.name)
+        cdef ndarray array = plain_array(values, "the new weights of", entry.name), w = entry.weights, g = entry.gradient
         cdef Item* item = &self.items.job.items[i]
-        check_match(array, f"the prox of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
+        if entry.rows is not None and cnp.PyArray_SAMESHAPE(array, w) and not cnp.PyArray_SAMESHAPE(g, w):
+            self.later.append((w, array, None))
+            array = copy_of(array, entry.rows)  # the item measures these rows alone
+        like = w if entry.rows is None else g
+        check_match(array, f"the new weights of {entry.name!r}", like, f"variable {entry.name!r}")
+        for slot, values in zip(entry.slots, self.previews.pop(i, ())):
+            self.later.append((slot, values, None if values.shape == slot.shape else entry.rows))
         self.kept.append(array)
+        self.proxes = [later for later in self.proxes if not (<LaterProx>later).is_prox_of(i)]
         item.base = cnp.PyArray_DATA(array)
         item.out = item.weights
         item.operation = ASSIGN
+
+    cdef Items assignments(self):
+        """Return the job that assigns what the items do not: the slots of previewed entries, and whole variables."""
+        cdef Items items = Items()
+        cdef Item* item
+        cdef Py_ssize_t i
+        cdef ndarray target, values, rows
+        items.read_terms(len(self.later), [])
+        for i, (target, values, rows) in enumerate(self.later):
+            item = &items.job.items[i]
+            init_item(item, target)
+            item.operation = ASSIGN
+            item.base = cnp.PyArray_DATA(values)
+            item.out = item.weights
+            if rows is not None:
+                set_rows(item, target, values, rows)
+            items.job.n_bytes += 2 * cnp.PyArray_NBYTES(values)
+        lay_out(&items.job)
+        return items
 
     def commit(self, State state not None, dict placed, list values=None):
         """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
@@ -455,17 +536,20 @@ cdef class Step:
             The terms' loss before the step; over the touched rows alone where a gradient is of rows.
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
+        cdef Items assignments = self.assignments() if self.later else None
         cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
         cdef double total
         cdef FloatEnvironment found
-        cdef list later = self.later
-        cdef Py_ssize_t i, n_later = len(later)
+        cdef list proxes = self.proxes
+        cdef Py_ssize_t i, n_proxes = len(proxes)
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
         result = float64_scalar(0.0)
         run(&self.items.job)
-        for i in range(n_later):
-            run(&(<LaterProx>later[i]).job)
+        for i in range(n_proxes):
+            run(&(<LaterProx>proxes[i]).job)
+        if assignments is not None:
+            run(&assignments.job)
         state.iterations += 1
         state.slots = slots
         state.placed = placed
@@ -494,6 +578,23 @@ cdef class Step:
             return [float(self.apart[k]) if k in self.apart else next(compiled) for k in range(n)]
         finally:
             leave_float_environment(found)
+
+
+cdef ndarray copy_of(ndarray x, ndarray rows):
+    """Return a copy of an array, or of these rows of it."""
+    cdef ndarray copy
+    if rows is not None:
+        return numpy.asarray(x).take(rows, axis=0)
+    copy = PyArray_NewLikeArray(x, cnp.NPY_KEEPORDER, NULL, 0)
+    memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(x))
+    return copy
+
+
+cdef void set_rows(Item* item, ndarray w, ndarray values, ndarray rows) noexcept:
+    """Let an item be of these rows of w, to which the values belong."""
+    item.rows = <int64_t*>cnp.PyArray_DATA(rows)
+    item.width = cnp.PyArray_SIZE(w) // max(<Py_ssize_t>1, <Py_ssize_t>cnp.PyArray_DIM(w, 0))
+    item.size = cnp.PyArray_SIZE(values)
 
 
 cdef int check_rows(Entry entry) except -1:

@@ -2,7 +2,7 @@
 
 It knows instruction sets, environment variables and the process (fork, exit); it knows no array and no regularizer. The compiled
 parts of this floor are exported here: checks (`_arrays`), one array (`_penalty`), many (`_collection`,
-`_step`), gradients of rows (`_rows`).
+`_step`), gradients of rows (`_rows`), constraints (`_constraints`), whole lines (`_lines`).
 """
 
 import atexit
@@ -20,8 +20,10 @@ except ImportError as error:
         "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
         "build them in place with `pip install -e .`"
     ) from error
-from fastreg._arrays import check_array, check_like
+from fastreg._arrays import check_array, check_like, check_out
+from fastreg._constraints import clamp, rescale
 from fastreg._collection import Term, evaluate, have_custom, take_terms
+from fastreg._lines import project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, l2_loss
 from fastreg._rows import merge_rows
 from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
@@ -36,6 +38,8 @@ __all__ = [
     "Term",
     "check_array",
     "check_like",
+    "check_out",
+    "clamp",
     "evaluate",
     "get_config",
     "get_num_threads",
@@ -44,6 +48,8 @@ __all__ = [
     "memory_of",
     "merge_rows",
     "owners_of",
+    "project_l1_ball",
+    "project_simplex",
     "set_num_threads",
     "show_config",
     "take_terms",

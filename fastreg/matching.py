@@ -1,4 +1,4 @@
-"""Rules by name (floor 3): which of a user's own arrays is regularized, and by which regularizer."""
+"""Rules by name (floor 3): which of a user's own arrays is regularized or constrained, and by what."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from fastreg.constraints.base import Constraint, WeightConstraint, refuse_class
+from fastreg.kernels import check_array
 from fastreg.terms import Array, Parameter, Regularizer, Terms, plain_name
 from fastreg.variables.partitioned import PartitionedVariable
 
-__all__ = ["match_rules", "named_arrays", "regularize"]
+__all__ = ["constrain", "match_rules", "named_arrays", "regularize"]
 
 _Choice = TypeVar("_Choice")
 _log = logging.getLogger("fastreg")
@@ -69,15 +71,7 @@ def regularize(params: Any, rules: Sequence[tuple[str, Regularizer | None]]) -> 
     >>> [t.variable.name for t in fr.regularize(layers, [("*/W", fr.l2_regularizer(1e-4))])]
     ['0/W', '1/W']
     """
-    if _steps(params) is None:
-        raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
-    if not isinstance(rules, Iterable) or isinstance(rules, (str, Mapping)):
-        raise TypeError(
-            f"rules must be a list of pairs (pattern, regularizer), such as [('*', l2_regularizer(0.1))], not {rules!r}"
-        )
-    checked = [_rule(i, rule) for i, rule in enumerate(rules)]
-    places = _places(params)
-    chosen = match_rules(list(places), [(pattern, (pattern, regularizer)) for pattern, regularizer in checked])
+    places, chosen = _choose(params, rules, "regularizer", "l2_regularizer(0.1)")
     terms = Terms(_Arrays(places), {})
     for name, (cell, key) in places.items():
         pattern, regularizer = chosen.get(name, (None, None))
@@ -111,6 +105,71 @@ def named_arrays(params: Any) -> list[tuple[str, Any]]:
         else:
             named.append((plain_name(name), item.array if isinstance(item, Parameter) else item))
     return named
+
+
+def constrain(params: Any, rules: Sequence[tuple[str, WeightConstraint | None]]) -> list[tuple[Parameter, WeightConstraint]]:
+    """Return the constraints of arrays that a user already has.
+
+    Parameters
+    ----------
+    params : mapping of str to ndarray, or nested
+        As for :func:`regularize`.
+    rules : list of (pattern, constraint)
+        As for :func:`regularize`: the first pattern that matches a name decides, and None leaves its arrays out. A constraint is
+        one of :mod:`fastreg.constraints`, or a function of the weights that returns new ones of their shape.
+
+    Returns
+    -------
+    list of (Parameter, constraint)
+        In the order of `params`: what ``apply_gradients(..., constraints=)`` takes. Nothing is changed before a step. To put an
+        array into its set at once: ``constraint.project(w, out=w)``.
+
+    Raises
+    ------
+    ValueError
+        If a rule matches no name at all, two arrays have one name, or an array does not have a constraint's axes.
+    TypeError
+        If a rule is no such pair, or an array is not of float32 or float64.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> params = {"dense/kernel": np.ones((4, 3)), "dense/bias": np.ones(3)}
+    >>> pairs = fr.constrain(params, [("*/kernel", fr.constraints.max_norm(1.0, axis=0)), ("*", fr.constraints.non_neg())])
+    >>> gradients = {name: (np.full(w.shape, 4.0), w) for name, w in params.items()}
+    >>> _ = fr.optim.GradientDescent(0.5).apply_gradients(gradients, constraints=pairs)
+    >>> params["dense/kernel"][:, 0], params["dense/bias"]
+    (array([-0.5, -0.5, -0.5, -0.5]), array([0., 0., 0.]))
+    """
+    places, chosen = _choose(params, rules, "constraint", "constraints.non_neg()")
+    pairs: list[tuple[Parameter, WeightConstraint]] = []
+    for name, (cell, key) in places.items():
+        pattern, constraint = chosen.get(name, (None, None))
+        refuse_class(constraint, f"the constraint of {name!r}")
+        if constraint is None:
+            continue
+        parameter = Parameter(cell, key, name, name, [], pattern)
+        array = check_array(parameter.array, name)
+        if isinstance(constraint, Constraint):
+            constraint.check(array, name)
+        pairs.append((parameter, constraint))
+    return pairs
+
+
+def _choose(
+    params: Any, rules: Any, noun: str, example: str
+) -> tuple[dict[str, tuple[Any, Any]], dict[str, tuple[str | None, Any]]]:
+    """Return by name where each array is found, and the pattern and the choice of the first rule that matches it."""
+    if _steps(params) is None:
+        raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
+    if not isinstance(rules, Iterable) or isinstance(rules, (str, Mapping)):
+        raise TypeError(f"rules must be a list of pairs (pattern, {noun}), such as [('*', {example})], not {rules!r}")
+    checked: list[tuple[str, tuple[str | None, Any]]] = []
+    for i, rule in enumerate(rules):
+        pattern, choice = _rule(i, rule, noun)
+        checked.append((pattern, (pattern, choice)))
+    places = _places(params)
+    return places, match_rules(list(places), checked)
 
 
 class _Nested:
@@ -172,9 +231,9 @@ def match_rules(names: Sequence[str], rules: Sequence[tuple[str, _Choice]]) -> d
     return chosen
 
 
-def _rule(i: int, rule: Any) -> tuple[str, Regularizer | None]:
+def _rule(i: int, rule: Any, noun: str) -> tuple[str, Any]:
     if not isinstance(rule, (tuple, list)) or len(rule) != 2 or not isinstance(rule[0], str):
-        raise TypeError(f"rules[{i}] must be a pair of a pattern and a regularizer or None, not {rule!r}")
+        raise TypeError(f"rules[{i}] must be a pair of a pattern and a {noun} or None, not {rule!r}")
     if rule[1] is not None and not callable(rule[1]):
-        raise TypeError(f"rules[{i}]: the regularizer must be a function of the weights or None, not {rule[1]!r}")
+        raise TypeError(f"rules[{i}]: the {noun} must be a function of the weights or None, not {rule[1]!r}")
     return rule[0], rule[1]

@@ -223,6 +223,8 @@ class Parameter(Operators):
 
     __slots__ = ("__weakref__", "_cell", "_key", "_term", "_terms", "name", "op_name", "pattern")
 
+    constraint: Any = None  # a variable of a graph may have one; one's own arrays get theirs by `constrain`
+
     def __init__(self, cell: Any, key: Any, name: str, op_name: str, terms: list[Any], pattern: str | None = None) -> None:
         self._cell, self._key, self._terms = cell, key, terms
         self.name, self.op_name, self.pattern = name, op_name, pattern

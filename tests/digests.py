@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from kernel_calls import evaluate
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES
 from twin import compare
+from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import expected, outcomes
 from twin.inputs import SIZES, weights
 from twin.penalties import Elastic, Mcp, Penalty, Sum
@@ -124,34 +126,42 @@ PROFILES = {
         Sum(Elastic(0.0, 0.5), (Mcp(0.7, 0.25),)),
     ),
 }
+CONSTRAINTS = {
+    "a": (fr.constraints.box(-0.25, 0.75), Between(-0.25, 0.75)),
+    "b": (fr.constraints.max_norm(2.0), Rescaled(0, at_most(2.0))),
+    "c": (fr.constraints.l1_ball(2.0, axis=2), l1_ball(2.0, 2)),
+    "d": (fr.constraints.non_neg(), Between(0.0, np.inf)),
+}
 CLIP_NORM = 100.0
 
 
-def rules_by_kernels(penalties, variants, put=np.copy):
+def rules_by_kernels(penalties, constraints, variants, put=np.copy):
     """Yield losses, weights and slots of two steps by these rules."""
     for variant in variants:
         arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
         terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in penalties.items()])
+        limits = [(arrays[key], constraint) for key, (constraint, _) in constraints.items()]
         optimizer = make(variant, clip_norm=CLIP_NORM)
         found = {}
         for step in (1, 2):
             pairs = {key: (put(weights(w.shape, w.dtype, step)), w) for key, w in arrays.items()}
             pairs["c"] = ((pairs["c"][0][ROWS].copy(), ROWS), arrays["c"])
-            found[f"loss {step}"] = optimizer.apply_gradients(pairs, regularization=terms)
+            found[f"loss {step}"] = optimizer.apply_gradients(pairs, regularization=terms, constraints=limits)
         yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
 
 
-def rules_by_twin(penalties, variants):
+def rules_by_twin(penalties, constraints, variants):
     """Yield the same in NumPy."""
     for variant in variants:
         arrays = {key: weights(shape, dtype) for key, (shape, dtype) in STEPPED.items()}
         twins = {key: penalties.get(key, penalties["*"])[1] for key in arrays}
+        limits = {key: twin for key, (_, twin) in constraints.items()}
         stepper = Stepper(rule_of(variant), VARIANTS[variant], CLIP_NORM)
         found = {}
         for step in (1, 2):
             gradients = {key: weights(w.shape, w.dtype, step) for key, w in arrays.items()}
             gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
-            found[f"loss {step}"] = stepper.step(gradients, arrays, twins)
+            found[f"loss {step}"] = stepper.step(gradients, arrays, twins, limits)
         slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
         yield found | dict(sorted({**arrays, **slots}.items()))
 
@@ -161,6 +171,7 @@ def of_rules(
     golden: str | None,
     large: Sequence[str],
     penalties: Mapping[str, tuple[Any, Penalty]] = ELASTIC,
+    constraints: Mapping[str, tuple[Any, Constraint]] = MappingProxyType({}),
     named: bool = True,
 ) -> Digest:
     """Return the row of some update rules; `large` are those that are stepped again and again.
@@ -169,8 +180,8 @@ def of_rules(
     """
     return Digest(
         covers=frozenset(map(rule_of, variants)),
-        by_kernels=partial(rules_by_kernels, penalties),
-        by_twin=partial(rules_by_twin, penalties) if golden else None,
+        by_kernels=partial(rules_by_kernels, penalties, constraints),
+        by_twin=partial(rules_by_twin, penalties, constraints) if golden else None,
         golden=golden,
         cases=variants,
         large=large,
@@ -215,6 +226,12 @@ DIGESTS = {
         list(CAUTIOUS),
         golden="016683e19af05a81a81373086b8b6d8f7406aecd558e889939e983b713fc2bbb",
         large=["AdamW cautious"],
+    ),
+    "rules with constraints": of_rules(
+        [variant for variant in VARIANTS if variant != POWER],
+        golden="efc2c077cd0c1186701f788245274b6a4f30b55e038499a51b54f22571db7b85",
+        large=["Adam", "GradientDescent"],
+        constraints=CONSTRAINTS,
     ),
     "powers": of_rules([POWER], golden=None, large=[POWER]),
 }

@@ -14,6 +14,8 @@ from fastreg.kernels import (
     have_custom,
     merge_rows,
     owners_of,
+    project_l1_ball,
+    project_simplex,
 )
 from fastreg.regularizers.scales import ScaledPenalty
 
@@ -38,6 +40,8 @@ __all__ = [
     "penalty",
     "penalty_classes",
     "prepare",
+    "project_l1_ball",
+    "project_simplex",
     "set_pair",
     "set_parts",
     "set_profile",

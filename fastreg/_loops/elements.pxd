@@ -49,3 +49,9 @@ cdef inline real soft_threshold(real w, real threshold) noexcept nogil:
     """Return sign(w) * max(|w| - threshold, 0); NaN stays NaN."""
     cdef real excess = fabs(w) - threshold
     return copysign(<real>0 if excess < 0 else excess, w)
+
+
+cdef inline real between(real x, real lower, real upper) noexcept nogil:
+    """Return x between the bounds; NaN and what is within, -0.0 too, stays as it is."""
+    cdef real raised = lower if x < lower else x
+    return upper if raised > upper else raised

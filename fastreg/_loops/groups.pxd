@@ -6,6 +6,8 @@ phi'(n) / n, and prox(n) / n.
 The sum of a group is a function of its members alone, taken in memory order. The members along the last level of members are
 summed in segments, each in 16 lanes; the levels in front of it, and the segments, add these sums one after the other.
 """
+from libc.float cimport DBL_EPSILON, FLT_EPSILON
+from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
@@ -208,6 +210,19 @@ cdef inline bint multiplies(Item* item) noexcept nogil:
     return item.operation not in (MEASURE, ASSIGN) and not takes_prox(item.operation)
 
 
+cdef inline double rescaling(double norm, Profile* p, bint is_double) noexcept nogil:
+    """Return the factor that gives a vector a norm within its limits, or moves the norm there at the profile's rate.
+
+    A norm is right that differs by rounding alone: so a second call changes no bit. A vector without a direction is left alone.
+    """
+    cdef double limit = p.shape if norm < p.shape else p.scale if norm > p.scale else norm
+    cdef double desired = norm if limit == norm else p.rate * limit + (1 - p.rate) * norm
+    cdef double factor = desired / norm
+    if norm == 0 or norm == INFINITY or factor == INFINITY:
+        return 1
+    return 1 if fabs(norm - desired) <= desired * (4 * DBL_EPSILON if is_double else 4 * FLT_EPSILON) else factor
+
+
 cdef inline double make_factors(double* sums, int n, Layout* layout, bint value, int kind) noexcept nogil:
     """Replace the sums of squares of up to STRIP groups by their factors, and return the sum of the profile's values."""
     cdef Item* item = <Item*>layout.item
@@ -226,6 +241,10 @@ cdef inline double make_factors(double* sums, int n, Layout* layout, bint value,
             lanes[j % 8] += profile_value(norms[j], &p, kind)
         total = ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
     if not multiplies(item):
+        return total
+    if kind == NORM_LIMITS:
+        for j in range(n):
+            sums[j] = rescaling(norms[j], &p, item.is_double)
         return total
     if item.operation == PROX:
         divisor = 1 + item.rate * item.l2
@@ -251,6 +270,8 @@ cdef inline double factors_of_groups(double* sums, Py_ssize_t n, Layout* layout,
             total += make_factors(sums + at, m, layout, value, LINEAR)
         elif kind == MCP:
             total += make_factors(sums + at, m, layout, value, MCP)
+        elif kind == NORM_LIMITS:
+            total += make_factors(sums + at, m, layout, value, NORM_LIMITS)
     return total
 
 

@@ -6,7 +6,7 @@ the slots. `c` holds the constants of the step. The traits of the rules are read
 To add one: docs/adding-a-penalty.md.
 """
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport copysign, fabs, pow, real, soft_threshold, sqrt
+from fastreg._loops.elements cimport between, copysign, fabs, pow, real, soft_threshold, sqrt
 
 cdef enum:
     LANES = 32                 # elements of a row, and sums that are formed side by side
@@ -30,6 +30,9 @@ cdef enum:                     # constants of one item in one step, each rounded
     TWO_L2_STRENGTH
     TWO_SHRINKAGE
     EXPONENT                   # Ftrl's minus the learning-rate power
+    BOUNDED                    # 0 or 1: whether the weights are put between bounds
+    LOWER
+    UPPER
     CONSTANTS
 
 
@@ -55,6 +58,9 @@ cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     c[TWO_L2_STRENGTH] = <real>(2 * l2_strength)
     c[TWO_SHRINKAGE] = <real>(2 * rule.shrinkage)
     c[EXPONENT] = <real>rule.power
+    c[BOUNDED] = <real>item.bounded
+    c[LOWER] = <real>item.lower
+    c[UPPER] = <real>item.upper
 
 
 # -------------------------------------------------------------------------------------------------------------- traits
@@ -82,11 +88,17 @@ cdef inline bint takes_prox(int rule) noexcept nogil:
     return rule == PROXIMAL_GRADIENT_DESCENT
 
 
-# --------------------------------------------------------------------------------------------------------------- decay
+# ---------------------------------------------------------------------------------------------------- decay and bounds
 cdef inline void decay_all(real* x, int width, real* c) noexcept nogil:
     cdef int j
     for j in range(width):
         x[j] = x[j] - c[DECAY] * x[j]
+
+
+cdef inline void bound_all(real* x, int width, real* c) noexcept nogil:
+    cdef int j
+    for j in range(width):
+        x[j] = between(x[j], c[LOWER], c[UPPER])
 
 
 cdef inline void decay_cautiously(real* x, real* before, int width, real* c) noexcept nogil:

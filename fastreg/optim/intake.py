@@ -1,13 +1,16 @@
-"""Pairs of a gradient and a variable become the entries of a step, with a name, an array and checked rows."""
+"""Pairs of a gradient and a variable become the entries of a step, with a name, an array, checked rows and a constraint."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastreg.kernels import Entry, memory_of, merge_rows
+from fastreg.constraints.base import Constraint, is_built_in, refuse_class
+from fastreg.constraints.bounds import Bounds
+from fastreg.constraints.norms import NormConstraint
+from fastreg.kernels import Entry, check_array, memory_of, merge_rows
 from fastreg.terms import Array, Parameter, RegularizationLoss, plain_name
 
 
@@ -48,16 +51,72 @@ def take_pairs(
         gradient, variable = pair
         if gradient is None:
             continue
-        array = variable
+        array, constraint = variable, None
         if type(variable) is not np.ndarray and isinstance(variable, Parameter):
-            array = variable.array  # not `value`, to which a subclass may give another meaning
-        if type(gradient) is tuple:
-            entries.append(_rows_entry(name, array, gradient))
-        else:
-            entries.append(Entry(name, array, gradient))
+            array, constraint = variable.array, variable.constraint  # not `value`, to which a subclass may give another meaning
+        entry = _rows_entry(name, array, gradient) if type(gradient) is tuple else Entry(name, array, gradient)
+        entry.constraint = constraint
+        entries.append(entry)
     if not entries:
         raise ValueError(f"No gradients provided for any variable: {known}.")
     return entries, known, newly_placed
+
+
+def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Sequence[Entry]) -> None:
+    """Give each entry the constraint of its variable, and check that it fits.
+
+    Parameters
+    ----------
+    constraints : iterable of (variable, constraint), or None
+        Matched by memory. A variable that is not updated, or None in place of a constraint, changes nothing.
+    entries : sequence of Entry
+        Some have the constraint that their variable was made with.
+    """
+    places = {memory_of(entry.weights): entry for entry in entries} if constraints else {}
+    for i, pair in enumerate(constraints or ()):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise TypeError(f"constraints[{i}] must be a pair (variable, constraint), got {pair!r}")
+        variable, constraint = pair
+        if not isinstance(constraint, Constraint):
+            refuse_class(constraint, f"the constraint in constraints[{i}]")
+        array = variable.array if isinstance(variable, Parameter) else variable
+        entry = places.get(memory_of(array))
+        if entry is None or (array is not entry.weights and not _is_same(array, entry.weights)):
+            _check_apart(i, variable, array, entries)
+        elif constraint is not None and entry.constraint is not None:
+            raise ValueError(f"variable {entry.name!r} has two constraints, {entry.constraint!r} and {constraint!r}; give it one")
+        elif constraint is not None:
+            entry.constraint = constraint
+    for entry in entries:
+        constraint = entry.constraint
+        if constraint is not None and is_built_in(constraint):
+            constraint.check(entry.weights, f"variable {entry.name!r}")
+            if isinstance(constraint, Bounds):
+                entry.bounds, entry.constraint = constraint.bounds, None
+            elif isinstance(constraint, NormConstraint):
+                entry.rescaling, entry.constraint = constraint.rescaling(entry.weights.ndim), None
+
+
+def _is_same(array: Array, weights: Array) -> bool:
+    """Tell whether two arrays that begin at the same address are the same array."""
+    return array.shape == weights.shape and array.dtype == weights.dtype and array.strides == weights.strides
+
+
+def _check_apart(i: int, variable: Any, array: Any, entries: Sequence[Entry]) -> None:
+    """Check that a variable is of no entry: neither by its name nor by its memory."""
+    array = check_array(array, f"the variable in constraints[{i}]")
+    name = plain_name(variable.name) if isinstance(variable, Parameter) else None
+    for entry in entries:
+        if entry.name == name:
+            raise ValueError(
+                f"constraints[{i}] is over an array that is not updated here: the {name!r} that is updated is another array, in "
+                f"other memory or of another shape; make the constraints anew over the arrays that are updated"
+            )
+        if np.may_share_memory(array, entry.weights):
+            raise ValueError(
+                f"constraints[{i}] is over another view of the memory of variable {entry.name!r}, which is updated; make it over "
+                f"the same view"
+            )
 
 
 def _keys(variables: Mapping[Any, Any]) -> list[str]:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
+from fastreg.constraints.base import constrained, is_built_in
 from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, have_custom, owners_of
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
-from fastreg.optim.intake import take_pairs
+from fastreg.optim.intake import take_constraints, take_pairs
 from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
@@ -200,6 +201,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[False] = False,
     ) -> np.float64: ...
 
@@ -209,6 +211,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[True],
     ) -> tuple[np.float64, dict[str, float]]: ...
 
@@ -217,6 +220,7 @@ class Optimizer:
         grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
         regularization: Sequence[RegularizationLoss] | Total | None = None,
         *,
+        constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: bool = False,
     ) -> np.float64 | tuple[np.float64, dict[str, float]]:
         """Step all variables at once, the regularization folded in.
@@ -233,6 +237,11 @@ class Optimizer:
             be a new one at each step. A term over a variable that is not updated here, because its gradient is None or it is not
             given, is counted in the loss and changes nothing else.
             For a strength that changes, set it before the step: ``l2.scale = strength(opt.iterations)``.
+        constraints : iterable of (variable, constraint), optional
+            What :func:`fastreg.constrain` returns: what weights are put through at the end of the step. A variable that was made
+            with a `constraint` needs no pair here. They are matched to the variables by memory, as terms are. Of a gradient of
+            rows, a constraint of elements, or of vectors that lie within rows, concerns its rows alone; any other one, and a
+            function of the user's own, concerns the whole variable.
         per_term : bool, optional
             Return each term's value too. The step has it already, so it costs no pass over memory.
 
@@ -265,6 +274,7 @@ class Optimizer:
         terms, added = ([], []) if regularization is None else live_terms(regularization)
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
+        take_constraints(constraints, entries)
         values = self._add_custom(terms, entries) if have_custom(terms) else []
         names = [entry.name for entry in entries]
         for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
@@ -273,9 +283,8 @@ class Optimizer:
         constants = self.step_constants()
         step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite, type(self).__name__)
         for i, entry in enumerate(entries):
-            if entry.prox is not None:
-                new = apply_prox(entry.prox, step.preview(i), entry.rate, f"the regularizer of {entry.name!r}")
-                step.assign(i, new)
+            if entry.prox is not None or entry.constraint is not None:
+                _finish(step, i, entry)
         unknown = [name for name in names if name not in state.slots] if self._unused else []
         loss = step.commit(state, placed, values + added)
         if self._unused:
@@ -476,6 +485,18 @@ class Optimizer:
         own |= {name: getattr(self, name) for name, absent in options.items() if getattr(self, name) != absent}
         own |= {"iterations": self.iterations}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in own.items())})"
+
+
+def _finish(step: Step, i: int, entry: Entry) -> None:
+    """Let the step set the weights that the user's own prox and a constraint make of those after the rule."""
+    constraint = entry.constraint
+    by_row = constraint is None or (is_built_in(constraint) and constraint.acts_within_rows(entry.weights.ndim))
+    new = step.preview(i, whole=not by_row)
+    if entry.prox is not None:
+        new = apply_prox(entry.prox, new, entry.rate, f"the regularizer of {entry.name!r}")
+    if constraint is not None:
+        new = constrained(constraint, new, f"the constraint of {entry.name!r}")
+    step.assign(i, new)
 
 
 def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], custom: Iterable[float]) -> dict[str, float]:

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastreg.constraints import WeightConstraint
 from fastreg.graph import Graph, GraphKeys, get_collection, get_default_graph
 from fastreg.terms import Regularizer
+from fastreg.variables.initializers import parameters_of
 from fastreg.variables.partitioned import PartitionedVariable
 from fastreg.variables.store import find_or_make
 from fastreg.variables.variable import Variable
@@ -38,6 +40,8 @@ class VariableScope:
         True: ``get_variable`` must find the variable. False: it must make it. AUTO_REUSE: it may do either.
     initializer, regularizer, dtype, partitioner, custom_getter
         The defaults of ``get_variable``; inner scopes inherit them.
+    constraint
+        Another default of ``get_variable``. As in TensorFlow, inner scopes do not inherit it.
     """
 
     def __init__(
@@ -50,8 +54,10 @@ class VariableScope:
         custom_getter: Any = None,
         name_scope: str = "",
         dtype: Any = np.float32,
+        constraint: WeightConstraint | None = None,
     ) -> None:
         self.reuse, self.name, self.original_name_scope = reuse, name, name_scope
+        self.constraint = constraint
         self.initializer, self.regularizer, self.dtype = initializer, regularizer, dtype
         self.partitioner, self.custom_getter = partitioner, custom_getter
 
@@ -107,12 +113,14 @@ class VariableScope:
         collections: Sequence[Any] | None = None,
         partitioner: Any = None,
         custom_getter: Any = None,
+        constraint: WeightConstraint | None = None,
         variable_class: type[Variable] = Variable,
         **options: Any,
     ) -> Any:
         """Return the variable `name` of this scope; see :func:`fastreg.get_variable`.
 
-        A new variable is a `variable_class`, whose constructor is given the `options` too. A custom getter also gets them.
+        A new variable is a `variable_class`, whose constructor is given the `options` too. A custom getter also gets them, and
+        the constraint if it has such a parameter.
         """
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {name!r}")
@@ -126,6 +134,8 @@ class VariableScope:
                 raise ValueError(f"Initializer type '{initializer.dtype}' and explicit dtype '{dtype}' don't match.")
         graph = get_default_graph()
         getter: Callable[..., Any] = functools.partial(find_or_make, graph, variable_class)
+        if custom_getter is None or _takes_constraint(custom_getter):
+            options["constraint"] = self.constraint if constraint is None else constraint
         if custom_getter is not None:
             getter = functools.partial(custom_getter, getter)
         with graph.name_scope(None):  # a variable's name depends on variable scopes alone
@@ -141,6 +151,11 @@ class VariableScope:
                 partitioner=self.partitioner if partitioner is None else partitioner,
                 **options,
             )
+
+
+def _takes_constraint(getter: Any) -> bool:
+    parameters = parameters_of(getter)
+    return "constraint" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 _NameScope: TypeAlias = AbstractContextManager[str]
@@ -175,6 +190,8 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
     initializer, regularizer, dtype, partitioner, custom_getter : optional
         Defaults that replace the inherited ones. A regularizer replaces the outer scope's and is not added to it;
         ``no_regularizer`` switches it off.
+    constraint : callable, optional
+        The default of this scope alone: as in TensorFlow, inner scopes do not inherit it.
     reuse : bool or AUTO_REUSE, optional
         True: variables must exist. AUTO_REUSE: variables that do not exist are made. None and False inherit.
     auxiliary_name_scope : bool
@@ -202,6 +219,7 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
         custom_getter: Any = None,
         reuse: Any = None,
         dtype: Any = None,
+        constraint: WeightConstraint | None = None,
         auxiliary_name_scope: bool = True,
     ) -> None:
         if default_name is None and name_or_scope is None:
@@ -215,7 +233,7 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
         if not isinstance(auxiliary_name_scope, bool):
             raise TypeError(f"The auxiliary_name_scope must be `True` or `False`, while get {auxiliary_name_scope}")
         self._name_or_scope, self._default_name = name_or_scope, default_name
-        self._reuse, self._auxiliary = reuse, auxiliary_name_scope
+        self._reuse, self._auxiliary, self._constraint = reuse, auxiliary_name_scope, constraint
         self._defaults = dict(
             initializer=initializer, regularizer=regularizer, dtype=dtype, partitioner=partitioner, custom_getter=custom_getter
         )
@@ -241,7 +259,7 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
             self._name_or_scope = leaf = _unused_name(scopes, str(leaf))
         name = base.name if jump else f"{outer.name}/{leaf}" if outer.name else str(leaf)
         scope = copy.copy(base)
-        scope.name, scope.reuse = name, self._reuse or base.reuse
+        scope.name, scope.reuse, scope.constraint = name, self._reuse or base.reuse, self._constraint
         if not jump:
             scope.original_name_scope = str(opened)
         for key, value in self._defaults.items():
@@ -299,6 +317,7 @@ def get_variable(
     collections: Sequence[Any] | None = None,
     partitioner: None = None,
     custom_getter: Any = None,
+    constraint: WeightConstraint | None = None,
 ) -> Variable: ...
 
 
@@ -314,6 +333,7 @@ def get_variable(
     *,
     partitioner: Callable[..., Any],
     custom_getter: Any = None,
+    constraint: WeightConstraint | None = None,
 ) -> PartitionedVariable: ...
 
 
@@ -327,6 +347,7 @@ def get_variable(
     collections: Sequence[Any] | None = None,
     partitioner: Any = None,
     custom_getter: Any = None,
+    constraint: WeightConstraint | None = None,
 ) -> Any:
     """Return the variable `name` of the current scope, found or made as the scope's `reuse` says.
 
@@ -352,6 +373,10 @@ def get_variable(
         A function of ``(shape, dtype)`` that returns the number of parts for each axis.
     custom_getter : callable, optional
         Called as ``custom_getter(getter, name=..., shape=..., ...)`` in place of the getter.
+    constraint : callable, optional
+        The scope's by default. What every update rule puts the weights through after its step: one of
+        :mod:`fastreg.constraints`, or a function of the weights that returns new ones. The initial value is not constrained. Of
+        a variable in parts each part is constrained by itself, as in TensorFlow.
 
     Returns
     -------
@@ -381,6 +406,7 @@ def get_variable(
         collections=collections,
         partitioner=partitioner,
         custom_getter=custom_getter,
+        constraint=constraint,
     )
 
 

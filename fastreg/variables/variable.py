@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastreg.constraints.base import Constraint, WeightConstraint, refuse_class
 from fastreg.graph import GraphKeys, get_default_graph
+from fastreg.kernels import check_array
 from fastreg.terms import Parameter, Regularizer, loss_op
 from fastreg.variables.initializers import PartitionInfo, glorot_uniform_initializer, parameters_of
 from fastreg.variables.partitioned import PartitionedVariable
@@ -34,6 +36,9 @@ class Variable(Parameter):
         Where to list the variable; GLOBAL_VARIABLES by default.
     regularizer : callable, optional
         Files a loss of this variable under REGULARIZATION_LOSSES.
+    constraint : callable, optional
+        What every update rule puts the weights through after its step: one of :mod:`fastreg.constraints`, or a function of the
+        weights that returns new ones. As in TensorFlow, the initial value is not constrained.
 
     Attributes
     ----------
@@ -50,7 +55,7 @@ class Variable(Parameter):
     - `partitioner_arguments`, which says how a partitioner is called;
     - `partitioned_class`, the class of variables in parts.
 
-    Its constructor calls `collection_keys` and `register` in place of this one's.
+    Its constructor takes a `constraint`, too, and calls `collection_keys` and `register` in place of this one's.
 
     Examples
     --------
@@ -61,7 +66,7 @@ class Variable(Parameter):
     1.5
     """
 
-    __slots__ = ("graph", "trainable")
+    __slots__ = ("_constraint", "graph", "trainable")
 
     partitioned_class: type[PartitionedVariable] = PartitionedVariable
 
@@ -73,6 +78,7 @@ class Variable(Parameter):
         trainable: bool = True,
         collections: Sequence[Any] | None = None,
         regularizer: Regularizer | None = None,
+        constraint: WeightConstraint | None = None,
     ) -> None:
         value = initial_value() if callable(initial_value) else initial_value
         array = np.array(value, dtype=_dtype_of(value) if dtype is None else np.dtype(dtype))
@@ -80,8 +86,9 @@ class Variable(Parameter):
             raise TypeError(f"the initial value of {name!r} must be an array of numbers, not {value!r}")
         keys = self.collection_keys(collections, trainable)
         op = loss_op(regularizer, array, name)
+        _check_constraint(constraint, array, name)
         with get_default_graph().name_scope(name) as scope:
-            self.register([array], scope[:-1], trainable, keys)
+            self.register([array], scope[:-1], trainable, keys, constraint)
         if op is not None:
             self._regularize(regularizer, op)
 
@@ -97,7 +104,7 @@ class Variable(Parameter):
             )
         return [*collections, GraphKeys.TRAINABLE_VARIABLES] if trainable else list(collections)
 
-    def register(self, cell: list[Any], op_name: str, trainable: bool, keys: Sequence[Any]) -> None:
+    def register(self, cell: list[Any], op_name: str, trainable: bool, keys: Sequence[Any], constraint: Any = None) -> None:
         """Set the variable's attributes and file it in the default graph.
 
         Parameters
@@ -109,11 +116,22 @@ class Variable(Parameter):
         trainable : bool
         keys : sequence of str
             The collections to list the variable in; see `collection_keys`.
+        constraint : callable, optional
         """
-        self.graph, self.trainable = get_default_graph(), trainable
+        self.graph, self.trainable, self._constraint = get_default_graph(), trainable, constraint
         super().__init__(cell, 0, op_name + ":0", op_name, [])
         self.graph.elements.setdefault(op_name, self)  # compat/v1 has put an operation there
         self.graph.add_to_collections(keys, self)
+
+    @property
+    def constraint(self) -> WeightConstraint | None:
+        """What every update rule puts the weights through after its step, or None. A new one holds from the next step on."""
+        return self._constraint  # type: ignore[no-any-return]
+
+    @constraint.setter
+    def constraint(self, constraint: WeightConstraint | None) -> None:
+        _check_constraint(constraint, self.array, self.name)
+        self._constraint = constraint
 
     def _collection(self) -> list[Any]:
         return self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
@@ -162,6 +180,12 @@ class Variable(Parameter):
 
     def __repr__(self) -> str:
         return f"<Variable {self.name!r} shape={self.shape} dtype={self.dtype}>"
+
+
+def _check_constraint(constraint: Any, array: Any, name: str) -> None:
+    refuse_class(constraint, f"the constraint of {name!r}")
+    if isinstance(constraint, Constraint):
+        constraint.check(check_array(array, name), name)
 
 
 def _dtype_of(value: Any) -> np.dtype[Any]:

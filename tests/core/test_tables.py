@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from constraints import KINDS
 from digests import DIGESTS
 from kernel_calls import PROFILES, RULES, compiled_rule, penalty_classes
 from optimizers import VARIANTS, make, rule_of
@@ -18,6 +19,7 @@ WORDS = {word for page in PAGES for word in re.findall(r"\w+", page.read_text())
 FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer") or name.startswith("from_")]
 OPTIMIZERS = [name for name in fr.optim.__all__ if name[0].isupper() and name not in ("Optimizer", "DecoupledWeightDecay")]
 SCHEDULES = [name for name in fr.optim.schedules.__all__ if name[0].islower()]
+CONSTRAINTS = [name for name in fr.constraints.__all__ if name[0].islower()]
 DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.golden))
 
 
@@ -46,6 +48,11 @@ def test_every_class_of_regularizers_is_compared_with_a_twin():
     assert penalty_classes() - {type(regularizer) for regularizer, _ in PENALTIES.values()} == set()
 
 
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_every_constraint_is_compared_with_a_twin(name):
+    assert name in KINDS
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_rule_is_compared_with_its_twin(name):
     assert name in map(rule_of, VARIANTS)
@@ -62,8 +69,8 @@ def test_every_profile_and_rule_has_a_golden_row(name):
     assert name in DIGESTED
 
 
-@pytest.mark.parametrize("name", [*FACTORIES, *OPTIMIZERS, *SCHEDULES])
-def test_every_factory_rule_and_schedule_is_named_in_the_docs(name):
+@pytest.mark.parametrize("name", [*FACTORIES, *CONSTRAINTS, *OPTIMIZERS, *SCHEDULES])
+def test_every_factory_constraint_rule_and_schedule_is_named_in_the_docs(name):
     assert name in WORDS, f"none of {[page.name for page in PAGES]} names {name}"
 
 

@@ -66,17 +66,21 @@ def interrupts():
 class Training:
     """Steps whose gradients depend on their number alone, over bare arrays, in which the names are placed by the first step."""
 
-    def __init__(self, name, own=None):
+    def __init__(self, name, own=None, constraint=None):
         strengths = {f"l{i}_regularization_strength": 0.0 for i in (1, 2)} if isinstance(own, GroupLasso) else {}
         self.optimizer = make(name, learning_rate=2.0**-20, **strengths)
         self.arrays = {key: weights(shape, dtype, i) for i, (key, (shape, dtype)) in enumerate(SHAPES.items())}
         rules = [("a", fr.l1_l2_regularizer(0.25, 0.5)), ("b", fr.l2_regularizer(0.5))]
         self.terms = fr.regularize(self.arrays, rules if own is None else [*rules, ("c", own)])
+        self.constraints = fr.constrain(self.arrays, [("*", constraint)])
 
     def step(self):
         seed = self.optimizer.iterations % 3
         given = [weights(w.shape, w.dtype, 10 + seed) for w in self.arrays.values()]
         return list(zip(given, self.arrays.values(), strict=True))
+
+    def take(self, pairs=None):
+        self.optimizer.apply_gradients(self.step() if pairs is None else pairs, self.terms, constraints=self.constraints)
 
     def state(self):
         state, slots = self.optimizer._state, slots_of(self.optimizer)
@@ -87,24 +91,35 @@ class Training:
         )
 
 
+def halved(w):
+    """Return what a constraint of the user's own could return."""
+    return w * w.dtype.type(0.5)
+
+
 STEPS = {
-    f"{name}, {own.__name__ if own else 'compiled'}": (name, own)
+    f"{name}, {own.__name__ if own else 'compiled'}": (name, own, None)
     for name in ("GradientDescent", "Momentum", "Adam", "ProximalGradientDescent", "Ftrl")
     for own in (None, Fourth, InOneGo)
-} | {"ProximalGradientDescent, prox": ("ProximalGradientDescent", partial(GroupLasso, 0.5))}
+}
+STEPS |= {"ProximalGradientDescent, prox": ("ProximalGradientDescent", partial(GroupLasso, 0.5), None)}
+STEPS |= {
+    f"{name}, {constraint!r}": (name, None, constraint)
+    for name in ("GradientDescent", "Adam")
+    for constraint in (fr.constraints.non_neg(), fr.constraints.max_norm(2.0), halved)
+}
 
 
-@pytest.mark.parametrize(("name", "own"), STEPS.values(), ids=STEPS)
-def test_an_interrupted_step_is_whole_or_has_not_begun(interrupts, name, own):
-    interrupted, steady = Training(name, own and own()), Training(name, own and own())
+@pytest.mark.parametrize(("name", "own", "constraint"), STEPS.values(), ids=STEPS)
+def test_an_interrupted_step_is_whole_or_has_not_begun(interrupts, name, own, constraint):
+    interrupted, steady = (Training(name, own and own(), constraint) for _ in range(2))
     for _ in range(50):
         before = interrupted.optimizer.iterations
         pairs = interrupted.step()
-        interrupts.during(interrupted.optimizer.apply_gradients, pairs, interrupted.terms)
+        interrupts.during(interrupted.take, pairs)
         after = interrupted.optimizer.iterations
         assert after - before in (0, 1)
         while steady.optimizer.iterations < after:
-            steady.optimizer.apply_gradients(steady.step(), steady.terms)
+            steady.take()
         assert interrupted.state() == steady.state()
     assert interrupts.n > 5
 
@@ -154,15 +169,15 @@ class Own:
 def make():
     v, w = np.ones(9000, np.float32), np.ones(50)
     terms = fr.regularize({"v": v, "w": w}, [("v", fr.sum_regularizer([L2, OWN])), ("w", L2)])
-    return v, w, terms, fr.optim.Adam(0.5, clip_norm=1.0)
+    return v, w, terms, fr.optim.Adam(0.5, clip_norm=1.0), [(v, CONSTRAINT), (w, fr.constraints.non_neg())]
 
-def state(v, w, terms, optimizer):
+def state(v, w, terms, optimizer, constraints):
     found = optimizer.state_dict()
     return v.tobytes(), w.tobytes(), [(key, x.tobytes()) for key, x in found.items()]
 
 pairs = np.ones(9000, np.float32), np.ones(50)
-def step(v, w, terms, optimizer):
-    optimizer.apply_gradients(((pairs[0], v), (pairs[1], w)), terms)
+def step(v, w, terms, optimizer, constraints):
+    optimizer.apply_gradients(((pairs[0], v), (pairs[1], w)), terms, constraints=constraints)
 
 for earlier in (0, 1):
     whole = make()
@@ -191,10 +206,11 @@ for earlier in (0, 1):
 """
 
 
+@pytest.mark.parametrize("constraint", ["None", "fr.constraints.l1_ball(1.0)", "abs"])
 @pytest.mark.parametrize("own", ["fr.no_regularizer", "Own()"], ids=["compiled", "own"])
-def test_a_step_without_memory_changes_nothing(run_python, own):
+def test_a_step_without_memory_changes_nothing(run_python, own, constraint):
     pytest.importorskip("_testcapi")
-    done = run_python(FAILING.replace("OWN", own))
+    done = run_python(FAILING.replace("OWN", own).replace("CONSTRAINT", constraint))
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         failed, finished = map(int, line.split())

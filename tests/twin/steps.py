@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from math import sqrt
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.constraints import Constraint
 from twin.penalties import Elastic, Penalty, Sum
 from twin.rules import RULES, Arguments, Rule, Slots
 from twin.sums import square_sum
@@ -36,7 +38,11 @@ class Stepper:
         self.steps = 0
 
     def step(
-        self, gradients: Mapping[str, Gradient], weights: Mapping[str, Array], penalties: Mapping[str, Penalty]
+        self,
+        gradients: Mapping[str, Gradient],
+        weights: Mapping[str, Array],
+        penalties: Mapping[str, Penalty],
+        constraints: Mapping[str, Constraint] = MappingProxyType({}),
     ) -> np.float64:
         """Take a step and return the penalties' loss before it, over the touched rows alone."""
         for penalty in penalties.values():
@@ -56,6 +62,10 @@ class Stepper:
             totals = {name: g * g.dtype.type(self.clip_norm / max(norm, self.clip_norm)) for name, g in totals.items()}
         for name, g in totals.items():
             self._update(name, weights[name], g, rows[name], penalties.get(name, Elastic()))
+        for name, constraint in constraints.items():
+            w = weights[name]
+            touched = _touched(rows[name] if constraint.by_row(w.ndim) else None)
+            w[touched] = constraint(w[touched])
         return loss
 
     def _update(self, name: str, w: Array, g: Array, rows: Array | None, penalty: Penalty) -> None:

@@ -17,7 +17,8 @@ The files have the names of TensorFlow's own where there is one, and each import
 | nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
+| regularizers, constraints | tf.contrib.layers and tf.losses; tf.keras.constraints |
+| layers, train | tf.layers; tf.train and tf.contrib.opt |
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
 from fastreg.compat.v1 import array_ops as _array_ops
+from fastreg.compat.v1 import constraints as _constraints
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
@@ -106,8 +108,8 @@ globals().update({_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()})
 
 
 def _missing(name: str, attribute: str) -> AttributeError:
-    hint = _OUTSIDE.get(
-        attribute, "what regularization needs is here, see docs/porting.md; compute the rest in NumPy and feed it"
+    hint = _OUTSIDE.get(attribute) or _OUTSIDE.get(
+        name.rpartition(".")[2], "what regularization needs is here, see docs/porting.md; compute the rest in NumPy and feed it"
     )
     return AttributeError(f"{name} has no attribute {attribute!r}: {hint}")
 
@@ -152,6 +154,16 @@ random = _Namespace(
 dtypes = _Namespace(
     "dtypes", _dtypes, _math_ops, names="DType as_dtype cast", **{_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()}
 )
+keras = _Namespace(
+    "keras",
+    constraints=_Namespace(
+        "keras.constraints",
+        _constraints,
+        names="Constraint MaxNorm MinMaxNorm NonNeg UnitNorm",
+        max_norm=_constraints.MaxNorm, min_max_norm=_constraints.MinMaxNorm, non_neg=_constraints.NonNeg,
+        unit_norm=_constraints.UnitNorm,
+    ),
+)  # fmt: skip
 layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
 initializers = _Namespace(
     "initializers",

@@ -41,7 +41,7 @@ def get_variable(
         caching_device=caching_device,
         validate_shape=validate_shape,
         use_resource=use_resource,
-        constraint=getattr(scope, "constraint", None) if constraint is None else constraint,
+        constraint=constraint,
         synchronization=synchronization,
         aggregation=aggregation,
     )
@@ -77,16 +77,16 @@ class variable_scope(core.variable_scope):  # noqa: N801 - TensorFlow's name
             custom_getter=custom_getter,
             reuse=reuse,
             dtype=None if dtype is None else as_dtype(dtype),
+            constraint=constraint,
             auxiliary_name_scope=auxiliary_name_scope,
         )
-        self._constraint, self._graph = constraint, graph_of([v for v in values or () if isinstance(v, Operand)])
+        self._graph = graph_of([v for v in values or () if isinstance(v, Operand)])
         self._graphs = contextlib.ExitStack()
 
     def __enter__(self) -> core.VariableScope:
         if self._graph is not None:
             self._graphs.enter_context(self._graph.as_default())
         scope = super().__enter__()
-        scope.constraint = self._constraint  # type: ignore[attr-defined]  # as TensorFlow has it, not inherited
         scope.dtype = as_dtype(scope.dtype)
         return scope
 

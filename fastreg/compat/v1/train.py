@@ -107,6 +107,8 @@ class Optimizer:
         live = [(g, v) for g, v in pairs if g is not None]
         if not live:
             raise ValueError(f"No gradients provided for any variable: {[str(v) for _, v in pairs]}.")
+        if any(isinstance(g, IndexedSlices) and v.constraint is not None for g, v in live):
+            raise RuntimeError("Cannot use a constraint function on a sparse variable.")
         decays = [v.op.name for _, v in live if not decay_var_list or v in decay_var_list]
         self._make_slots([v for _, v in live])
         graph = get_default_graph()

@@ -78,7 +78,7 @@ def loss_of(regularizer: Any, variable: Any) -> Any:
 class Variable(Operand, core.Variable):  # type: ignore[misc]
     """A variable: the core's, which holds a value once its initializer has run in a session."""
 
-    __slots__ = ("_initial", "_loss", "_read", "_regularizer", "cell", "constraint", "initializer", "op")
+    __slots__ = ("_initial", "_loss", "_read", "_regularizer", "cell", "initializer", "op")
 
     def __init__(
         self, initial_value: Any = None, trainable: bool | None = None, collections: Any = None, validate_shape: bool = True,
@@ -113,12 +113,12 @@ class Variable(Operand, core.Variable):  # type: ignore[misc]
             with graph.name_scope(None):
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
-                self.register(self.cell, self.op.name, trainable, keys)
+                self.register(self.cell, self.op.name, trainable, keys, constraint)
                 self.initializer = assign(self, self._initial, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
                 self.op.reads = self._read.op.reads = True
         graph.cells.append(self.cell)
-        self.constraint, self._loss, self._regularizer = constraint, None, None
+        self._loss, self._regularizer = None, None
         if regularizer is not None:
             with name_scope(store_name + "/Regularizer/"):
                 self._file(regularizer)

@@ -58,7 +58,7 @@ def train(params: dict[str, Weights], rules: Sequence[tuple[str, fr.Regularizer 
 def registry() -> float:
     """Use the variables by name."""
     with fr.Graph().as_default(), fr.variable_scope("net", regularizer=fr.l2_regularizer(0.5)):
-        w = fr.get_variable("w", shape=(2, 3), initializer=np.ones)
+        w = fr.get_variable("w", shape=(2, 3), initializer=np.ones, constraint=fr.constraints.non_neg())
         parts = fr.get_variable("p", shape=(4, 2), initializer=np.ones, partitioner=fr.fixed_size_partitioner(2))
         w.value[...] = 2.0
         assert_type(w, fr.Variable)
@@ -83,6 +83,14 @@ def main() -> None:
     params = {"a/kernel": w, "a/bias": np.zeros(3, dtype=np.float32)}
     history = train(params, [("*/bias", None), ("*", Cubes(0.5))], steps=3)
     print(history["loss"].tolist(), history.steps)
+
+    norms = fr.constraints.max_norm(1.0, axis=0)
+    assert_type(norms, fr.constraints.MaxNorm)
+    norms.max_value = 2.0
+    norms.project(norms(w), out=w)
+    limits = fr.constrain(params, [("*/bias", np.abs), ("*", norms)])
+    zeros = {name: (np.zeros_like(array), array) for name, array in params.items()}
+    fr.optim.GradientDescent(0.5).apply_gradients(zeros, constraints=limits)
 
     terms = fr.regularize(params, [("*/bias", None), ("*", l2)])
     assert_type(terms[0], fr.RegularizationLoss)

@@ -1,0 +1,6 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+def project_simplex(weights: Any, axes: tuple[int, ...], radius: float, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
+def project_l1_ball(weights: Any, axes: tuple[int, ...], radius: float, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
