@@ -2,8 +2,10 @@
 
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Of whole lines: total_variation_regularizer, linf_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
     Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
+    Those of lines: TotalVariationRegularizer, LinfRegularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -59,21 +61,25 @@ from fastreg.regularizers import (
     L1L2Regularizer,
     L1Regularizer,
     L2Regularizer,
+    LinfRegularizer,
     MCPRegularizer,
     Regularizer,
     SumRegularizer,
     SupportsGradient,
     SupportsProx,
     SupportsValueAndGradient,
+    TotalVariationRegularizer,
     from_keras,
     from_sklearn,
     from_torch,
     l1_l2_regularizer,
     l1_regularizer,
     l2_regularizer,
+    linf_regularizer,
     mcp_regularizer,
     no_regularizer,
     sum_regularizer,
+    total_variation_regularizer,
 )
 from fastreg.summary import Summary, SummaryRow, summary
 from fastreg.terms import Gradients, Parameter, RegularizationLoss, Terms, Total
@@ -100,6 +106,7 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LinfRegularizer",
     "MCPRegularizer",
     "Parameter",
     "PartitionedVariable",
@@ -113,6 +120,7 @@ __all__ = [
     "SupportsValueAndGradient",
     "Terms",
     "Total",
+    "TotalVariationRegularizer",
     "Variable",
     "VariableScope",
     "add_loss",
@@ -141,6 +149,7 @@ __all__ = [
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "linf_regularizer",
     "mcp_regularizer",
     "min_max_variable_partitioner",
     "no_regularizer",
@@ -153,6 +162,7 @@ __all__ = [
     "show_config",
     "sum_regularizer",
     "summary",
+    "total_variation_regularizer",
     "trainable_variables",
     "value_and_gradients",
     "variable_axis_size_partitioner",

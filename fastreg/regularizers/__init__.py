@@ -14,6 +14,12 @@ from fastreg.regularizers.elastic import (
     l1_regularizer,
     l2_regularizer,
 )
+from fastreg.regularizers.lines import (
+    LinfRegularizer,
+    TotalVariationRegularizer,
+    linf_regularizer,
+    total_variation_regularizer,
+)
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
@@ -24,12 +30,14 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LinfRegularizer",
     "MCPRegularizer",
     "Regularizer",
     "SumRegularizer",
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "TotalVariationRegularizer",
     "from_keras",
     "from_sklearn",
     "from_torch",
@@ -37,10 +45,12 @@ __all__ = [
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
+    "linf_regularizer",
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
     "refuse_factory",
     "separate",
     "sum_regularizer",
+    "total_variation_regularizer",
 ]

@@ -65,6 +65,11 @@ class CompositeSum:
         self.compiled = SumRegularizer(tuple(compiled), name) if compiled else None
         self.custom = tuple(custom)
 
+    @property
+    def disabled(self) -> bool:
+        """Whether every part is."""
+        return (self.compiled is None or self.compiled.disabled) and all(map(is_disabled, self.custom))
+
     def __call__(self, weights: Any) -> Any:
         """Return the sum of the parts' values, the compiled ones first; None where every part returns None."""
         values = [] if self.compiled is None else [self.compiled(weights)]
