@@ -3,9 +3,11 @@
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
     Of whole lines: total_variation_regularizer, linf_regularizer
+    Of whole matrices: orthogonal_regularizer, soft_orthogonal_regularizer, nuclear_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
     Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
-    Those of lines: TotalVariationRegularizer, LinfRegularizer
+    Those of lines and matrices: TotalVariationRegularizer, LinfRegularizer, OrthogonalRegularizer, SoftOrthogonalRegularizer,
+    NuclearRegularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -63,7 +65,10 @@ from fastreg.regularizers import (
     L2Regularizer,
     LinfRegularizer,
     MCPRegularizer,
+    NuclearRegularizer,
+    OrthogonalRegularizer,
     Regularizer,
+    SoftOrthogonalRegularizer,
     SumRegularizer,
     SupportsGradient,
     SupportsProx,
@@ -78,6 +83,9 @@ from fastreg.regularizers import (
     linf_regularizer,
     mcp_regularizer,
     no_regularizer,
+    nuclear_regularizer,
+    orthogonal_regularizer,
+    soft_orthogonal_regularizer,
     sum_regularizer,
     total_variation_regularizer,
 )
@@ -108,10 +116,13 @@ __all__ = [
     "L2Regularizer",
     "LinfRegularizer",
     "MCPRegularizer",
+    "NuclearRegularizer",
+    "OrthogonalRegularizer",
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "SoftOrthogonalRegularizer",
     "SumRegularizer",
     "Summary",
     "SummaryRow",
@@ -153,13 +164,16 @@ __all__ = [
     "mcp_regularizer",
     "min_max_variable_partitioner",
     "no_regularizer",
+    "nuclear_regularizer",
     "optim",
+    "orthogonal_regularizer",
     "plot_history",
     "regularize",
     "reset_default_graph",
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "soft_orthogonal_regularizer",
     "sum_regularizer",
     "summary",
     "total_variation_regularizer",

@@ -20,6 +20,14 @@ from fastreg.regularizers.lines import (
     linf_regularizer,
     total_variation_regularizer,
 )
+from fastreg.regularizers.matrices import (
+    NuclearRegularizer,
+    OrthogonalRegularizer,
+    SoftOrthogonalRegularizer,
+    nuclear_regularizer,
+    orthogonal_regularizer,
+    soft_orthogonal_regularizer,
+)
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
@@ -32,7 +40,10 @@ __all__ = [
     "L2Regularizer",
     "LinfRegularizer",
     "MCPRegularizer",
+    "NuclearRegularizer",
+    "OrthogonalRegularizer",
     "Regularizer",
+    "SoftOrthogonalRegularizer",
     "SumRegularizer",
     "SupportsGradient",
     "SupportsProx",
@@ -49,8 +60,11 @@ __all__ = [
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
+    "nuclear_regularizer",
+    "orthogonal_regularizer",
     "refuse_factory",
     "separate",
+    "soft_orthogonal_regularizer",
     "sum_regularizer",
     "total_variation_regularizer",
 ]
