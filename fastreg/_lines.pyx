@@ -6,7 +6,9 @@ neighbouring lines are gathered together, so that each cache line is read once.
 """
 from libc.float cimport DBL_EPSILON, DBL_MAX, FLT_EPSILON
 from libc.math cimport INFINITY, NAN, fabs, isinf
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -531,12 +533,65 @@ cdef void change_line(Job* job, double* x, double* work) noexcept nogil:
         onto_l1_ball(x, work, job.members.size, job.strength, job.tolerance)
 
 
+cdef inline bint stay(Job* job) noexcept nogil:
+    """Whether the lines are read where they are: the largest magnitude of neighbours in memory needs no copy of them."""
+    cdef bint neighbours = job.members.n == 0 or (job.members.n == 1 and step_of(&job.members) == 1)
+    return neighbours and job.kind == LINF and job.operation != CHANGE
+
+
+cdef real largest_of_run(const real* x, Py_ssize_t n) noexcept nogil:
+    """Return max(|x|), or NaN if there is one: as integers, magnitudes have the same order, and NaN comes last."""
+    cdef int32_t bits, most = 0
+    cdef int64_t wide_bits, wide_most = 0
+    cdef real found
+    cdef Py_ssize_t i
+    if real is float:
+        for i in range(n):
+            memcpy(&bits, &x[i], sizeof(real))
+            bits &= 0x7FFFFFFF
+            most = bits if bits > most else most
+        memcpy(&found, &most, sizeof(real))
+    else:
+        for i in range(n):
+            memcpy(&wide_bits, &x[i], sizeof(real))
+            wide_bits &= <int64_t>0x7FFFFFFFFFFFFFFF
+            wide_most = wide_bits if wide_bits > wide_most else wide_most
+        memcpy(&found, &wide_most, sizeof(real))
+    return found
+
+
+cdef double measure_run(const real* x, real* out, Job* job) noexcept nogil:
+    """Return the largest magnitude of a line, and write or add its gradient, as `linf_gradient` forms it, if there is an out."""
+    cdef Py_ssize_t i, ties = 0, n = job.members.size
+    cdef real top = largest_of_run(x, n), share, slope
+    if out == NULL:
+        return top
+    for i in range(n):
+        ties += (x[i] if x[i] > 0 else -x[i]) == top
+    share = <real>(job.scale / ties) if top == top else <real>NAN
+    for i in range(n):
+        slope = 0
+        if top != top:
+            slope = top
+        elif x[i] == top:
+            slope = share if top != 0 else 0
+        elif x[i] == -top:
+            slope = -share
+        out[i] = out[i] + slope if job.operation == ACCUMULATE else slope
+    return top
+
+
 cdef void process_chunk(Job* job, real* w, real* out, Scratch* scratch, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t line = chunk * job.lines_per_chunk, stop = min(line + job.lines_per_chunk, job.lines.size)
     cdef Py_ssize_t n, k, offset, run = run_of(&job.lines), step = step_of(&job.lines)
     cdef double* x
     cdef Sum total
     begin(&total)
+    if stay(job):
+        for line in range(line, stop):
+            offset = offset_of(&job.lines, line)
+            add(&total, measure_run(w + offset, out + offset if out != NULL else NULL, job))
+        line = stop
     while line < stop:
         n = min(stop - line, run - line % run, width_of(job))
         offset = offset_of(&job.lines, line)
@@ -595,7 +650,7 @@ cdef int run(Job* job, ndarray w, tuple axes, ndarray out, Py_ssize_t work_per_m
     job.lines_per_chunk = max(width, CHUNK // n)
     n_chunks = (job.lines.size + job.lines_per_chunk - 1) // job.lines_per_chunk
     job.n_scratch = <int>min(<Py_ssize_t>threads(), n_chunks)
-    per_thread = width * n + work_per_member * (n + 1)
+    per_thread = 0 if stay(job) else width * n + work_per_member * (n + 1)
     memory = <char*>calloc(n_chunks * sizeof(double) + job.n_scratch * (sizeof(Scratch) + per_thread * sizeof(double)), 1)
     if memory == NULL:
         raise MemoryError()
