@@ -437,7 +437,7 @@ cdef void variation_prox(double* x, double* work, Py_ssize_t n, double strength)
 
 # ------------------------------------------------------------------------------------------------------------- many lines
 cdef void append(Axes* axes, Py_ssize_t size, Py_ssize_t stride) noexcept:
-    cdef Axis* slower = &axes.axes[axes.n - 1]
+    cdef Axis* slower = &axes.axes[max(axes.n, 1) - 1]
     axes.size *= size
     if size == 1:
         return
