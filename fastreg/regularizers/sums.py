@@ -109,7 +109,10 @@ class CompositeSum:
             If there are several parts, or the only one has no prox.
         """
         if self.compiled is not None or len(self.custom) != 1 or not has_prox(self.custom[0]):
-            raise ValueError(f"{self!r} has no closed prox: it is a sum with a part of a user's own, or that part has none")
+            raise ValueError(
+                f"{self!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other, "
+                f"or its only part has none"
+            )
         array = check_array(weights, "weights")
         if out is not None:
             _NOTHING.gradient(array, out=out, accumulate=True)
