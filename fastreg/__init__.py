@@ -3,9 +3,12 @@
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
     Of groups of weights: group_lasso_regularizer, sparse_group_lasso_regularizer
+    Of whole lines: total_variation_regularizer, linf_regularizer
+    Of whole matrices: orthogonal_regularizer, soft_orthogonal_regularizer, nuclear_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
     Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum,
-        GroupLassoRegularizer, SparseGroupLassoRegularizer
+        GroupLassoRegularizer, SparseGroupLassoRegularizer, TotalVariationRegularizer, LinfRegularizer,
+        OrthogonalRegularizer, SoftOrthogonalRegularizer, NuclearRegularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -65,13 +68,18 @@ from fastreg.regularizers import (
     L1L2Regularizer,
     L1Regularizer,
     L2Regularizer,
+    LinfRegularizer,
     MCPRegularizer,
+    NuclearRegularizer,
+    OrthogonalRegularizer,
     Regularizer,
+    SoftOrthogonalRegularizer,
     SparseGroupLassoRegularizer,
     SumRegularizer,
     SupportsGradient,
     SupportsProx,
     SupportsValueAndGradient,
+    TotalVariationRegularizer,
     from_keras,
     from_sklearn,
     from_torch,
@@ -79,10 +87,15 @@ from fastreg.regularizers import (
     l1_l2_regularizer,
     l1_regularizer,
     l2_regularizer,
+    linf_regularizer,
     mcp_regularizer,
     no_regularizer,
+    nuclear_regularizer,
+    orthogonal_regularizer,
+    soft_orthogonal_regularizer,
     sparse_group_lasso_regularizer,
     sum_regularizer,
+    total_variation_regularizer,
 )
 from fastreg.summary import Summary, SummaryRow, summary
 from fastreg.terms import Gradients, Parameter, RegularizationLoss, Terms, Total
@@ -110,11 +123,15 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LinfRegularizer",
     "MCPRegularizer",
+    "NuclearRegularizer",
+    "OrthogonalRegularizer",
     "Parameter",
     "PartitionedVariable",
     "RegularizationLoss",
     "Regularizer",
+    "SoftOrthogonalRegularizer",
     "SparseGroupLassoRegularizer",
     "SumRegularizer",
     "Summary",
@@ -124,6 +141,7 @@ __all__ = [
     "SupportsValueAndGradient",
     "Terms",
     "Total",
+    "TotalVariationRegularizer",
     "Variable",
     "VariableScope",
     "add_loss",
@@ -155,19 +173,24 @@ __all__ = [
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "linf_regularizer",
     "mcp_regularizer",
     "min_max_variable_partitioner",
     "no_regularizer",
+    "nuclear_regularizer",
     "optim",
+    "orthogonal_regularizer",
     "plot_history",
     "regularize",
     "reset_default_graph",
     "set_num_threads",
     "set_random_seed",
     "show_config",
+    "soft_orthogonal_regularizer",
     "sparse_group_lasso_regularizer",
     "sum_regularizer",
     "summary",
+    "total_variation_regularizer",
     "trainable_variables",
     "value_and_gradients",
     "variable_axis_size_partitioner",

@@ -1,6 +1,16 @@
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+LINES: dict[str, int]
+
+def line_value(kind: str, weights: Any, axes: tuple[int, ...], scale: float) -> np.floating[Any]: ...
+def line_gradient(
+    kind: str, weights: Any, axes: tuple[int, ...], scale: float, out: NDArray[Any] | None = None, accumulate: bool = False
+) -> tuple[np.floating[Any], NDArray[Any]]: ...
+def line_prox(
+    kind: str, weights: Any, axes: tuple[int, ...], scale: float, step: float, out: NDArray[Any] | None = None
+) -> NDArray[Any]: ...
 def project_simplex(weights: Any, axes: tuple[int, ...], radius: float, out: NDArray[Any] | None = None) -> NDArray[Any]: ...
 def project_l1_ball(weights: Any, axes: tuple[int, ...], radius: float, out: NDArray[Any] | None = None) -> NDArray[Any]: ...

@@ -27,3 +27,5 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept
+cdef int check_accumulate(object out, bint accumulate) except -1
+cpdef double check_step(object step) except? -1

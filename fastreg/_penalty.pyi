@@ -81,6 +81,7 @@ class Penalty:
         N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
 
+def check_step(step: float) -> float: ...
 def l2_loss(weights: Any) -> np.floating[Any]:
     """Return sum(w**2) / 2, as TensorFlow's `tf.nn.l2_loss`.
 

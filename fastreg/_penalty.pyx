@@ -420,7 +420,7 @@ cdef int check_accumulate(object out, bint accumulate) except -1:
     return 0
 
 
-cdef double check_step(object step) except? -1:
+cpdef double check_step(object step) except? -1:
     cdef double length
     if step is True or step is False:
         raise TypeError(f"step must be a number, got {step}")

@@ -21,14 +21,15 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._arrays import check_array, check_like, check_out
-from fastreg._constraints import clamp, rescale
 from fastreg._collection import Term, evaluate, have_custom, take_terms
-from fastreg._lines import project_l1_ball, project_simplex
-from fastreg._penalty import PROFILES, Penalty, l2_loss
+from fastreg._constraints import clamp
+from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
+from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
 from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
 
 __all__ = [
+    "LINES",
     "PROFILES",
     "RULES",
     "Entry",
@@ -39,12 +40,16 @@ __all__ = [
     "check_array",
     "check_like",
     "check_out",
+    "check_step",
     "clamp",
     "evaluate",
     "get_config",
     "get_num_threads",
     "have_custom",
     "l2_loss",
+    "line_gradient",
+    "line_prox",
+    "line_value",
     "memory_of",
     "merge_rows",
     "owners_of",

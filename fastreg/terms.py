@@ -53,7 +53,7 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
         return str(getattr(regularizer, "name", "regularizer"))
     if not callable(regularizer):
         raise TypeError(f"regularizer of {name!r} must be a function of the weights or None, not {regularizer!r}")
-    if check_scalar(regularizer(weights)) is None:
+    if check_scalar(regularizer(weights)) is None or is_disabled(regularizer):
         return None
     own = getattr(regularizer, "name", None) or getattr(regularizer, "__name__", type(regularizer).__name__)
     return re.sub(r"[^A-Za-z0-9_.\-/]", "", str(own)) or "regularizer"

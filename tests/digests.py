@@ -8,17 +8,19 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from kernel_calls import evaluate
+from kernel_calls import evaluate, project_l1_ball, project_simplex
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES
 from twin import compare
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import expected, outcomes
 from twin.inputs import SIZES, weights
+from twin.lines import Linf, TotalVariation, onto_l1_ball, onto_simplex, project
 from twin.penalties import Elastic, Mcp, Penalty, Sum
 from twin.steps import Stepper
 from twin.sums import CHUNK
@@ -115,6 +117,39 @@ def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str)
     )
 
 
+# ------------------------------------------------------------------------------------------------------------ whole lines
+def line_arrays(cases):
+    """Yield axes of every layout with the weights, a base for their gradients, and the penalties."""
+    for (shape, axes, order), dtype in product(cases, DTYPES):
+        w, base = (weights(shape, dtype, seed).copy(order) for seed in (0, 1))
+        yield w, base, axes, [Linf(0.7, axes or None), *(TotalVariation(0.3, axis) for axis in axes[-1:])]
+
+
+def lines_by_kernels(cases, put=np.copy):
+    """Yield what every operation over whole lines gives."""
+    for w, base, axes, twins in line_arrays(cases):
+        for twin in twins:
+            yield outcomes(LINE_FACTORIES[type(twin)](twin.scale, axis=twin.axis), w, base, put=put)
+        yield {"simplex": project_simplex(put(w), axes, 3.0), "l1 ball": project_l1_ball(put(w), axes, 3.0)}
+
+
+def lines_by_twin(cases):
+    """Yield the same in NumPy."""
+    for w, base, axes, twins in line_arrays(cases):
+        for twin in twins:
+            yield expected(twin, w, base)
+        yield {"simplex": project(onto_simplex, w, axes, 3.0), "l1 ball": project(onto_l1_ball, w, axes, 3.0)}
+
+
+LINE_FACTORIES = {Linf: fr.linf_regularizer, TotalVariation: fr.total_variation_regularizer}
+LINES = [
+    ((), (), "C"), ((0, 3), (0,), "C"), ((97,), (0,), "C"), ((4097,), (0,), "C"), ((5, 7), (0,), "C"), ((5, 7), (0,), "F"),
+    ((5, 7), (1,), "C"), ((3, 1, 70), (0, 1), "F"), ((30, 4, 5), (0, 2), "C"), ((3, 3, 8, 20), (0, 1, 2), "C"),
+    ((3, 3, 8, 20), (0, 1, 2), "F"), ((3, 3, 8, 20), (0, 1, 3), "C"),
+]  # fmt: skip
+SHARED_LINES = [((200, 90), (0,), "C"), ((90, 200), (1,), "C"), ((8, 50, 40), (1,), "F")]
+
+
 # ----------------------------------------------------------------------------------------------------------- update rules
 STEPPED = {"a": ((70_001,), np.float32), "b": ((513,), np.float64), "c": ((40, 41, 43), np.float32), "d": ((90_000,), np.float64)}
 ROWS = range(0, 40, 2)  # of "c"
@@ -209,6 +244,15 @@ DIGESTS = {
             Mcp(2.0, 8.0): fr.mcp_regularizer(2.0, gamma=8.0),
         },
         golden="87e5e8bf59d5492296a32f315e1cbf8780288a99ecb1c07ebdce409306649946",
+    ),
+    "lines": Digest(
+        covers=frozenset({"total_variation", "linf"}),
+        by_kernels=lines_by_kernels,
+        by_twin=lines_by_twin,
+        golden="eb936ad222dd778a69b9a740a04be11a7b6049bbae9a655328d2963ef3695fb5",
+        cases=LINES + SHARED_LINES,
+        large=SHARED_LINES,
+        small=[((97,), (0,), "C"), ((40, 30), (0,), "C"), ((40, 30), (0,), "F")],
     ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],

@@ -2,6 +2,7 @@
 
 from fastreg import kernels
 from fastreg.kernels import (
+    LINES,
     PROFILES,
     RULES,
     Entry,
@@ -21,6 +22,7 @@ from fastreg.regularizers.scales import ScaledPenalty
 
 __all__ = [
     "COMPILED_DOCS",
+    "LINES",
     "PROFILES",
     "RULES",
     "Entry",

@@ -28,6 +28,7 @@ from fastreg.kernels import Penalty, State, check_array
 from fastreg.matching import named_arrays
 from fastreg.optim.optimizer import Optimizer
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer
+from fastreg.regularizers.whole import WholeRegularizer
 from fastreg.terms import Array, RegularizationLoss, Total, live_terms
 
 _log = logging.getLogger("fastreg")
@@ -171,7 +172,7 @@ def _settings_of(regularizer: Any, key: str) -> Iterator[tuple[str, Any, str | N
     if isinstance(regularizer, (SumRegularizer, CompositeSum)):
         for i, part in enumerate(regularizer.parts):
             yield from _settings_of(part, f"{key}/{i}")
-    elif isinstance(regularizer, Penalty):
+    elif isinstance(regularizer, (Penalty, WholeRegularizer)):
         for kind in reversed(type(regularizer).__mro__):
             for name, value in vars(kind).items():
                 if isinstance(value, property) and value.fset is not None:

@@ -20,6 +20,20 @@ from fastreg.regularizers.groups import (
     group_lasso_regularizer,
     sparse_group_lasso_regularizer,
 )
+from fastreg.regularizers.lines import (
+    LinfRegularizer,
+    TotalVariationRegularizer,
+    linf_regularizer,
+    total_variation_regularizer,
+)
+from fastreg.regularizers.matrices import (
+    NuclearRegularizer,
+    OrthogonalRegularizer,
+    SoftOrthogonalRegularizer,
+    nuclear_regularizer,
+    orthogonal_regularizer,
+    soft_orthogonal_regularizer,
+)
 from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
@@ -31,13 +45,18 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LinfRegularizer",
     "MCPRegularizer",
+    "NuclearRegularizer",
+    "OrthogonalRegularizer",
     "Regularizer",
+    "SoftOrthogonalRegularizer",
     "SparseGroupLassoRegularizer",
     "SumRegularizer",
     "SupportsGradient",
     "SupportsProx",
     "SupportsValueAndGradient",
+    "TotalVariationRegularizer",
     "from_keras",
     "from_sklearn",
     "from_torch",
@@ -46,11 +65,16 @@ __all__ = [
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
+    "linf_regularizer",
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
+    "nuclear_regularizer",
+    "orthogonal_regularizer",
     "refuse_factory",
     "separate",
+    "soft_orthogonal_regularizer",
     "sparse_group_lasso_regularizer",
     "sum_regularizer",
+    "total_variation_regularizer",
 ]

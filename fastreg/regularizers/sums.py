@@ -65,6 +65,11 @@ class CompositeSum:
         self.compiled = SumRegularizer(tuple(compiled), name) if compiled else None
         self.custom = tuple(custom)
 
+    @property
+    def disabled(self) -> bool:
+        """Whether every part is."""
+        return (self.compiled is None or self.compiled.disabled) and all(map(is_disabled, self.custom))
+
     def __call__(self, weights: Any) -> Any:
         """Return the sum of the parts' values, the compiled ones first; None where every part returns None."""
         values = [] if self.compiled is None else [self.compiled(weights)]
@@ -104,7 +109,10 @@ class CompositeSum:
             If there are several parts, or the only one has no prox.
         """
         if self.compiled is not None or len(self.custom) != 1 or not has_prox(self.custom[0]):
-            raise ValueError(f"{self!r} has no closed prox: it is a sum with a part of a user's own, or that part has none")
+            raise ValueError(
+                f"{self!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other, "
+                f"or its only part has none"
+            )
         array = check_array(weights, "weights")
         if out is not None:
             _NOTHING.gradient(array, out=out, accumulate=True)

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from kernel_calls import project_l1_ball, project_simplex
 
 import fastreg as fr
 
@@ -29,6 +30,8 @@ REGULARIZERS = [
     fr.l1_l2_regularizer(0.3, 0.7),
     fr.l2_regularizer(1e-39),
     fr.mcp_regularizer(0.3),
+    fr.linf_regularizer(0.3),
+    fr.total_variation_regularizer(0.3),
 ]
 # Rates are corrected and slots begun in Python and NumPy, by the caller's rounding. With these numbers both are exact.
 EXACT = {"initial_accumulator_value": 0.5}
@@ -75,6 +78,7 @@ def evaluated(w, base):
         yield regularizer(w), regularizer.gradient(w)
         yield regularizer.value_and_gradient(w, out=base.copy(), accumulate=True)
         yield (regularizer.prox(w, 0.5),)
+    yield project_simplex(w, (0,), 0.3), project_l1_ball(w, (0,), 0.3)
     terms = fr.regularize({"a": w, "b": base}, [("*", fr.sum_regularizer(REGULARIZERS[:3]))])
     terms += fr.regularize({"c": w}, [("*", REGULARIZERS[0])])
     total, gradients = fr.value_and_gradients(terms)

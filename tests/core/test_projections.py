@@ -8,7 +8,7 @@ import pytest
 from kernel_calls import project_l1_ball, project_simplex
 from regularizers import dtypes
 from twin.compare import assert_same
-from twin.inputs import SIZES, offset, weights
+from twin.inputs import SIZES, weights
 from twin.lines import by_line, onto_l1_ball, onto_simplex, project
 
 KINDS = {
@@ -73,6 +73,25 @@ def test_they_agree_with_sorting(found, right, size, radius):
         else:
             expected = x if np.abs(x).sum() <= radius else np.sign(x) * by_sorting(np.abs(x), radius)
         np.testing.assert_allclose(found(x, (0,), radius), expected, rtol=0, atol=1e-13)
+
+
+def test_numbers_of_a_public_test():
+    """ProximalOperators.jl, test_results.jl: IndBallL1(3.5)."""
+    x = np.array([
+        0.183227263001437, -1.029767543566621, 0.949221831131023, 0.307061919146703, 0.135174942099456, 0.515246335524849,
+        0.261406324055383, -0.941485770955434, -0.162337672803828, -0.146054634331526, -0.532011376808821, 1.682103594663179,
+        -0.875729346160017, -0.483815050110121, -0.712004549027422, -1.174212331456816, -0.192239517539275, -0.274070229932602,
+        1.530072514424096, -0.249024742513714, -1.064213412889327, 1.603457298120044, 1.234679146890778, -0.229626450963180,
+        -1.506159703979719, -0.444627816446985, -0.155941035724769, 0.276068253931536, -0.261163645776479, 0.443421912904091,
+    ])  # fmt: skip
+    expected = np.zeros(30)
+    expected[[1, 2, 7, 11, 15, 18, 20, 21, 22, 24]] = [
+        -1.0823022875891708e-01, 2.7684516323319142e-02, -1.9948456147730109e-02, 7.6056627985547520e-01, -2.5267501664911218e-01,
+        6.0853519961639224e-01, -1.4267609808162318e-01, 6.8191998331234005e-01, 3.1314183208307422e-01, -5.8462238917201514e-01,
+    ]  # fmt: skip
+    z = project_l1_ball(x, (0,), 3.5)
+    np.testing.assert_allclose(z, expected, rtol=0, atol=1e-15)
+    assert ((z == 0) == (expected == 0)).all()
 
 
 @dtypes
@@ -150,17 +169,6 @@ def test_numbers_of_every_size(found, right):
             w = np.array(x)
             assert_same(found(w, (0,), radius), right(w, (0,), radius))
             assert np.isfinite(found(w, (0,), radius)).all()
-
-
-@dtypes
-@kinds
-@pytest.mark.parametrize("threads", [1, 2, 3, 7])
-def test_bits_do_not_depend_on_threads_and_offsets(num_threads, found, right, dtype, threads):
-    num_threads(threads)
-    for shape, axes in (((600, 500), (0,)), ((600, 500), (1,)), ((30, 100, 100), (1,)), ((30, 100, 100), (0, 2))):
-        w = weights(shape, dtype, 3)
-        for start in (0, w.itemsize, 5 * w.itemsize):
-            assert_same(found(offset(w, start), axes, 3.0), right(w, axes, 3.0))
 
 
 @kinds

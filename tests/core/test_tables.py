@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from constraints import KINDS
 from digests import DIGESTS
-from kernel_calls import PROFILES, RULES, compiled_rule, penalty_classes
+from kernel_calls import LINES, PROFILES, RULES, compiled_rule, penalty_classes
 from optimizers import VARIANTS, make, rule_of
 from regularizers import PENALTIES
-from twin import penalties, rules
+from twin import lines, penalties, rules
 
 import fastreg as fr
 
@@ -25,6 +25,10 @@ DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.gol
 
 def test_the_twin_has_the_compiled_profiles_and_no_others():
     assert sorted(penalties.PROFILES) == sorted(PROFILES)
+
+
+def test_the_twin_has_the_compiled_penalties_of_lines_and_no_others():
+    assert sorted(lines.LINES) == sorted(LINES)
 
 
 def test_the_twin_has_the_public_rules_and_no_others():
@@ -64,7 +68,7 @@ def test_a_rule_has_the_slots_of_its_twin(name):
     assert make(name).get_slot_names() == list(twin.slots({**twin.defaults, **VARIANTS[name]}))
 
 
-@pytest.mark.parametrize("name", [*PROFILES, *OPTIMIZERS])
+@pytest.mark.parametrize("name", [*PROFILES, *LINES, *OPTIMIZERS])
 def test_every_profile_and_rule_has_a_golden_row(name):
     assert name in DIGESTED
 
