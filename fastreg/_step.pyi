@@ -22,6 +22,7 @@ class Entry:
     prox: Any
     constraint: Any
     bounds: tuple[float, float] | None
+    rescaling: tuple[float, float, float, tuple[int, ...]] | None
     def __init__(self, name: str, weights: Any, gradient: Any, rows: NDArray[np.int64] | None = None) -> None: ...
     @property
     def name(self) -> str: ...

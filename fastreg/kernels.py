@@ -22,7 +22,7 @@ except ImportError as error:
     ) from error
 from fastreg._arrays import check_array, check_like, check_out
 from fastreg._collection import Term, evaluate, have_custom, take_terms
-from fastreg._constraints import clamp
+from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
@@ -55,6 +55,7 @@ __all__ = [
     "owners_of",
     "project_l1_ball",
     "project_simplex",
+    "rescale",
     "set_num_threads",
     "show_config",
     "take_terms",

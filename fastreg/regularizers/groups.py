@@ -16,6 +16,7 @@ def check_axis(axis: Any) -> tuple[int, ...] | None:
     """Return the axes along which the members of a group lie, as a tuple; None is all of them."""
     if axis is None:
         return None
+    axes: tuple[int, ...]
     try:
         axes = (operator.index(axis),)
     except TypeError:
