@@ -1,9 +1,12 @@
 """TensorFlow 1's regularizers and their collection for NumPy, at the memory's speed and with the same bits everywhere.
 
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
-    l1_regularizer, l2_regularizer, l1_l2_regularizer, mcp_regularizer, sum_regularizer, no_regularizer, l2_loss
+    l1_regularizer, l2_regularizer, l1_l2_regularizer, sum_regularizer, no_regularizer, l2_loss
+    Convex: huber_regularizer, pseudo_huber_regularizer
+    Not convex: mcp_regularizer, scad_regularizer, log_sum_regularizer, l0_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
-    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, MCPRegularizer, SumRegularizer, CompositeSum
+    Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, SumRegularizer, CompositeSum, HuberRegularizer,
+    PseudoHuberRegularizer, MCPRegularizer, SCADRegularizer, LogSumRegularizer, L0Regularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -56,11 +59,16 @@ from fastreg.matching import regularize
 from fastreg.partitions import fixed_size_partitioner, min_max_variable_partitioner, variable_axis_size_partitioner
 from fastreg.regularizers import (
     CompositeSum,
+    HuberRegularizer,
+    L0Regularizer,
     L1L2Regularizer,
     L1Regularizer,
     L2Regularizer,
+    LogSumRegularizer,
     MCPRegularizer,
+    PseudoHuberRegularizer,
     Regularizer,
+    SCADRegularizer,
     SumRegularizer,
     SupportsGradient,
     SupportsProx,
@@ -68,11 +76,16 @@ from fastreg.regularizers import (
     from_keras,
     from_sklearn,
     from_torch,
+    huber_regularizer,
+    l0_regularizer,
     l1_l2_regularizer,
     l1_regularizer,
     l2_regularizer,
+    log_sum_regularizer,
     mcp_regularizer,
     no_regularizer,
+    pseudo_huber_regularizer,
+    scad_regularizer,
     sum_regularizer,
 )
 from fastreg.summary import Summary, SummaryRow, summary
@@ -97,14 +110,19 @@ __all__ = [
     "Graph",
     "GraphKeys",
     "History",
+    "HuberRegularizer",
+    "L0Regularizer",
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LogSumRegularizer",
     "MCPRegularizer",
     "Parameter",
     "PartitionedVariable",
+    "PseudoHuberRegularizer",
     "RegularizationLoss",
     "Regularizer",
+    "SCADRegularizer",
     "SumRegularizer",
     "Summary",
     "SummaryRow",
@@ -137,17 +155,22 @@ __all__ = [
     "get_variable_scope",
     "global_variables",
     "glorot_uniform_initializer",
+    "huber_regularizer",
+    "l0_regularizer",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "log_sum_regularizer",
     "mcp_regularizer",
     "min_max_variable_partitioner",
     "no_regularizer",
     "optim",
     "plot_history",
+    "pseudo_huber_regularizer",
     "regularize",
     "reset_default_graph",
+    "scad_regularizer",
     "set_num_threads",
     "set_random_seed",
     "show_config",

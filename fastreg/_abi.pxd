@@ -25,11 +25,17 @@ cdef enum Operation:
 
 cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
     MCP
+    SCAD
+    L0
+    HUBER
+    PSEUDO_HUBER
+    LOG_SUM
 
 cdef struct Profile:
     ProfileKind kind
     double scale
     double shape               # the second parameter, such as MCP's gamma
+    double threshold           # of a prox, from its step: `prox_threshold`
     double* partials           # each chunk's sum of the profile's values
     double sum                 # OUT, if the job measures
 

@@ -192,33 +192,83 @@ cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, do
 
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t i
+    cdef Py_ssize_t k, full = n // LANES * LANES
+    for k in range(n // LANES):
+        profile_gradients_of_row(out + k * LANES, base + k * LANES, w + k * LANES, LANES, &p, kind)
+    if full < n:
+        profile_gradients_of_row(out + full, base + full, w + full, <int>(n - full), &p, kind)
+
+
+cdef inline void profile_gradients_of_row(real* out, real* base, real* w, int width, Profile* p, int kind) noexcept nogil:
+    cdef real[LANES] row
     cdef real slope
-    for i in range(n):
-        slope = <real>profile_gradient(<double>fabs(w[i]), &p, kind)
-        out[i] = base[i] + with_sign(slope, w[i])
+    cdef int j
+    for j in range(width):
+        slope = <real>profile_gradient(<double>fabs(w[j]), p, kind)
+        row[j] = base[j] + with_sign(slope, w[j])
+    for j in range(width):
+        out[j] = row[j]
 
 
 cdef inline void profile_proxes(real* out, real* w, Py_ssize_t n, double step, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = with_sign(<real>profile_prox(<double>fabs(w[i]), step, &p, kind), w[i])
+    cdef Py_ssize_t k, full = n // LANES * LANES
+    for k in range(n // LANES):
+        profile_proxes_of_row(out + k * LANES, w + k * LANES, LANES, step, &p, kind)
+    if full < n:
+        profile_proxes_of_row(out + full, w + full, <int>(n - full), step, &p, kind)
+
+
+cdef inline void profile_proxes_of_row(real* out, real* w, int width, double step, Profile* p, int kind) noexcept nogil:
+    cdef real[LANES] row
+    cdef int j
+    for j in range(width):
+        row[j] = with_sign(<real>profile_prox(<double>fabs(w[j]), step, p, kind), w[j])
+    for j in range(width):
+        out[j] = row[j]
 
 
 cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
     if p.kind == MCP:
         profile_gradients(out, base, w, n, p, MCP)
+    elif p.kind == SCAD:
+        profile_gradients(out, base, w, n, p, SCAD)
+    elif p.kind == L0:
+        profile_gradients(out, base, w, n, p, L0)
+    elif p.kind == HUBER:
+        profile_gradients(out, base, w, n, p, HUBER)
+    elif p.kind == PSEUDO_HUBER:
+        profile_gradients(out, base, w, n, p, PSEUDO_HUBER)
+    elif p.kind == LOG_SUM:
+        profile_gradients(out, base, w, n, p, LOG_SUM)
 
 
 cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* p) noexcept nogil:
     if p.kind == MCP:
         profile_proxes(out, w, n, step, p, MCP)
+    elif p.kind == SCAD:
+        profile_proxes(out, w, n, step, p, SCAD)
+    elif p.kind == L0:
+        profile_proxes(out, w, n, step, p, L0)
+    elif p.kind == HUBER:
+        profile_proxes(out, w, n, step, p, HUBER)
+    elif p.kind == LOG_SUM:
+        profile_proxes(out, w, n, step, p, LOG_SUM)
 
 
 cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
     if p.kind == MCP:
         add_profile(lanes, w, n, p, MCP)
+    elif p.kind == SCAD:
+        add_profile(lanes, w, n, p, SCAD)
+    elif p.kind == L0:
+        add_profile(lanes, w, n, p, L0)
+    elif p.kind == HUBER:
+        add_profile(lanes, w, n, p, HUBER)
+    elif p.kind == PSEUDO_HUBER:
+        add_profile(lanes, w, n, p, PSEUDO_HUBER)
+    elif p.kind == LOG_SUM:
+        add_profile(lanes, w, n, p, LOG_SUM)
 
 
 # --------------------------------------------------------------------------------------------------------------- chunks

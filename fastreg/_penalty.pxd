@@ -1,5 +1,5 @@
 """The compiled penalty, and its coefficients as they are read at a call."""
-from fastreg._abi cimport Item, Profile
+from fastreg._abi cimport Item, Profile, ProfileKind
 from numpy cimport ndarray
 
 cdef struct Reading:           # of a penalty, once for each call: another thread may set a scale while the GIL is released
@@ -18,6 +18,7 @@ cdef class Penalty:
     cdef int read(self, Reading* reading) except -1
 
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
+cdef str no_closed_prox(ProfileKind kind)
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept

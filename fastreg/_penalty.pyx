@@ -11,6 +11,7 @@ from numpy cimport ndarray
 from fastreg._abi cimport *
 from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
 from fastreg._jobs cimport run
+from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -40,7 +41,21 @@ cdef enum:
     STACK_PROFILES = 4
     MOST_PROFILES = 1 << 16    # of a sum; far below what an int can count
 
-PROFILES = {"mcp": MCP}
+PROFILES = {
+    "mcp": MCP,
+    "scad": SCAD,
+    "l0": L0,
+    "huber": HUBER,
+    "pseudo_huber": PSEUDO_HUBER,
+    "log_sum": LOG_SUM,
+}
+
+
+cdef str no_closed_prox(ProfileKind kind):
+    """Say why, and what to use instead."""
+    if kind == PSEUDO_HUBER:
+        return "pseudo-Huber's is the root of an equation of the fourth degree; huber_regularizer has a closed one"
+    raise SystemError("the prox of this profile is closed")
 
 
 cdef object scalar_like(ndarray w, double value):
@@ -118,6 +133,8 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
             item.profiles[k].partials = sums + (2 + k) * job.n_chunks
         if operation == PROX and item.n_profiles > 0 and (item.n_profiles > 1 or item.l1 != 0 or item.l2 != 0):
             raise ValueError(f"{penalty!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other")
+        if operation == PROX and item.n_profiles > 0 and not has_closed_prox(item.profiles[0].kind):
+            raise ValueError(f"{penalty!r} has no closed prox: {no_closed_prox(item.profiles[0].kind)}")
         run(&job)
         return scalar_like(w, value_of(&reading, &item, item.profiles)) if measure else None
     finally:

@@ -18,8 +18,9 @@ from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
 from fastreg._jobs cimport lay_out, measure_gradient, run
+from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
-from fastreg._penalty cimport float64_scalar, set_float64, value_of
+from fastreg._penalty cimport float64_scalar, no_closed_prox, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -248,8 +249,8 @@ cdef class Step:
         memory.check()
         for i, place in enumerate(owners):
             self.items.add_penalty(i, place)
-        self.check_prox(title)
         self.items.place_profiles()
+        self.check_prox(title)
         lay_out(job)
         if clip_norm is not None or check_finite:
             self.measure_norm(clip_norm, check_finite)
@@ -339,13 +340,19 @@ cdef class Step:
         cdef Job* job = &self.items.job
         cdef Item* item
         cdef Py_ssize_t i
-        cdef int n
+        cdef int n, k
         for i in range(job.n_items):
             item = &job.items[i]
             n = item.n_profiles + (0 if (<Entry>self.entries[i]).prox is None else 1)
             if n == 0 or not takes_l1(item.operation):
                 continue
             name = (<Entry>self.entries[i]).name
+            for k in range(item.n_profiles):
+                if not has_closed_prox(item.profiles[k].kind):
+                    raise ValueError(
+                        f"a regularizer of {name!r} has no closed prox, which the step of {rule} needs: "
+                        f"{no_closed_prox(item.profiles[k].kind)}, and a rule without a prox, such as Adam, needs none"
+                    )
             if not takes_prox(item.operation):
                 raise ValueError(
                     f"a regularizer of {name!r} has a prox of its own, for which the step of {rule} has no closed form; "

@@ -15,9 +15,9 @@ from kernel_calls import evaluate
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES
 from twin import compare
-from twin.forms import expected, outcomes
+from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
-from twin.penalties import Elastic, Mcp, Penalty, Sum
+from twin.penalties import L0, Elastic, Huber, LogSum, Mcp, Penalty, PseudoHuber, Scad, Sum
 from twin.steps import Stepper
 from twin.sums import CHUNK
 
@@ -76,22 +76,22 @@ def inputs(shapes):
             yield weights(shape, dtype), weights(shape, dtype, seed=1)
 
 
-def penalties_by_kernels(regularizers, shapes, put=np.copy):
+def penalties_by_kernels(regularizers, steps, shapes, put=np.copy):
     """Yield what every operation gives over these shapes, and what the collection of them all gives."""
     for w, base in inputs(shapes):
         for regularizer in regularizers:
-            yield outcomes(regularizer, w, base, put=put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
+            yield outcomes(regularizer, w, base, steps, put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
     arrays, bases = ([put(x) for x in found] for found in zip(*inputs(shapes), strict=True))
     taken = [regularizers[i % len(regularizers)] for i in range(len(arrays))]
     total = evaluate(arrays, taken, [str(i) for i in range(len(arrays))], bases, accumulate=True)
     yield {"total": total} | {f"slope {i}": base for i, base in enumerate(bases)}
 
 
-def penalties_by_twin(twins, shapes):
+def penalties_by_twin(twins, steps, shapes):
     """Yield the same in NumPy."""
     for w, base in inputs(shapes):
         for penalty in twins:
-            yield expected(penalty, w, base) | {"value64": penalty.value64(w)}
+            yield expected(penalty, w, base, steps) | {"value64": penalty.value64(w)}
     total, slopes = np.float64(0.0), {}
     for i, (w, base) in enumerate(inputs(shapes)):
         penalty = twins[i % len(twins)]
@@ -100,12 +100,12 @@ def penalties_by_twin(twins, shapes):
     yield {"total": total} | slopes
 
 
-def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str) -> Digest:
-    """Return the row of a profile: its regularizers, each with its twin."""
+def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str, steps: Sequence[float] = STEPS) -> Digest:
+    """Return the row of a profile: its regularizers, each with its twin; `steps` are those of the prox."""
     return Digest(
         covers=frozenset({profile}),
-        by_kernels=partial(penalties_by_kernels, list(regularizers.values())),
-        by_twin=partial(penalties_by_twin, list(regularizers)),
+        by_kernels=partial(penalties_by_kernels, list(regularizers.values()), steps),
+        by_twin=partial(penalties_by_twin, list(regularizers), steps),
         golden=golden,
         cases=SHAPES + SHARED,
         large=SHARED,
@@ -198,6 +198,41 @@ DIGESTS = {
             Mcp(2.0, 8.0): fr.mcp_regularizer(2.0, gamma=8.0),
         },
         golden="87e5e8bf59d5492296a32f315e1cbf8780288a99ecb1c07ebdce409306649946",
+    ),
+    "scad": of_penalties(
+        "scad",
+        {
+            Scad(0.3, 3.7): fr.scad_regularizer(0.3),
+            Scad(0.7, 2.0625): fr.scad_regularizer(0.7, a=2.0625),
+            Scad(2.0, 8.0): fr.scad_regularizer(2.0, a=8.0),
+        },
+        golden="1bb4bf872fcd4dafb298e6b8d675943aef80a031413612531b8984515c02e894",
+        steps=(0.0, 0.5, 2.0, 3.5, 9.5),
+    ),
+    "l0": of_penalties(
+        "l0", {L0(0.3): fr.l0_regularizer(0.3)}, golden="5089fd25bcc9caf36aa4f19b7239db2788b6daf042fd8e2580e841863a19ac83"
+    ),
+    "huber": of_penalties(
+        "huber",
+        {Huber(0.3, 0.5): fr.huber_regularizer(0.3, delta=0.5), Huber(2.0, 3.0): fr.huber_regularizer(2.0, delta=3.0)},
+        golden="99d741e2d10c441ab0879c00e379b8c7e8b30836f61e15ff52bb26f9f1c448a2",
+    ),
+    "pseudo_huber": of_penalties(
+        "pseudo_huber",
+        {
+            PseudoHuber(0.3, 0.5): fr.pseudo_huber_regularizer(0.3, delta=0.5),
+            PseudoHuber(2.0, 3.0): fr.pseudo_huber_regularizer(2.0, delta=3.0),
+        },
+        golden="61927c94ba5ea4e6a2e555d4c665c735158835b3cddc33e9a4dcb8e984d11ee0",
+    ),
+    "log_sum": of_penalties(
+        "log_sum",
+        {
+            LogSum(0.3, 1.0): fr.log_sum_regularizer(0.3, eps=1.0),
+            LogSum(0.7, 0.01): fr.log_sum_regularizer(0.7, eps=0.01),
+            LogSum(1.5, 3e-5): fr.log_sum_regularizer(1.5, eps=3e-5),
+        },
+        golden="346dee02bacf380810dfb6c98c9d7f1a32c214162958faecaaedfaab9ae5ff3d",
     ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],

@@ -15,7 +15,7 @@ from fastreg.kernels import (
     merge_rows,
     owners_of,
 )
-from fastreg.regularizers.scales import ScaledPenalty
+from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
 __all__ = [
     "COMPILED_DOCS",
@@ -54,7 +54,8 @@ def compiled_rule(optimizer):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    found = {kind for base in (Penalty, ScaledPenalty) for kind in base.__subclasses__()} - {ScaledPenalty}
+    bases = {Penalty, ScaledPenalty, ProfilePenalty}
+    found = {kind for base in bases for kind in base.__subclasses__()} - bases
     return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 
 

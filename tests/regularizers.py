@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twin.penalties import Elastic, Mcp
+from twin.penalties import L0, Elastic, Huber, LogSum, Mcp, PseudoHuber, Scad
 
 import fastreg as fr
 
@@ -33,6 +33,13 @@ PENALTIES = {
     "off": (switched_off(), Elastic(0.0, 0.0)),
     "mcp": (fr.mcp_regularizer(0.3, gamma=3.0), Mcp(0.3, 3.0)),
     "mcp, a step past gamma": (fr.mcp_regularizer(0.7, gamma=0.25), Mcp(0.7, 0.25)),
+    "scad": (fr.scad_regularizer(0.3), Scad(0.3)),
+    "scad, a near 2": (fr.scad_regularizer(0.3, a=2.25), Scad(0.3, 2.25)),
+    "l0": (fr.l0_regularizer(0.3), L0(0.3)),
+    "huber": (fr.huber_regularizer(0.3, delta=0.5), Huber(0.3, 0.5)),
+    "pseudo_huber": (fr.pseudo_huber_regularizer(0.3, delta=0.5), PseudoHuber(0.3, 0.5)),
+    "log_sum": (fr.log_sum_regularizer(0.3, eps=1.0), LogSum(0.3, 1.0)),
+    "log_sum, not convex": (fr.log_sum_regularizer(0.3, eps=0.01), LogSum(0.3, 0.01)),
     "sum of an mcp": (fr.sum_regularizer([fr.mcp_regularizer(0.3, gamma=3.0)]), Mcp(0.3, 3.0)),
 }
 penalties = pytest.mark.parametrize(("regularizer", "twin"), PENALTIES.values(), ids=PENALTIES)

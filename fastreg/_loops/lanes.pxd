@@ -206,8 +206,9 @@ cdef inline double value_of_element(real w, Profile* p, int kind) noexcept nogil
     return profile_value(fabs_double(w), p, kind)
 
 
-cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, int kind) noexcept nogil:
+cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     """Sum a profile's values over a block by lane: in float64, four rows at a time, the end padded with zeros."""
+    cdef Profile p = profile[0]
     cdef real[4 * LANES] padded
     cdef double[LANES] sums
     cdef real* rows
@@ -224,8 +225,8 @@ cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, i
             memset(padded + (n - i), 0, (4 * LANES - (n - i)) * sizeof(real))
             rows = padded
         for j in range(LANES):
-            first = value_of_element(rows[j], p, kind) + value_of_element(rows[LANES + j], p, kind)
-            second = value_of_element(rows[2 * LANES + j], p, kind) + value_of_element(rows[3 * LANES + j], p, kind)
+            first = value_of_element(rows[j], &p, kind) + value_of_element(rows[LANES + j], &p, kind)
+            second = value_of_element(rows[2 * LANES + j], &p, kind) + value_of_element(rows[3 * LANES + j], &p, kind)
             sums[j] += first + second
     for j in range(LANES):
         lanes[j] = sums[j]

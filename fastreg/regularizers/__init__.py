@@ -14,18 +14,33 @@ from fastreg.regularizers.elastic import (
     l1_regularizer,
     l2_regularizer,
 )
-from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
+from fastreg.regularizers.huber import HuberRegularizer, PseudoHuberRegularizer, huber_regularizer, pseudo_huber_regularizer
+from fastreg.regularizers.nonconvex import (
+    L0Regularizer,
+    LogSumRegularizer,
+    MCPRegularizer,
+    SCADRegularizer,
+    l0_regularizer,
+    log_sum_regularizer,
+    mcp_regularizer,
+    scad_regularizer,
+)
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
 
 __all__ = [
     "CompositeSum",
     "DisabledRegularizer",
+    "HuberRegularizer",
+    "L0Regularizer",
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "LogSumRegularizer",
     "MCPRegularizer",
+    "PseudoHuberRegularizer",
     "Regularizer",
+    "SCADRegularizer",
     "SumRegularizer",
     "SupportsGradient",
     "SupportsProx",
@@ -33,14 +48,19 @@ __all__ = [
     "from_keras",
     "from_sklearn",
     "from_torch",
+    "huber_regularizer",
     "is_compiled",
+    "l0_regularizer",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
+    "log_sum_regularizer",
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
+    "pseudo_huber_regularizer",
     "refuse_factory",
+    "scad_regularizer",
     "separate",
     "sum_regularizer",
 ]

@@ -1,53 +1,95 @@
-"""Non-convex penalties, which are constant for large weights and so do not shrink them."""
+"""Non-convex penalties: they cost less for each further unit of a weight, so they shrink large weights little or not at all."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from fastreg.regularizers.scales import ScaledPenalty, check_real, check_scale, disabled_at, op_name
+from fastreg.regularizers.scales import ProfilePenalty, check_above, check_scale, disabled_at, op_name
 
 
-class MCPRegularizer(ScaledPenalty):
+class MCPRegularizer(ProfilePenalty):
     """The result of `mcp_regularizer`: a function of the weights with a `scale` and a `gamma` that may change."""
 
+    profile = "mcp"
+
     def __init__(self, scale: float, gamma: float, name: str, disabled: bool = False) -> None:
-        self.name = name
-        self._gamma = _check_gamma(gamma)
-        self.scale = scale
-        self.disabled = disabled
-
-    @property
-    def scale(self) -> float:
-        """Slope at 0. A new one holds from the next call on, also in sums and terms."""
-        return self._scale
-
-    @scale.setter
-    def scale(self, scale: float) -> None:
-        self._scale = check_scale(scale)
-        self._set_profile("mcp", self._scale, self._gamma)
-        self.disabled = False
+        super().__init__(scale, check_above(gamma, "gamma"), name, disabled)
 
     @property
     def gamma(self) -> float:
         """The penalty is constant from gamma * scale on."""
-        return self._gamma
+        return self._shape
 
     @gamma.setter
     def gamma(self, gamma: float) -> None:
-        self._gamma = _check_gamma(gamma)
-        self._set_profile("mcp", self._scale, self._gamma)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.gamma, self.name, self.disabled)
+        self._set_shape(check_above(gamma, "gamma"))
 
     def __repr__(self) -> str:
         return f"mcp_regularizer({self.scale!r}, gamma={self.gamma!r})"
 
 
-def _check_gamma(gamma: object) -> float:
-    value = check_real(gamma, "gamma")
-    if value <= 0:
-        raise ValueError(f"gamma must be above 0, got {gamma!r}")
+class SCADRegularizer(ProfilePenalty):
+    """The result of `scad_regularizer`: a function of the weights with a `scale` and an `a` that may change."""
+
+    profile = "scad"
+
+    def __init__(self, scale: float, a: float, name: str, disabled: bool = False) -> None:
+        super().__init__(scale, check_above(a, "a", 2.0), name, disabled)
+
+    @property
+    def a(self) -> float:
+        """The penalty is constant from a * scale on."""
+        return self._shape
+
+    @a.setter
+    def a(self, a: float) -> None:
+        self._set_shape(check_above(a, "a", 2.0))
+
+    def __repr__(self) -> str:
+        return f"scad_regularizer({self.scale!r}, a={self.a!r})"
+
+
+class L0Regularizer(ProfilePenalty):
+    """The result of `l0_regularizer`: a function of the weights with a `scale` that may change."""
+
+    profile = "l0"
+
+    def __init__(self, scale: float, name: str, disabled: bool = False) -> None:
+        super().__init__(scale, 0.0, name, disabled)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.scale, self.name, self.disabled)
+
+    def __repr__(self) -> str:
+        return f"l0_regularizer({self.scale!r})"
+
+
+class LogSumRegularizer(ProfilePenalty):
+    """The result of `log_sum_regularizer`: a function of the weights with a `scale` and an `eps` that may change."""
+
+    profile = "log_sum"
+
+    def __init__(self, scale: float, eps: float, name: str, disabled: bool = False) -> None:
+        super().__init__(scale, _check_eps(eps), name, disabled)
+
+    @property
+    def eps(self) -> float:
+        """Below eps the penalty is nearly proportional to a weight, above it grows as the logarithm."""
+        return self._shape
+
+    @eps.setter
+    def eps(self, eps: float) -> None:
+        self._set_shape(_check_eps(eps))
+
+    def __repr__(self) -> str:
+        return f"log_sum_regularizer({self.scale!r}, eps={self.eps!r})"
+
+
+def _check_eps(eps: object) -> float:
+    value = check_above(eps, "eps")
+    if value < sys.float_info.min:
+        raise ValueError(f"eps must be at least {sys.float_info.min!r}, the smallest normal number, got {eps!r}")
     return value
 
 
@@ -94,5 +136,153 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, scope: str | None = None) 
     >>> mcp.prox(w, step=0.5)
     array([-5.        ,  0.        ,  0.66666667])
     """
-    name, value, bend = op_name(scope, "mcp_regularizer"), check_scale(scale), _check_gamma(gamma)
+    name, value, bend = op_name(scope, "mcp_regularizer"), check_scale(scale), check_above(gamma, "gamma")
     return MCPRegularizer(value, bend, name, disabled_at(value))
+
+
+def scad_regularizer(scale: float, a: float = 3.7, scope: str | None = None) -> SCADRegularizer:
+    """Return a function that computes SCAD, the smoothly clipped absolute deviation: L1 for small weights, constant for large.
+
+    With m = |w|, it is scale*m up to scale, scale*m - (m - scale)**2 / (2*(a - 1)) up to a*scale, and (a + 1)/2 * scale**2
+    beyond, summed over the weights. The scale is the slope at 0 and also sets the thresholds, so the penalty is not proportional
+    to it.
+
+    The prox depends on the step, which is t here:
+
+    - t < a - 1: the problem is convex. The prox is L1's soft threshold up to scale*(1 + t), the weight itself from a*scale on,
+      and m - t*(a*scale - m) / (a - 1 - t) between them.
+    - a - 1 <= t <= a + 1: L1's soft threshold up to scale*(a + 1 + t)/2, and the weight itself beyond. At that magnitude both are
+      minima, and the soft threshold is taken.
+    - t > a + 1: a hard threshold at scale * sqrt(t*(a + 1)). A weight at the threshold becomes 0.
+
+    Parameters
+    ----------
+    scale : float
+        Slope at 0, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
+    a : float, optional
+        Above 2. The larger it is, the closer is the penalty to L1. 3.7 is the paper's.
+    scope : str, optional
+        Name of the loss; `scad_regularizer` by default.
+
+    Returns
+    -------
+    SCADRegularizer
+        With the signature `scad(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes
+        `scale` and `a`.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite, or `a` not above 2.
+    TypeError
+        If one of them is not a number.
+
+    References
+    ----------
+    J. Fan and R. Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> scad = fr.scad_regularizer(1.0, a=3.0)
+    >>> w = np.array([-5.0, 0.5, 2.0])
+    >>> scad.gradient(w)
+    array([0. , 1. , 0.5])
+    >>> scad.prox(w, step=0.5)
+    array([-5.        ,  0.        ,  1.66666667])
+    """
+    name, value, bend = op_name(scope, "scad_regularizer"), check_scale(scale), check_above(a, "a", 2.0)
+    return SCADRegularizer(value, bend, name, disabled_at(value))
+
+
+def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
+    """Return a function that computes scale times the number of weights that are not 0.
+
+    Its gradient is 0 for every weight, so a rule that uses gradients alone does not move a weight by it. Use
+    ``ProximalGradientDescent``, which ends in its prox. The prox is a hard threshold: a weight stays as it is above
+    sqrt(2 * step * scale), and becomes 0 at that magnitude and below.
+
+    Parameters
+    ----------
+    scale : float
+        What a weight costs that is not 0, at least 0. At 0. no loss is filed. An integer is refused, as in TensorFlow's family.
+    scope : str, optional
+        Name of the loss; `l0_regularizer` by default.
+
+    Returns
+    -------
+    L0Regularizer
+        With the signature `l0(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attribute `scale`.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite.
+    TypeError
+        If it is not a number.
+
+    References
+    ----------
+    T. Blumensath and M. E. Davies, "Iterative thresholding for sparse approximations", 2008.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> l0 = fr.l0_regularizer(0.5)
+    >>> w = np.array([-5.0, 0.0, 1.0])
+    >>> l0(w)
+    np.float64(1.0)
+    >>> l0.prox(w, step=1.0)
+    array([-5.,  0.,  0.])
+    """
+    name, value = op_name(scope, "l0_regularizer"), check_scale(scale)
+    return L0Regularizer(value, name, disabled_at(value))
+
+
+def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> LogSumRegularizer:
+    """Return a function that computes scale * sum(log(1 + |w|/eps)).
+
+    Its gradient, scale / (eps + |w|) with the sign of w, is that of L1 reweighted by the weights as they are.
+
+    With m = |w| and c = step*scale, the prox is 0 up to a threshold, and (m - eps)/2 + sqrt((m + eps)**2/4 - c) beyond. Where
+    sqrt(c) <= eps, the problem is convex, and the threshold is c/eps. Elsewhere it is the magnitude at which 0 costs as much as
+    the other minimum; it is found by Newton's method once for each call. A weight at the threshold becomes 0.
+
+    Parameters
+    ----------
+    scale : float
+        Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
+    eps : float
+        Above 0. Weights far below it are penalized as by L1 of the strength scale/eps.
+    scope : str, optional
+        Name of the loss; `log_sum_regularizer` by default.
+
+    Returns
+    -------
+    LogSumRegularizer
+        With the signature `log_sum(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes
+        `scale` and `eps`.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is an integer, negative, NaN or infinite, or `eps` not above 0.
+    TypeError
+        If one of them is not a number.
+
+    References
+    ----------
+    E. J. Candes, M. B. Wakin and S. P. Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008.
+
+    Examples
+    --------
+    >>> import numpy as np, fastreg as fr
+    >>> log_sum = fr.log_sum_regularizer(1.0, eps=0.5)
+    >>> w = np.array([-4.5, 0.5, 2.0])
+    >>> log_sum.gradient(w)
+    array([-0.2,  1. ,  0.4])
+    >>> log_sum.prox(w, step=0.5)
+    array([-4.39791576,  0.        ,  1.78077641])
+    """
+    name, value, bend = op_name(scope, "log_sum_regularizer"), check_scale(scale), _check_eps(eps)
+    return LogSumRegularizer(value, bend, name, disabled_at(value))

@@ -6,7 +6,7 @@ import inspect
 import logging
 import math
 import numbers
-from typing import Any
+from typing import Any, ClassVar
 
 from fastreg.kernels import Penalty
 
@@ -36,6 +36,14 @@ def check_real(number: object, name: str) -> float:
         value = math.inf
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {number!r}")
+    return value
+
+
+def check_above(number: object, name: str, bound: float = 0.0) -> float:
+    """Return a finite number above a bound as a float."""
+    value = check_real(number, name)
+    if value <= bound:
+        raise ValueError(f"{name} must be above {bound:g}, got {number!r}")
     return value
 
 
@@ -69,6 +77,42 @@ class ScaledPenalty(Penalty):
 
     name: str
     disabled: bool = False
+
+
+class ProfilePenalty(ScaledPenalty):
+    """Base of the penalties that are one compiled profile, with a `scale` that may change and perhaps a second parameter.
+
+    Attributes
+    ----------
+    profile : str
+        The name of the profile: one of the compiled PROFILES.
+    """
+
+    profile: ClassVar[str]
+
+    def __init__(self, scale: float, shape: float, name: str, disabled: bool = False) -> None:
+        self.name = name
+        self._shape = shape
+        self.scale = scale
+        self.disabled = disabled
+
+    @property
+    def scale(self) -> float:
+        """Strength; see the factory for what it multiplies. A new one holds from the next call on, also in sums and terms."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        self._scale = check_scale(scale)
+        self._set_profile(self.profile, self._scale, self._shape)
+        self.disabled = False
+
+    def _set_shape(self, shape: float) -> None:
+        self._shape = shape
+        self._set_profile(self.profile, self._scale, shape)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._scale, self._shape, self.name, self.disabled)
 
 
 def disabled_at(strength: float) -> bool:

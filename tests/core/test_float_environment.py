@@ -29,6 +29,7 @@ REGULARIZERS = [
     fr.l1_l2_regularizer(0.3, 0.7),
     fr.l2_regularizer(1e-39),
     fr.mcp_regularizer(0.3),
+    fr.log_sum_regularizer(0.3, eps=0.01),
 ]
 # Rates are corrected and slots begun in Python and NumPy, by the caller's rounding. With these numbers both are exact.
 EXACT = {"initial_accumulator_value": 0.5}
