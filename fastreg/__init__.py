@@ -2,11 +2,11 @@
 
 Regularizers, each a function of the weights with `gradient`, `value_and_gradient` and `prox`:
     l1_regularizer, l2_regularizer, l1_l2_regularizer, sum_regularizer, no_regularizer, l2_loss
-    Convex: huber_regularizer, pseudo_huber_regularizer
+    Convex: huber_regularizer, pseudo_huber_regularizer, l2_sp_regularizer
     Not convex: mcp_regularizer, scad_regularizer, log_sum_regularizer, l0_regularizer
     Of another library's strength: from_torch, from_keras, from_sklearn
     Their classes: L1Regularizer, L2Regularizer, L1L2Regularizer, SumRegularizer, CompositeSum, HuberRegularizer,
-    PseudoHuberRegularizer, MCPRegularizer, SCADRegularizer, LogSumRegularizer, L0Regularizer
+    PseudoHuberRegularizer, L2SPRegularizer, MCPRegularizer, SCADRegularizer, LogSumRegularizer, L0Regularizer
     What one of your own may offer: Regularizer, SupportsGradient, SupportsValueAndGradient, SupportsProx
 
 Your own arrays, by name:
@@ -64,6 +64,7 @@ from fastreg.regularizers import (
     L1L2Regularizer,
     L1Regularizer,
     L2Regularizer,
+    L2SPRegularizer,
     LogSumRegularizer,
     MCPRegularizer,
     PseudoHuberRegularizer,
@@ -81,6 +82,7 @@ from fastreg.regularizers import (
     l1_l2_regularizer,
     l1_regularizer,
     l2_regularizer,
+    l2_sp_regularizer,
     log_sum_regularizer,
     mcp_regularizer,
     no_regularizer,
@@ -115,6 +117,7 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "L2SPRegularizer",
     "LogSumRegularizer",
     "MCPRegularizer",
     "Parameter",
@@ -161,6 +164,7 @@ __all__ = [
     "l1_regularizer",
     "l2_loss",
     "l2_regularizer",
+    "l2_sp_regularizer",
     "log_sum_regularizer",
     "mcp_regularizer",
     "min_max_variable_partitioner",

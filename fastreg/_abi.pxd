@@ -30,12 +30,18 @@ cdef enum ProfileKind:         # the profiles besides the elastic pair; their fu
     HUBER
     PSEUDO_HUBER
     LOG_SUM
+    WEIGHTED                   # from here on: with arrays of a number for each element; they pair with the item's weights
+    DISTANCE
+    WEIGHTED_DISTANCE
 
 cdef struct Profile:
     ProfileKind kind
     double scale
     double shape               # the second parameter, such as MCP's gamma
     double threshold           # of a prox, from its step: `prox_threshold`
+    void* strengths            # of each element, for the weighted kinds
+    void* reference            # of each element, for the distances
+    void* owner                # the Penalty that keeps these arrays; NULL without arrays
     double* partials           # each chunk's sum of the profile's values
     double sum                 # OUT, if the job measures
 

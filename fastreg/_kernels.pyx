@@ -9,7 +9,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport fabs, real, with_sign
+from fastreg._loops.elements cimport real
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
@@ -192,43 +192,55 @@ cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, do
 
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t k, full = n // LANES * LANES
-    for k in range(n // LANES):
-        profile_gradients_of_row(out + k * LANES, base + k * LANES, w + k * LANES, LANES, &p, kind)
+    cdef Py_ssize_t row, k, full = n // LANES * LANES
+    for row in range(n // LANES):
+        k = row * LANES
+        profile_gradients_of_row(out + k, base + k, w + k, k, LANES, &p, kind)
     if full < n:
-        profile_gradients_of_row(out + full, base + full, w + full, <int>(n - full), &p, kind)
+        profile_gradients_of_row(out + full, base + full, w + full, full, <int>(n - full), &p, kind)
 
 
-cdef inline void profile_gradients_of_row(real* out, real* base, real* w, int width, Profile* p, int kind) noexcept nogil:
+cdef inline void profile_gradients_of_row(
+    real* out, real* base, real* w, Py_ssize_t at, int width, Profile* p, int kind
+) noexcept nogil:
     cdef real[LANES] row
-    cdef real slope
+    cdef real* strengths = <real*>p.strengths + at
+    cdef real* reference = <real*>p.reference + at
     cdef int j
     for j in range(width):
-        slope = <real>profile_gradient(<double>fabs(w[j]), p, kind)
-        row[j] = base[j] + with_sign(slope, w[j])
+        row[j] = base[j] + element_gradient(w, strengths, reference, j, p, kind)
     for j in range(width):
         out[j] = row[j]
 
 
 cdef inline void profile_proxes(real* out, real* w, Py_ssize_t n, double step, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t k, full = n // LANES * LANES
-    for k in range(n // LANES):
-        profile_proxes_of_row(out + k * LANES, w + k * LANES, LANES, step, &p, kind)
+    cdef Py_ssize_t row, k, full = n // LANES * LANES
+    for row in range(n // LANES):
+        k = row * LANES
+        profile_proxes_of_row(out + k, w + k, k, LANES, step, &p, kind)
     if full < n:
-        profile_proxes_of_row(out + full, w + full, <int>(n - full), step, &p, kind)
+        profile_proxes_of_row(out + full, w + full, full, <int>(n - full), step, &p, kind)
 
 
-cdef inline void profile_proxes_of_row(real* out, real* w, int width, double step, Profile* p, int kind) noexcept nogil:
+cdef inline void profile_proxes_of_row(
+    real* out, real* w, Py_ssize_t at, int width, double step, Profile* p, int kind
+) noexcept nogil:
     cdef real[LANES] row
+    cdef real* strengths = <real*>p.strengths + at
+    cdef real* reference = <real*>p.reference + at
     cdef int j
     for j in range(width):
-        row[j] = with_sign(<real>profile_prox(<double>fabs(w[j]), step, p, kind), w[j])
+        row[j] = element_prox(w, strengths, reference, j, step, p, kind)
     for j in range(width):
         out[j] = row[j]
 
 
-cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
+# `at` is the place of w[0] in the item's weights.
+cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         profile_gradients(out, base, w, n, p, MCP)
     elif p.kind == SCAD:
@@ -241,9 +253,18 @@ cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Pro
         profile_gradients(out, base, w, n, p, PSEUDO_HUBER)
     elif p.kind == LOG_SUM:
         profile_gradients(out, base, w, n, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        profile_gradients(out, base, w, n, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        profile_gradients(out, base, w, n, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        profile_gradients(out, base, w, n, p, WEIGHTED_DISTANCE)
 
 
-cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* p) noexcept nogil:
+cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         profile_proxes(out, w, n, step, p, MCP)
     elif p.kind == SCAD:
@@ -254,9 +275,18 @@ cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Prof
         profile_proxes(out, w, n, step, p, HUBER)
     elif p.kind == LOG_SUM:
         profile_proxes(out, w, n, step, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        profile_proxes(out, w, n, step, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        profile_proxes(out, w, n, step, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        profile_proxes(out, w, n, step, p, WEIGHTED_DISTANCE)
 
 
-cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
+cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         add_profile(lanes, w, n, p, MCP)
     elif p.kind == SCAD:
@@ -269,6 +299,12 @@ cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* p) noex
         add_profile(lanes, w, n, p, PSEUDO_HUBER)
     elif p.kind == LOG_SUM:
         add_profile(lanes, w, n, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        add_profile(lanes, w, n, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        add_profile(lanes, w, n, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        add_profile(lanes, w, n, p, WEIGHTED_DISTANCE)
 
 
 # --------------------------------------------------------------------------------------------------------------- chunks
@@ -292,6 +328,11 @@ cdef inline Py_ssize_t locate(Item* item, Py_ssize_t chunk, Streams* arrays, rea
     return min(item.width - of_row, <Py_ssize_t>CHUNK)
 
 
+cdef inline Py_ssize_t place(Streams* arrays, Item* item, real* _) noexcept nogil:
+    """Return the index of the arrays' first element in the item's weights."""
+    return <real*>arrays.weights - <real*>item.weights
+
+
 cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* item, real* base) noexcept nogil:
     """Form base (or 0, where it is NULL) plus the gradient of the item's profiles; out may be base."""
     cdef int k
@@ -299,7 +340,7 @@ cdef inline void total_gradient(real* out, Streams* arrays, Py_ssize_t n, Item* 
         memset(out, 0, n * sizeof(real))
         base = out
     for k in range(item.n_profiles):
-        add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k])
+        add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k], place(arrays, item, out))
         base = out
 
 
@@ -313,13 +354,14 @@ cdef void process_with_profiles(
     cdef Py_ssize_t i, m, size = block_size(buffer)
     cdef real* target
     cdef int k, j, blocks = n_blocks(n, buffer)
+    cdef Py_ssize_t first = place(arrays, item, buffer)
     cdef bint own_prox = takes_prox(item.operation)
     round_constants(c, job, item)
     if job.measure:
         for k in range(item.n_profiles):
             for j in range(blocks):
                 i = j * size
-                measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(n - i, size), &item.profiles[k])
+                measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(n - i, size), &item.profiles[k], first + i)
             item.profiles[k].partials[chunk - item.first_chunk] = fold_blocks(lanes, blocks)
     for j in range(blocks):
         i = j * size
@@ -327,7 +369,7 @@ cdef void process_with_profiles(
         advance(&block, arrays, i, c)
         target = <real*>block.out
         if item.operation == PROX:
-            apply_profile_prox(target, <real*>block.weights, m, item.rate, &item.profiles[0])
+            apply_profile_prox(target, <real*>block.weights, m, item.rate, &item.profiles[0], first + i)
             continue
         if item.operation not in (MEASURE, ASSIGN) and not own_prox:
             total_gradient(buffer, &block, m, item, <real*>NULL if item.operation == GRADIENT else <real*>block.base)
@@ -341,7 +383,7 @@ cdef void process_with_profiles(
         else:
             pass_operation(sums, &block, m, c, <real*>NULL, kinds_of(item.l1, item.l2), item.operation)
         if own_prox and is_update(item.operation):
-            apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0])
+            apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0], first + i)
 
 
 cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:

@@ -14,9 +14,12 @@ cdef class Penalty:
     cdef Profile profile
     cdef bint has_profile
     cdef tuple parts
+    cdef ndarray element_strengths, reference  # of a number for each element, or None; set once
+    cdef str strengths_name    # what messages call the first
     cdef readonly int n_profiles  # at most, its parts' included
     cdef int read(self, Reading* reading) except -1
 
+cdef int bind_arrays(Reading* reading, ndarray w) except -1
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
 cdef str no_closed_prox(ProfileKind kind)
 cdef object scalar_like(ndarray w, double value)

@@ -8,8 +8,10 @@ from libc.stdlib cimport free, malloc
 cimport numpy as cnp
 from numpy cimport ndarray
 
+import numpy
+
 from fastreg._abi cimport *
-from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
+from fastreg._arrays cimport STREAM_BYTES, as_array, check_match, data_end, init_item, is_double, is_plain, take_out
 from fastreg._jobs cimport run
 from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
@@ -48,6 +50,9 @@ PROFILES = {
     "huber": HUBER,
     "pseudo_huber": PSEUDO_HUBER,
     "log_sum": LOG_SUM,
+    "weighted": WEIGHTED,
+    "distance": DISTANCE,
+    "weighted_distance": WEIGHTED_DISTANCE,
 }
 
 
@@ -84,6 +89,47 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
     for k in range(reading.n_profiles):
         value += profiles[k].sum
     return value
+
+
+cdef int bind_arrays(Reading* reading, ndarray w) except -1:
+    """Check the arrays of the penalty's profiles against the weights, and note where they are now."""
+    cdef Profile* profile
+    cdef Penalty owner
+    cdef int k
+    for k in range(reading.n_profiles):
+        profile = &reading.profiles[k]
+        if profile.owner == NULL:
+            continue
+        owner = <Penalty>profile.owner
+        if owner.element_strengths is not None:
+            profile.strengths = address(owner.element_strengths, owner.strengths_name, w)
+        if owner.reference is not None:
+            profile.reference = address(owner.reference, "reference", w)
+    return 0
+
+
+cdef void* address(ndarray x, str name, ndarray w) except? NULL:
+    """Return where an array of a penalty is, which pairs with the weights."""
+    if not is_plain(x):
+        as_array(x, name)
+    check_match(x, name, w, "the weights")
+    if cnp.PyArray_SIZE(w) and <char*>cnp.PyArray_DATA(x) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(x):
+        raise ValueError(f"{name} shares memory with the weights, so it would change with them; pass a copy")
+    return cnp.PyArray_DATA(x)
+
+
+cdef int check_apart(Reading* reading, ndarray out) except -1:
+    """Refuse an output over an array of the penalty."""
+    cdef Penalty owner
+    cdef int k
+    for k in range(reading.n_profiles):
+        if reading.profiles[k].owner == NULL:
+            continue
+        owner = <Penalty>reading.profiles[k].owner
+        for name, x in ((owner.strengths_name, owner.element_strengths), ("reference", owner.reference)):
+            if x is not None and numpy.may_share_memory(x, out):
+                raise ValueError(f"out shares memory with {name} of the penalty; pass another array")
+    return 0
 
 
 cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
@@ -125,6 +171,9 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
     found = enter_float_environment()
     try:
         penalty.read(&reading)
+        bind_arrays(&reading, w)
+        if out is not None:
+            check_apart(&reading, out)
         item.l1 = reading.l1
         item.l2 = reading.l2
         item.profiles = reading.profiles
@@ -193,6 +242,13 @@ cdef class Penalty:
         if not self.has_profile:
             self.has_profile = True
             self.n_profiles += 1
+
+    def _set_arrays(self, str name, strengths, reference):
+        """Set the arrays of a number for each element, or None. To be called once: a call in another thread may read them."""
+        self.strengths_name = name
+        self.element_strengths = None if strengths is None else as_array(strengths, name)
+        self.reference = None if reference is None else as_array(reference, "reference")
+        self.profile.owner = NULL if strengths is None and reference is None else <void*>self
 
     def _set_parts(self, tuple parts):
         """Set the parts. To be called once: the profiles of the parts are counted here."""
@@ -288,7 +344,7 @@ cdef class Penalty:
 cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
     reading.l1 += penalty.l1
     reading.l2 += penalty.l2
-    if penalty.has_profile and penalty.profile.scale != 0:
+    if penalty.has_profile and (penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0):
         if reading.n_profiles >= reading.room:
             raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
         reading.profiles[reading.n_profiles] = penalty.profile

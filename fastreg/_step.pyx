@@ -237,18 +237,21 @@ cdef class Step:
         self.terms = [term for i, term in enumerate(terms) if i not in self.apart] if self.apart else list(terms)
         owners = [place for place in owners if place >= 0] if self.apart else owners
         n = len(self.entries)
-        memory = Memory(5 * n)
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
+        memory = Memory(5 * n + 2 * self.items.n_profiles)
         set_rule(&job.rule, constants)
         for i in range(n):
             entry = <Entry?>self.entries[i]
             job.items[i].operation = operation
             self.init_entry(&job.items[i], entry, memory)
-        memory.check()
         for i, place in enumerate(owners):
             self.items.add_penalty(i, place)
+            if self.items.n_profiles:
+                entry = <Entry>self.entries[place]
+                self.items.bind(i, entry.weights, memory, entry.name)
+        memory.check()
         self.items.place_profiles()
         self.check_prox(title)
         lay_out(job)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from kernel_calls import evaluate
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
-from regularizers import DTYPES
+from regularizers import DTYPES, WITH_ARRAYS
 from twin import compare
 from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
@@ -111,6 +111,22 @@ def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str,
         large=SHARED,
         small=[(31,), (513,), (CHUNK + 33,)],
     )
+
+
+def arrays_by_kernels(steps, shapes, put=np.copy):
+    """Yield what every operation of the regularizers with arrays gives over these shapes."""
+    for w, base in inputs(shapes):
+        for make_pair in WITH_ARRAYS.values():
+            regularizer, _ = make_pair(w, put)
+            yield outcomes(regularizer, w, base, steps, put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
+
+
+def arrays_by_twin(steps, shapes):
+    """Yield the same in NumPy."""
+    for w, base in inputs(shapes):
+        for make_pair in WITH_ARRAYS.values():
+            _, twin = make_pair(w)
+            yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
 
 
 # ----------------------------------------------------------------------------------------------------------- update rules
@@ -233,6 +249,15 @@ DIGESTS = {
             LogSum(1.5, 3e-5): fr.log_sum_regularizer(1.5, eps=3e-5),
         },
         golden="346dee02bacf380810dfb6c98c9d7f1a32c214162958faecaaedfaab9ae5ff3d",
+    ),
+    "arrays of elements": Digest(
+        covers=frozenset({"weighted", "distance", "weighted_distance"}),
+        by_kernels=partial(arrays_by_kernels, STEPS),
+        by_twin=partial(arrays_by_twin, STEPS),
+        golden="e80ce268be799fb1033c5f975d89236d2761e26bb660d8782e3aef77ac85f616",
+        cases=SHAPES + SHARED,
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
     ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],

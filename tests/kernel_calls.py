@@ -15,6 +15,7 @@ from fastreg.kernels import (
     merge_rows,
     owners_of,
 )
+from fastreg.regularizers.elastic import ElasticPenalty
 from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
 __all__ = [
@@ -54,7 +55,7 @@ def compiled_rule(optimizer):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    bases = {Penalty, ScaledPenalty, ProfilePenalty}
+    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty}
     found = {kind for base in bases for kind in base.__subclasses__()} - bases
     return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 

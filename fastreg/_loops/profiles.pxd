@@ -7,8 +7,10 @@
 The elastic pair l1*m + l2/2*m**2 works in the dtype of the weights and is fused with every update rule. Every other profile is
 three functions of a float64 magnitude. The laws that they obey, and how to add one: docs/adding-a-penalty.md.
 """
-from fastreg._abi cimport HUBER, L0, LOG_SUM, MCP, PSEUDO_HUBER, SCAD, Profile
-from fastreg._loops.elements cimport copysign, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
+from libc.math cimport INFINITY, fabs as fabs_double
+
+from fastreg._abi cimport DISTANCE, HUBER, L0, LOG_SUM, MCP, PSEUDO_HUBER, SCAD, WEIGHTED, WEIGHTED_DISTANCE, Profile
+from fastreg._loops.elements cimport copysign, fabs, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
 
 cdef enum:
     L1_KIND = 1            # which coefficients of the pair are not 0; the others are left out, for 0 * inf would be NaN
@@ -219,3 +221,86 @@ cdef inline bint has_closed_prox(int kind) noexcept nogil:
 cdef inline double prox_threshold(double step, Profile* p) noexcept nogil:
     """Return what a prox needs that is the same for all elements and too slow for a loop; 0 where there is no such number."""
     return log_sum_threshold(step, p) if p.kind == LOG_SUM else 0
+
+
+# ------------------------------------------------------------------------------------------------ a number for each element
+# A strength of 0 leaves its element out: it does not multiply by 0, because 0 * infinity is NaN.
+# The elastic pair with a strength for each element: scale is l1, shape is l2. (H. Zou, "The adaptive lasso and its oracle
+# properties", 2006.)
+cdef inline double weighted_value(double m, double strength, Profile* p) noexcept nogil:
+    cdef double part = 0 if p.scale == 0 else p.scale * m, half_square = 0 if p.shape == 0 else p.shape * (0.5 * m) * m
+    cdef double value = strength * (part + half_square)
+    return 0 if strength == 0 else value
+
+
+cdef inline double weighted_gradient(double m, double strength, Profile* p) noexcept nogil:
+    return strength * (p.scale + (0 if p.shape == 0 else p.shape * m))
+
+
+cdef inline double weighted_prox(double m, double step, double strength, Profile* p) noexcept nogil:
+    cdef double excess = m - step * strength * p.scale
+    return 0 if excess < 0 else excess / (1 + step * strength * p.shape)
+
+
+# Half the square of the distance d to the reference. (Li, Grandvalet and Davoine, "Explicit inductive bias for transfer learning
+# with convolutional networks", 2018; with strengths: Kirkpatrick et al., "Overcoming catastrophic forgetting", 2017.)
+cdef inline double distance_value(double d, double strength) noexcept nogil:
+    cdef double value = strength * fabs_double(d) * (0.5 * fabs_double(d))
+    return 0 if strength == 0 else value
+
+
+cdef inline double distance_gradient(double d, double strength) noexcept nogil:
+    cdef double slope = strength * d
+    return 0 if strength == 0 else slope
+
+
+cdef inline double distance_prox(double w, double reference, double strength) noexcept nogil:
+    """Return (w + strength*reference) / (1 + strength), but w to the bit where it is the reference or the strength is 0."""
+    cdef double t = 1152921504606846976.0 if strength > 1152921504606846976.0 else strength  # from 2**60 on nothing is left of w
+    cdef double keep = 1 / (1 + t), share = t * keep, d = w - reference, shift = d * share
+    cdef double far = w * keep + reference * share  # w is infinite, or d overflows
+    return far if fabs_double(d) == INFINITY else w - (0.0 if shift == 0 else shift)
+
+
+# --------------------------------------------------------------------------------------------------------- of an element
+# `strengths` and `reference` begin where w begins; a kind that has none does not read them.
+cdef inline double element_value(real* w, real* strengths, real* reference, int j, Profile* p, int kind) noexcept nogil:
+    cdef double x = w[j]
+    if kind == WEIGHTED:
+        return weighted_value(fabs_double(x), strengths[j], p)
+    if kind == DISTANCE:
+        return distance_value(x - reference[j], p.scale)
+    if kind == WEIGHTED_DISTANCE:
+        return distance_value(x - reference[j], p.scale * strengths[j])
+    return profile_value(fabs_double(x), p, kind)
+
+
+cdef inline real element_gradient(real* w, real* strengths, real* reference, int j, Profile* p, int kind) noexcept nogil:
+    cdef double x = w[j]
+    if kind == WEIGHTED:
+        return copysign(<real>weighted_gradient(fabs_double(x), strengths[j], p), w[j]) if strengths[j] != 0 else 0
+    if kind == DISTANCE:
+        return <real>distance_gradient(x - reference[j], p.scale)
+    if kind == WEIGHTED_DISTANCE:
+        return <real>distance_gradient(x - reference[j], p.scale * strengths[j])
+    return with_sign(<real>profile_gradient(<double>fabs(w[j]), p, kind), w[j])
+
+
+cdef inline real element_prox(
+    real* w, real* strengths, real* reference, int j, double step, Profile* p, int kind
+) noexcept nogil:
+    cdef double x = w[j]
+    if kind == WEIGHTED:
+        return with_sign(<real>weighted_prox(fabs_double(x), step, strengths[j], p), w[j])
+    if kind == DISTANCE:
+        return <real>distance_prox(x, reference[j], step * p.scale)
+    if kind == WEIGHTED_DISTANCE:
+        return <real>distance_prox(x, reference[j], step * (p.scale * strengths[j]))
+    return with_sign(<real>profile_prox(<double>fabs(w[j]), step, p, kind), w[j])
+
+
+cdef inline void advance_profile(Profile* moved, Profile* p, Py_ssize_t n, real* _) noexcept nogil:
+    """Let the arrays of `moved` begin n elements behind those of p; for a missing array that is a pointer that nobody reads."""
+    moved[0] = p[0]
+    moved.strengths = <real*>p.strengths + n
+    moved.reference = <real*>p.reference + n

@@ -25,6 +25,7 @@ from fastreg.regularizers.nonconvex import (
     mcp_regularizer,
     scad_regularizer,
 )
+from fastreg.regularizers.references import L2SPRegularizer, l2_sp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
 
@@ -36,6 +37,7 @@ __all__ = [
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "L2SPRegularizer",
     "LogSumRegularizer",
     "MCPRegularizer",
     "PseudoHuberRegularizer",
@@ -54,6 +56,7 @@ __all__ = [
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
+    "l2_sp_regularizer",
     "log_sum_regularizer",
     "mcp_regularizer",
     "multiple",

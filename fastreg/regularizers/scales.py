@@ -6,9 +6,12 @@ import inspect
 import logging
 import math
 import numbers
-from typing import Any, ClassVar
+from typing import Any
 
-from fastreg.kernels import Penalty
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg.kernels import Penalty, check_array
 
 logger = logging.getLogger("fastreg")
 
@@ -45,6 +48,16 @@ def check_above(number: object, name: str, bound: float = 0.0) -> float:
     if value <= bound:
         raise ValueError(f"{name} must be above {bound:g}, got {number!r}")
     return value
+
+
+def check_elements(array: Any, name: str, least: float) -> NDArray[Any]:
+    """Return an array of a number for each element, if all numbers are finite and at least `least`."""
+    checked: NDArray[Any] = check_array(array, name)
+    if not np.isfinite(checked).all():
+        raise ValueError(f"{name} must be finite")
+    if checked.size and checked.min() < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {checked.min()!r}")
+    return checked
 
 
 def op_name(scope: str | None, default: str) -> str:
@@ -88,7 +101,7 @@ class ProfilePenalty(ScaledPenalty):
         The name of the profile: one of the compiled PROFILES.
     """
 
-    profile: ClassVar[str]
+    profile: str
 
     def __init__(self, scale: float, shape: float, name: str, disabled: bool = False) -> None:
         self.name = name

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.logarithm import log_one_plus_ratio
-from twin.sums import absolute_sum, profile_sum, square_sum
+from twin.sums import absolute_sum, fold_terms, profile_sum, square_sum, wide
 
 Array = NDArray[Any]
 
@@ -310,6 +310,133 @@ class LogSum(Profile):
         return np.where(m <= self.threshold(step), 0.0, np.where(z < 0, 0.0, z))
 
 
+@dataclass(frozen=True, eq=False)
+class Weighted(Profile):
+    """The elastic pair times a strength for each element; an element of strength 0 is left out."""
+
+    l2: float
+    strengths: Array
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """Itself, if one of its strengths is not 0."""
+        return (self,) if self.scale != 0 or self.l2 != 0 else ()
+
+    def rows(self, rows: Any) -> "Weighted":
+        """Return the penalty of these rows."""
+        return Weighted(self.scale, self.l2, self.strengths[rows])
+
+    def value64(self, *weights: Array) -> np.float64:
+        """Return the value in float64."""
+        with np.errstate(all="ignore"):
+            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.strengths, weights)), start=0.0))
+
+    def cost(self, w: Array) -> float:
+        """Return the value of one array."""
+        m, s = np.abs(wide(w)), wide(self.strengths)
+        part = self.scale * m if self.scale != 0 else np.zeros_like(m)
+        half_square = self.l2 * (0.5 * m) * m if self.l2 != 0 else 0.0
+        return fold_terms(np.where(s == 0, 0.0, s * (part + half_square)), w.itemsize, fours=True)
+
+    def gradient(self, w: Array, base: Array | None = None) -> Array:
+        """Return base + strengths * (scale*sign(w) + l2*w)."""
+        with np.errstate(all="ignore"):
+            m, s = np.abs(w.astype(np.float64)), self.strengths.astype(np.float64)
+            slope = (s * (self.scale + (self.l2 * m if self.l2 != 0 else 0.0))).astype(w.dtype)
+            slope = np.where(s == 0, w.dtype.type(0), np.where(np.isnan(w), w, with_sign(slope, w)))
+            return np.asarray((np.zeros_like(w) if base is None else base) + slope)
+
+    def prox(self, w: Array, step: float) -> Array:
+        """Return a soft threshold, divided."""
+        with np.errstate(all="ignore"):
+            s = step * self.strengths.astype(np.float64)
+            excess = np.abs(w.astype(np.float64)) - s * self.scale
+            return with_sign(np.where(excess < 0, 0.0, excess / (1 + s * self.l2)).astype(w.dtype), w)
+
+    def phi(self, m: Array) -> Array:
+        """Raise: it is no function of the magnitude alone."""
+        raise NotImplementedError
+
+    def slope(self, m: Array) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Distance(Profile):
+    """scale/2 * importance * (w - reference)**2; an element of importance 0 is left out."""
+
+    reference: Array
+    importance: Array | None = None
+
+    def rows(self, rows: Any) -> "Distance":
+        """Return the penalty of these rows."""
+        return Distance(self.scale, self.reference[rows], None if self.importance is None else self.importance[rows])
+
+    def strengths(self) -> Array:
+        """Return scale * importance."""
+        importance = np.ones_like(self.reference) if self.importance is None else self.importance
+        return np.asarray(self.scale * importance.astype(np.float64))
+
+    def value64(self, *weights: Array) -> np.float64:
+        """Return the value in float64."""
+        with np.errstate(all="ignore"):
+            if self.scale == 0:
+                return np.float64(0.0)
+            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.reference, weights)), start=0.0))
+
+    def cost(self, w: Array) -> float:
+        """Return the value of one array."""
+        d, s = np.abs(wide(w) - wide(self.reference)), wide(self.strengths())
+        return fold_terms(np.where(s == 0, 0.0, s * d * (0.5 * d)), w.itemsize, fours=True)
+
+    def gradient(self, w: Array, base: Array | None = None) -> Array:
+        """Return base + strengths * (w - reference)."""
+        if self.scale == 0:
+            return self.pair.gradient(w, base)
+        with np.errstate(all="ignore"):
+            s = self.strengths()
+            slope = np.where(s == 0, 0.0, s * (w.astype(np.float64) - self.reference)).astype(w.dtype)
+            return np.asarray((np.zeros_like(w) if base is None else base) + slope)
+
+    def prox(self, w: Array, step: float) -> Array:
+        """Return (w + t*reference) / (1 + t), but w where that is exact."""
+        if self.scale == 0:
+            return self.pair.prox(w, step)
+        with np.errstate(all="ignore"):
+            x, r = w.astype(np.float64), self.reference.astype(np.float64)
+            t = step * self.strengths()
+            t = np.where(t > 2.0**60, 2.0**60, t)
+            keep = 1 / (1 + t)
+            share = t * keep
+            shift = (x - r) * share
+            moved = x - np.where(shift == 0, 0.0, shift)
+            return np.asarray(np.where(np.isinf(x - r), x * keep + r * share, moved).astype(w.dtype))
+
+    def phi(self, m: Array) -> Array:
+        """Raise: it is no function of the magnitude alone."""
+        raise NotImplementedError
+
+    def slope(self, m: Array) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+
+def _paired(penalty: Any, array: Array, weights: tuple[Array, ...]) -> list[tuple[Any, Array]]:
+    """Return each array of weights with its penalty: the whole one, or that of a row."""
+    if len(weights) == 1 and weights[0].shape == array.shape:
+        return [(penalty, weights[0])]
+    return [(penalty.rows(k), w) for k, w in enumerate(weights)]
+
+
 @dataclass(frozen=True)
 class Sum(Penalty):
     """A pair and profiles."""
@@ -342,4 +469,7 @@ PROFILES: Mapping[str, type[Profile]] = {
     "huber": Huber,
     "pseudo_huber": PseudoHuber,
     "log_sum": LogSum,
+    "weighted": Weighted,
+    "distance": Distance,
+    "weighted_distance": Distance,
 }
