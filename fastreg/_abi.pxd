@@ -33,7 +33,15 @@ cdef enum Operation:
 cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
     LINEAR                     # the magnitude itself: of groups, the group lasso
     MCP
-    NORM_LIMITS                    # a constraint of norms, from `shape` to `scale`; it has a prox alone, the projection
+    SCAD
+    L0
+    HUBER
+    PSEUDO_HUBER
+    LOG_SUM
+    WEIGHTED                   # from here on: with arrays of a number for each element; they pair with the item's weights
+    DISTANCE
+    WEIGHTED_DISTANCE
+    NORM_LIMITS                # a constraint of norms, from `shape` to `scale`; it has a prox alone, the projection
 
 cdef struct Layout:            # how an array falls into groups, in memory order
     # A block is what belongs to a number of groups. It has levels: indices over the members of a group and over groups in turn.
@@ -68,6 +76,10 @@ cdef struct Profile:
     uint64_t axes              # bit k: axis k runs over the members of a group
     uint64_t axes_from_last    # bit k: axis -1 - k does
     Layout* layout             # of the groups; NULL without
+    double threshold           # of a prox, from its step: `prox_threshold`
+    void* strengths            # of each element, for the weighted kinds
+    void* reference            # of each element, for the distances
+    void* owner                # the Penalty that keeps these arrays; NULL without arrays
     double* partials           # each chunk's sum of the profile's values
     double sum                 # OUT, if the job measures
 

@@ -16,7 +16,8 @@ cdef enum Role:                # of an array in a call, as ROLES spells them
     WEIGHTS
     GIVEN_GRADIENT
     OUT
-    SLOT
+    SLOT                       # the first of three
+    ELEMENTS = SLOT + 3
 
 cdef ndarray as_array(object x, str name)
 cdef ndarray as_array_of(object x, str role, str name)

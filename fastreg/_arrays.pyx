@@ -15,7 +15,7 @@ cnp.import_array()
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
 
-ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2")
+ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2", "an array of the penalty")
 
 
 # ------------------------------------------------------------------------------------------------------------ one array

@@ -12,7 +12,7 @@ from numpy cimport ndarray
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._jobs cimport lay_out, run
-from fastreg._penalty cimport Penalty, Reading, check_axes, float64_scalar, set_float64, value_of
+from fastreg._penalty cimport Penalty, Reading, bind_arrays, check_axes, float64_scalar, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -97,6 +97,7 @@ cdef class Items:
         cdef list penalties = [(<Term?>term).penalty for term in terms]
         cdef Py_ssize_t i, n = len(penalties), room = 0
         cdef Penalty penalty
+        self.penalties = penalties
         for penalty in penalties:
             if penalty is not None:
                 room += penalty.n_profiles
@@ -126,6 +127,23 @@ cdef class Items:
         self.job.items[item].l1 += self.readings[term].l1
         self.job.items[item].l2 += self.readings[term].l2
         self.job.items[item].n_profiles += self.readings[term].n_profiles
+
+    cdef int bind(self, Py_ssize_t term, ndarray w, Memory memory, str name) except -1:
+        """Check the arrays that a term's penalty has against the weights; a memory notes that they are read."""
+        cdef Reading* reading = &self.readings[term]
+        cdef Penalty owner
+        cdef int k
+        bind_arrays(reading, w)
+        if memory is not None:
+            for k in range(reading.n_profiles):
+                if reading.profiles[k].owner == NULL:
+                    continue
+                owner = <Penalty>reading.profiles[k].owner
+                if owner.element_strengths is not None:
+                    memory.note(owner.element_strengths, False, ELEMENTS, name)
+                if owner.reference is not None:
+                    memory.note(owner.reference, False, ELEMENTS, name)
+        return 0
 
     cdef void place_profiles(self) noexcept:
         """Lay the profiles of each item side by side, in the order of its terms."""
@@ -194,7 +212,7 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
     cdef list live = list(terms)       # which no other thread can change
     cdef Py_ssize_t n = len(live), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
-    cdef Memory memory = None if gradients is None else Memory(2 * n)
+    cdef Memory memory = None
     cdef Job* job = &items.job
     cdef Item* item
     cdef Term term
@@ -205,10 +223,14 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
     cdef PyObject* known
     cdef bint in_place = False
     items.read_terms(n, live)
+    if gradients is not None:
+        memory = Memory(2 * n + 2 * items.n_profiles)
     for i in range(n):
         term = <Term>live[i]
         name = term.variable_name
         w = plain_array(term.cell[term.key], "the value of", name)
+        if items.n_profiles:
+            items.bind(i, w, memory, name)
         arrays.append(w)
         if items.readings[i].n_profiles:
             check_axes(&items.readings[i], w, repr(name), False)

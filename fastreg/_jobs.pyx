@@ -8,6 +8,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastreg._abi cimport *
+from fastreg._loops.profiles cimport prox_threshold
+from fastreg._loops.rules cimport takes_prox
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 cdef extern from *:
@@ -286,6 +288,10 @@ cdef int run(Job* job) except -1:
     cdef Profile* profile
     cdef FloatEnvironment found
     cdef int k
+    for i in range(job.n_items):
+        item = &job.items[i]
+        if item.n_profiles and (item.operation == PROX or takes_prox(item.operation)):
+            item.profiles[0].threshold = prox_threshold(item.rate, &item.profiles[0])
     form_factors(job)
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)
     if not job.measure:

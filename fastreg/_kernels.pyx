@@ -9,7 +9,7 @@ from cpython.pycapsule cimport PyCapsule_New
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport between, fabs, real, with_sign
+from fastreg._loops.elements cimport between, real
 from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
@@ -200,33 +200,119 @@ cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogi
 
 cdef inline void profile_gradients(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t i
-    cdef real slope
-    for i in range(n):
-        slope = <real>profile_gradient(<double>fabs(w[i]), &p, kind)
-        out[i] = base[i] + with_sign(slope, w[i])
+    cdef Py_ssize_t row, k, full = n // LANES * LANES
+    for row in range(n // LANES):
+        k = row * LANES
+        profile_gradients_of_row(out + k, base + k, w + k, k, LANES, &p, kind)
+    if full < n:
+        profile_gradients_of_row(out + full, base + full, w + full, full, <int>(n - full), &p, kind)
+
+
+cdef inline void profile_gradients_of_row(
+    real* out, real* base, real* w, Py_ssize_t at, int width, Profile* p, int kind
+) noexcept nogil:
+    cdef real[LANES] row
+    cdef real* strengths = <real*>p.strengths + at
+    cdef real* reference = <real*>p.reference + at
+    cdef int j
+    for j in range(width):
+        row[j] = base[j] + element_gradient(w, strengths, reference, j, p, kind)
+    for j in range(width):
+        out[j] = row[j]
 
 
 cdef inline void profile_proxes(real* out, real* w, Py_ssize_t n, double step, Profile* profile, int kind) noexcept nogil:
     cdef Profile p = profile[0]
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = with_sign(<real>profile_prox(<double>fabs(w[i]), step, &p, kind), w[i])
+    cdef Py_ssize_t row, k, full = n // LANES * LANES
+    for row in range(n // LANES):
+        k = row * LANES
+        profile_proxes_of_row(out + k, w + k, k, LANES, step, &p, kind)
+    if full < n:
+        profile_proxes_of_row(out + full, w + full, full, <int>(n - full), step, &p, kind)
 
 
-cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
+cdef inline void profile_proxes_of_row(
+    real* out, real* w, Py_ssize_t at, int width, double step, Profile* p, int kind
+) noexcept nogil:
+    cdef real[LANES] row
+    cdef real* strengths = <real*>p.strengths + at
+    cdef real* reference = <real*>p.reference + at
+    cdef int j
+    for j in range(width):
+        row[j] = element_prox(w, strengths, reference, j, step, p, kind)
+    for j in range(width):
+        out[j] = row[j]
+
+
+# `at` is the place of w[0] in the item's weights.
+cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         profile_gradients(out, base, w, n, p, MCP)
+    elif p.kind == SCAD:
+        profile_gradients(out, base, w, n, p, SCAD)
+    elif p.kind == L0:
+        profile_gradients(out, base, w, n, p, L0)
+    elif p.kind == HUBER:
+        profile_gradients(out, base, w, n, p, HUBER)
+    elif p.kind == PSEUDO_HUBER:
+        profile_gradients(out, base, w, n, p, PSEUDO_HUBER)
+    elif p.kind == LOG_SUM:
+        profile_gradients(out, base, w, n, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        profile_gradients(out, base, w, n, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        profile_gradients(out, base, w, n, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        profile_gradients(out, base, w, n, p, WEIGHTED_DISTANCE)
 
 
-cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* p) noexcept nogil:
+cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         profile_proxes(out, w, n, step, p, MCP)
+    elif p.kind == SCAD:
+        profile_proxes(out, w, n, step, p, SCAD)
+    elif p.kind == L0:
+        profile_proxes(out, w, n, step, p, L0)
+    elif p.kind == HUBER:
+        profile_proxes(out, w, n, step, p, HUBER)
+    elif p.kind == LOG_SUM:
+        profile_proxes(out, w, n, step, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        profile_proxes(out, w, n, step, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        profile_proxes(out, w, n, step, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        profile_proxes(out, w, n, step, p, WEIGHTED_DISTANCE)
 
 
-cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* p) noexcept nogil:
+cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
     if p.kind == MCP:
         add_profile(lanes, w, n, p, MCP)
+    elif p.kind == SCAD:
+        add_profile(lanes, w, n, p, SCAD)
+    elif p.kind == L0:
+        add_profile(lanes, w, n, p, L0)
+    elif p.kind == HUBER:
+        add_profile(lanes, w, n, p, HUBER)
+    elif p.kind == PSEUDO_HUBER:
+        add_profile(lanes, w, n, p, PSEUDO_HUBER)
+    elif p.kind == LOG_SUM:
+        add_profile(lanes, w, n, p, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        add_profile(lanes, w, n, p, WEIGHTED)
+    elif p.kind == DISTANCE:
+        add_profile(lanes, w, n, p, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        add_profile(lanes, w, n, p, WEIGHTED_DISTANCE)
 
 
 # --------------------------------------------------------------------------------------------------------------- chunks
@@ -254,6 +340,11 @@ cdef inline Py_ssize_t locate(Item* item, Py_ssize_t chunk, Streams* arrays, rea
     advance(arrays, &whole, item.rows[start // item.width] * item.width + of_row, _)
     arrays.base = <real*>item.base + start
     return min(item.width - of_row, item.chunk_size)
+
+
+cdef inline Py_ssize_t place(Streams* arrays, Item* item, real* _) noexcept nogil:
+    """Return the index of the arrays' first element in the item's weights."""
+    return <real*>arrays.weights - <real*>item.weights
 
 
 # --------------------------------------------------------------------------------------------------------------- groups
@@ -389,7 +480,7 @@ cdef inline void total_gradient(
         if item.profiles[k].layout != NULL:
             add_group_gradient(out, base, <real*>arrays.weights, n, item.profiles[k].layout, groups, i)
         else:
-            add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k])
+            add_profile_gradient(out, base, <real*>arrays.weights, n, &item.profiles[k], place(arrays, item, out))
         base = out
 
 
@@ -398,7 +489,7 @@ cdef void apply_own_prox(real* out, real* w, Py_ssize_t n, Item* item, Groups* g
     if item.profiles[0].layout != NULL:
         apply_group_prox(out, w, n, item.profiles[0].layout, groups, i, threshold_of(item, w))
     else:
-        apply_profile_prox(out, w, n, item.rate, &item.profiles[0])
+        apply_profile_prox(out, w, n, item.rate, &item.profiles[0], w - <real*>item.weights)
 
 
 cdef inline void add_to_sum(double* sum, double* lanes, int blocks, bint first) noexcept nogil:
@@ -413,7 +504,7 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
     cdef Groups groups
     cdef Sums sums
     cdef Streams block
-    cdef Py_ssize_t part, at, i, m, stop, size = block_size(buffer)
+    cdef Py_ssize_t part, at, i, m, stop, first, size = block_size(buffer)
     cdef real* target
     cdef real* base
     cdef int k, j, blocks, operation = item.operation, kinds = kinds_of(item.l1, item.l2)
@@ -421,6 +512,7 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
     round_constants(c, job, item)
     if own_prox:
         c[BOUNDED] = 0  # until the prox is done
+    first = place(arrays, item, buffer)
     groups.start = start_of(item, chunk)
     measure_local(&groups, job, item, chunk, <real*>arrays.weights, n)
     for part in range(n_parts(n, CHUNK)):
@@ -432,7 +524,7 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
             if item.profiles[k].layout == NULL:
                 for j in range(blocks):
                     i = at + j * size
-                    measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(stop - i, size), &item.profiles[k])
+                    measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(stop - i, size), &item.profiles[k], first + i)
                 add_to_sum(&item.profiles[k].partials[chunk - item.first_chunk], lanes, blocks, at == 0)
         for j in range(blocks):
             i = at + j * size

@@ -1,5 +1,5 @@
 """The compiled penalty, and its coefficients as they are read at a call."""
-from fastreg._abi cimport Item, Profile
+from fastreg._abi cimport Item, Profile, ProfileKind
 from libc.stdint cimport uint64_t
 from numpy cimport ndarray
 
@@ -15,6 +15,8 @@ cdef class Penalty:
     cdef Profile profile
     cdef bint has_profile
     cdef tuple parts
+    cdef ndarray element_strengths, reference  # of a number for each element, or None; set once
+    cdef str strengths_name    # what messages call the first
     cdef bint is_part            # of another penalty
     cdef readonly int n_profiles  # at most, its parts' included
     cdef int read(self, Reading* reading) except -1
@@ -23,7 +25,9 @@ cdef uint64_t axes_of(Profile* profile, int n_dims) noexcept
 cdef int set_rescaling(Profile* profile, tuple limits) except -1
 cdef int check_axes(Reading* reading, ndarray w, str name, bint rows) except -1
 cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept
+cdef int bind_arrays(Reading* reading, ndarray w) except -1
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
+cdef str no_closed_prox(ProfileKind kind)
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept

@@ -10,9 +10,12 @@ from libc.string cimport memset
 cimport numpy as cnp
 from numpy cimport ndarray
 
+import numpy
+
 from fastreg._abi cimport *
-from fastreg._arrays cimport STREAM_BYTES, as_array, init_item, is_double, take_out
+from fastreg._arrays cimport STREAM_BYTES, as_array, check_match, data_end, init_item, is_double, is_plain, take_out
 from fastreg._jobs cimport lay_out, run
+from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -42,7 +45,25 @@ cdef enum:
     MOST_PROFILES = 1 << 16    # of a sum; far below what an int can count
     MOST_AXES = 64             # what an array can have
 
-PROFILES = {"linear": LINEAR, "mcp": MCP}
+PROFILES = {
+    "linear": LINEAR,
+    "mcp": MCP,
+    "scad": SCAD,
+    "l0": L0,
+    "huber": HUBER,
+    "pseudo_huber": PSEUDO_HUBER,
+    "log_sum": LOG_SUM,
+    "weighted": WEIGHTED,
+    "distance": DISTANCE,
+    "weighted_distance": WEIGHTED_DISTANCE,
+}
+
+
+cdef str no_closed_prox(ProfileKind kind):
+    """Say why, and what to use instead."""
+    if kind == PSEUDO_HUBER:
+        return "pseudo-Huber's is the root of an equation of the fourth degree; huber_regularizer has a closed one"
+    raise SystemError("the prox of this profile is closed")
 
 
 cdef object scalar_like(ndarray w, double value):
@@ -71,6 +92,47 @@ cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept:
     for k in range(reading.n_profiles):
         value += profiles[k].sum
     return value
+
+
+cdef int bind_arrays(Reading* reading, ndarray w) except -1:
+    """Check the arrays of the penalty's profiles against the weights, and note where they are now."""
+    cdef Profile* profile
+    cdef Penalty owner
+    cdef int k
+    for k in range(reading.n_profiles):
+        profile = &reading.profiles[k]
+        if profile.owner == NULL:
+            continue
+        owner = <Penalty>profile.owner
+        if owner.element_strengths is not None:
+            profile.strengths = address(owner.element_strengths, owner.strengths_name, w)
+        if owner.reference is not None:
+            profile.reference = address(owner.reference, "reference", w)
+    return 0
+
+
+cdef void* address(ndarray x, str name, ndarray w) except? NULL:
+    """Return where an array of a penalty is, which pairs with the weights."""
+    if not is_plain(x):
+        as_array(x, name)
+    check_match(x, name, w, "the weights")
+    if cnp.PyArray_SIZE(w) and <char*>cnp.PyArray_DATA(x) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(x):
+        raise ValueError(f"{name} shares memory with the weights, so it would change with them; pass a copy")
+    return cnp.PyArray_DATA(x)
+
+
+cdef int check_apart(Reading* reading, ndarray out) except -1:
+    """Refuse an output over an array of the penalty."""
+    cdef Penalty owner
+    cdef int k
+    for k in range(reading.n_profiles):
+        if reading.profiles[k].owner == NULL:
+            continue
+        owner = <Penalty>reading.profiles[k].owner
+        for name, x in ((owner.strengths_name, owner.element_strengths), ("reference", owner.reference)):
+            if x is not None and numpy.may_share_memory(x, out):
+                raise ValueError(f"out shares memory with {name} of the penalty; pass another array")
+    return 0
 
 
 # ------------------------------------------------------------------------------------------------------------------ groups
@@ -178,6 +240,9 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
         penalty.read(&reading)
         if reading.n_profiles:
             check_axes(&reading, w, "weights", False)
+            bind_arrays(&reading, w)
+            if out is not None:
+                check_apart(&reading, out)
         item.l1 = reading.l1
         item.l2 = reading.l2
         item.profiles = reading.profiles
@@ -205,6 +270,9 @@ cdef int run_proxes(Penalty penalty, Job* job) except -1:
     cdef Profile* profiles = item.profiles
     cdef int k, n = item.n_profiles
     cdef double l2 = item.l2
+    for k in range(n):
+        if not has_closed_prox(profiles[k].kind):
+            raise ValueError(f"{penalty!r} has no closed prox: {no_closed_prox(profiles[k].kind)}")
     if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or l2 != 0):
         raise ValueError(
             f"{penalty!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are nested can be added"
@@ -287,6 +355,13 @@ cdef class Penalty:
                     from_last |= <uint64_t>1 << <int>(-1 - axis)
         self.profile.axes, self.profile.axes_from_last = from_first, from_last
         self.profile.has_axes = True
+
+    def _set_arrays(self, str name, strengths, reference):
+        """Set the arrays of a number for each element, or None. To be called once: a call in another thread may read them."""
+        self.strengths_name = name
+        self.element_strengths = None if strengths is None else as_array(strengths, name)
+        self.reference = None if reference is None else as_array(reference, "reference")
+        self.profile.owner = NULL if strengths is None and reference is None else <void*>self
 
     def _set_parts(self, tuple parts):
         """Set the parts. The profiles of the parts are counted here, so what is a part of another penalty takes no new ones.
@@ -401,7 +476,7 @@ cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
     cdef int k
     reading.l1 += penalty.l1
     reading.l2 += penalty.l2
-    if penalty.has_profile and penalty.profile.scale != 0:
+    if penalty.has_profile and (penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0):
         for k in range(reading.n_profiles):
             known = &reading.profiles[k]
             if can_join(known, &penalty.profile):

@@ -19,8 +19,11 @@ from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
 from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
+from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
-from fastreg._penalty cimport axes_of, check_axes, float64_scalar, order_profiles, set_rescaling, set_float64, value_of
+from fastreg._penalty cimport (
+    axes_of, check_axes, float64_scalar, no_closed_prox, order_profiles, set_float64, set_rescaling, value_of
+)
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -292,20 +295,22 @@ cdef class Step:
         self.terms = [term for i, term in enumerate(terms) if i not in self.apart] if self.apart else list(terms)
         owners = [place for place in owners if place >= 0] if self.apart else owners
         n = len(self.entries)
-        memory = Memory(5 * n)
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
+        memory = Memory(5 * n + 2 * self.items.n_profiles)
         set_rule(&job.rule, constants)
         for i in range(n):
             entry = <Entry?>self.entries[i]
             job.items[i].operation = operation
             self.init_entry(&job.items[i], entry, memory)
-        memory.check()
         for i, place in enumerate(owners):
             entry = <Entry>self.entries[place]
             check_axes(&self.items.readings[i], entry.weights, repr(entry.name), entry.rows is not None)
             self.items.add_penalty(i, place)
+            if self.items.n_profiles:
+                self.items.bind(i, entry.weights, memory, entry.name)
+        memory.check()
         self.items.place_profiles()
         for i in range(n):
             self.prepare_prox(&job.items[i], <Entry>self.entries[i], i, title)
@@ -404,6 +409,12 @@ cdef class Step:
         cdef Profile* profiles
         if n == 0 or not takes_l1(item.operation):
             return 0
+        for k in range(item.n_profiles):
+            if not has_closed_prox(item.profiles[k].kind):
+                raise ValueError(
+                    f"a regularizer of {entry.name!r} has no closed prox, which the step of {rule} needs: "
+                    f"{no_closed_prox(item.profiles[k].kind)}, and a rule without a prox, such as Adam, needs none"
+                )
         if not takes_prox(item.operation):
             raise ValueError(
                 f"a regularizer of {entry.name!r} has a prox of its own, for which the step of {rule} has no closed form; "

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from kernel_calls import evaluate, project_l1_ball, project_simplex
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
-from regularizers import DTYPES
+from regularizers import DTYPES, WITH_ARRAYS
 from twin import compare
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
-from twin.forms import expected, outcomes
+from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
 from twin.lines import Linf, TotalVariation, onto_l1_ball, onto_simplex, project
-from twin.penalties import Elastic, Mcp, Penalty, Sum
+from twin.penalties import L0, Elastic, Huber, LogSum, Mcp, Penalty, PseudoHuber, Scad, Sum
 from twin.steps import Stepper
 from twin.sums import CHUNK
 
@@ -80,22 +80,22 @@ def inputs(shapes):
             yield weights(shape, dtype), weights(shape, dtype, seed=1)
 
 
-def penalties_by_kernels(regularizers, shapes, put=np.copy):
+def penalties_by_kernels(regularizers, steps, shapes, put=np.copy):
     """Yield what every operation gives over these shapes, and what the collection of them all gives."""
     for w, base in inputs(shapes):
         for regularizer in regularizers:
-            yield outcomes(regularizer, w, base, put=put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
+            yield outcomes(regularizer, w, base, steps, put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
     arrays, bases = ([put(x) for x in found] for found in zip(*inputs(shapes), strict=True))
     taken = [regularizers[i % len(regularizers)] for i in range(len(arrays))]
     total = evaluate(arrays, taken, [str(i) for i in range(len(arrays))], bases, accumulate=True)
     yield {"total": total} | {f"slope {i}": base for i, base in enumerate(bases)}
 
 
-def penalties_by_twin(twins, shapes):
+def penalties_by_twin(twins, steps, shapes):
     """Yield the same in NumPy."""
     for w, base in inputs(shapes):
         for penalty in twins:
-            yield expected(penalty, w, base) | {"value64": penalty.value64(w)}
+            yield expected(penalty, w, base, steps) | {"value64": penalty.value64(w)}
     total, slopes = np.float64(0.0), {}
     for i, (w, base) in enumerate(inputs(shapes)):
         penalty = twins[i % len(twins)]
@@ -104,12 +104,12 @@ def penalties_by_twin(twins, shapes):
     yield {"total": total} | slopes
 
 
-def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str) -> Digest:
-    """Return the row of a profile: its regularizers, each with its twin."""
+def of_penalties(profile: str, regularizers: Mapping[Penalty, Any], golden: str, steps: Sequence[float] = STEPS) -> Digest:
+    """Return the row of a profile: its regularizers, each with its twin; `steps` are those of the prox."""
     return Digest(
         covers=frozenset({profile}),
-        by_kernels=partial(penalties_by_kernels, list(regularizers.values())),
-        by_twin=partial(penalties_by_twin, list(regularizers)),
+        by_kernels=partial(penalties_by_kernels, list(regularizers.values()), steps),
+        by_twin=partial(penalties_by_twin, list(regularizers), steps),
         golden=golden,
         cases=SHAPES + SHARED,
         large=SHARED,
@@ -148,6 +148,22 @@ LINES = [
     ((3, 3, 8, 20), (0, 1, 2), "F"), ((3, 3, 8, 20), (0, 1, 3), "C"),
 ]  # fmt: skip
 SHARED_LINES = [((200, 90), (0,), "C"), ((90, 200), (1,), "C"), ((8, 50, 40), (1,), "F")]
+
+
+def arrays_by_kernels(steps, shapes, put=np.copy):
+    """Yield what every operation of the regularizers with arrays gives over these shapes."""
+    for w, base in inputs(shapes):
+        for make_pair in WITH_ARRAYS.values():
+            regularizer, _ = make_pair(w, put)
+            yield outcomes(regularizer, w, base, steps, put) | {"value64": evaluate([put(w)], [regularizer], ["w"])}
+
+
+def arrays_by_twin(steps, shapes):
+    """Yield the same in NumPy."""
+    for w, base in inputs(shapes):
+        for make_pair in WITH_ARRAYS.values():
+            _, twin = make_pair(w)
+            yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
 
 
 # ----------------------------------------------------------------------------------------------------------- update rules
@@ -253,6 +269,50 @@ DIGESTS = {
         cases=LINES + SHARED_LINES,
         large=SHARED_LINES,
         small=[((97,), (0,), "C"), ((40, 30), (0,), "C"), ((40, 30), (0,), "F")],
+    ),
+    "scad": of_penalties(
+        "scad",
+        {
+            Scad(0.3, 3.7): fr.scad_regularizer(0.3),
+            Scad(0.7, 2.0625): fr.scad_regularizer(0.7, a=2.0625),
+            Scad(2.0, 8.0): fr.scad_regularizer(2.0, a=8.0),
+        },
+        golden="1bb4bf872fcd4dafb298e6b8d675943aef80a031413612531b8984515c02e894",
+        steps=(0.0, 0.5, 2.0, 3.5, 9.5),
+    ),
+    "l0": of_penalties(
+        "l0", {L0(0.3): fr.l0_regularizer(0.3)}, golden="5089fd25bcc9caf36aa4f19b7239db2788b6daf042fd8e2580e841863a19ac83"
+    ),
+    "huber": of_penalties(
+        "huber",
+        {Huber(0.3, 0.5): fr.huber_regularizer(0.3, delta=0.5), Huber(2.0, 3.0): fr.huber_regularizer(2.0, delta=3.0)},
+        golden="99d741e2d10c441ab0879c00e379b8c7e8b30836f61e15ff52bb26f9f1c448a2",
+    ),
+    "pseudo_huber": of_penalties(
+        "pseudo_huber",
+        {
+            PseudoHuber(0.3, 0.5): fr.pseudo_huber_regularizer(0.3, delta=0.5),
+            PseudoHuber(2.0, 3.0): fr.pseudo_huber_regularizer(2.0, delta=3.0),
+        },
+        golden="61927c94ba5ea4e6a2e555d4c665c735158835b3cddc33e9a4dcb8e984d11ee0",
+    ),
+    "log_sum": of_penalties(
+        "log_sum",
+        {
+            LogSum(0.3, 1.0): fr.log_sum_regularizer(0.3, eps=1.0),
+            LogSum(0.7, 0.01): fr.log_sum_regularizer(0.7, eps=0.01),
+            LogSum(1.5, 3e-5): fr.log_sum_regularizer(1.5, eps=3e-5),
+        },
+        golden="346dee02bacf380810dfb6c98c9d7f1a32c214162958faecaaedfaab9ae5ff3d",
+    ),
+    "arrays of elements": Digest(
+        covers=frozenset({"weighted", "distance", "weighted_distance"}),
+        by_kernels=partial(arrays_by_kernels, STEPS),
+        by_twin=partial(arrays_by_twin, STEPS),
+        golden="e80ce268be799fb1033c5f975d89236d2761e26bb660d8782e3aef77ac85f616",
+        cases=SHAPES + SHARED,
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
     ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],

@@ -18,7 +18,8 @@ from fastreg.kernels import (
     project_l1_ball,
     project_simplex,
 )
-from fastreg.regularizers.scales import ScaledPenalty
+from fastreg.regularizers.elastic import ElasticPenalty
+from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
 __all__ = [
     "COMPILED_DOCS",
@@ -66,7 +67,8 @@ def install_kernel(capsule):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    found = {kind for base in (Penalty, ScaledPenalty) for kind in base.__subclasses__()} - {ScaledPenalty}
+    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty}
+    found = {kind for base in bases for kind in base.__subclasses__()} - bases
     return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 
 

@@ -1,6 +1,8 @@
 """Functions of one element of float32 or float64: the same IEEE operations in the same order on every instruction set."""
-from libc.math cimport copysign as copysign_double, copysignf, fabs as fabs_double, fabsf, pow as pow_double, powf
+from libc.math cimport INFINITY, copysign as copysign_double, copysignf, fabs as fabs_double, fabsf, pow as pow_double, powf
 from libc.math cimport sqrt as sqrt_double, sqrtf
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
 
 ctypedef fused real:
     float
@@ -55,3 +57,41 @@ cdef inline real between(real x, real lower, real upper) noexcept nogil:
     """Return x between the bounds; NaN and what is within, -0.0 too, stays as it is."""
     cdef real raised = lower if x < lower else x
     return upper if raised > upper else raised
+
+
+# ----------------------------------------------------------------------------------------------------------- logarithm
+# Of + - * / and integers alone: the C library's differs in its last bit between machines, and has no vector form.
+cdef inline uint64_t to_bits(double x) noexcept nogil:
+    cdef uint64_t bits
+    memcpy(&bits, &x, sizeof(x))
+    return bits
+
+
+cdef inline double from_bits(uint64_t bits) noexcept nogil:
+    cdef double x
+    memcpy(&x, &bits, sizeof(x))
+    return x
+
+
+cdef inline double log_of_sum(double x, double rest) noexcept nogil:
+    """Return log(x + rest) of a normal x above 0, where rest is below the last bit of x.
+
+    x is 2**k * (1 + f) with 1 + f between sqrt(1/2) and sqrt(2). With s = f / (2 + f), log(1 + f) is 2*(s + s**3/3 + s**5/5 +
+    ...); the terms from s**23 on add less than 2**-60 of it. 2*s is computed as f - (f**2/2 - s * f**2/2), since f is exact.
+    """
+    cdef uint64_t shifted = to_bits(x) + <uint64_t>0x0009_5F61_9980_C433    # of 1 less those of sqrt(1/2): carries into k there
+    cdef double k = from_bits(shifted >> 52 | <uint64_t>0x4330_0000_0000_0000) - (4503599627370496.0 + 1023.0)
+    cdef double f = from_bits((shifted & <uint64_t>0x000F_FFFF_FFFF_FFFF) + <uint64_t>0x3FE6_A09E_667F_3BCD) - 1.0
+    cdef double s = f / (2.0 + f), z = s * s, half_square = 0.5 * f * f, series
+    series = 2.0 / 15 + z * (2.0 / 17 + z * (2.0 / 19 + z * (2.0 / 21)))
+    series = z * (2.0 / 3 + z * (2.0 / 5 + z * (2.0 / 7 + z * (2.0 / 9 + z * (2.0 / 11 + z * (2.0 / 13 + z * series))))))
+    # log(2) in two parts, the first so short that k times it is exact.
+    return k * 0.6931471805598903 + (f - (half_square - (s * (half_square + series) + (rest / x + k * 5.497923018708371e-14))))
+
+
+cdef inline double log_one_plus_ratio(double m, double d) noexcept nogil:
+    """Return log(1 + m/d) for m >= 0 and a normal d > 0, to about one unit in the last place; also where m/d overflows."""
+    cdef double ratio = m / d, x = 1.0 + ratio, above = x - 1.0, rest = (1.0 - (x - above)) + (ratio - above)
+    cdef bint overflows = ratio == INFINITY
+    cdef double y = log_of_sum(m if overflows else x, 0.0 if overflows else rest) - (log_of_sum(d, 0.0) if overflows else 0.0)
+    return y if m < INFINITY else m  # NaN too

@@ -270,6 +270,8 @@ cdef inline double factors_of_groups(double* sums, Py_ssize_t n, Layout* layout,
             total += make_factors(sums + at, m, layout, value, LINEAR)
         elif kind == MCP:
             total += make_factors(sums + at, m, layout, value, MCP)
+        elif kind == SCAD:
+            total += make_factors(sums + at, m, layout, value, SCAD)
         elif kind == NORM_LIMITS:
             total += make_factors(sums + at, m, layout, value, NORM_LIMITS)
     return total

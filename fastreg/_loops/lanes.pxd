@@ -2,12 +2,11 @@
 
 The order of the additions is fixed, since the digests depend on it. What it is, and why: docs/design.md, "How a sum is formed".
 """
-from libc.math cimport fabs as fabs_double
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
-from fastreg._loops.profiles cimport L1_KIND, L2_KIND, profile_value
+from fastreg._loops.profiles cimport L1_KIND, L2_KIND, element_value
 from fastreg._loops.rows cimport Streams, process_row
 from fastreg._loops.rules cimport LANES, is_update
 
@@ -202,31 +201,45 @@ cdef inline void add_tail(double* absolute, double* square, real* w, int n, int 
                 wide_store(square + at, wide_add(wide_load(square + at), s[k]))
 
 
-cdef inline double value_of_element(real w, Profile* p, int kind) noexcept nogil:
-    return profile_value(fabs_double(w), p, kind)
+cdef inline double value_of_four(real* w, real* strengths, real* reference, int j, Profile* p, int kind) noexcept nogil:
+    """Return (a + b) + (c + d) of lane j of four rows."""
+    cdef double first = element_value(w, strengths, reference, j, p, kind)
+    cdef double second = element_value(w, strengths, reference, 2 * LANES + j, p, kind)
+    first = first + element_value(w, strengths, reference, LANES + j, p, kind)
+    second = second + element_value(w, strengths, reference, 3 * LANES + j, p, kind)
+    return first + second
 
 
-cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* p, int kind) noexcept nogil:
+cdef inline void pad(real* padded, real* rows, Py_ssize_t n) noexcept nogil:
+    memcpy(padded, rows, n * sizeof(real))
+    memset(padded + n, 0, (4 * LANES - n) * sizeof(real))
+
+
+cdef inline void add_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, int kind) noexcept nogil:
     """Sum a profile's values over a block by lane: in float64, four rows at a time, the end padded with zeros."""
-    cdef real[4 * LANES] padded
+    cdef Profile p = profile[0]
+    cdef real[4 * LANES] padded, padded_strengths, padded_reference
     cdef double[LANES] sums
-    cdef real* rows
-    cdef double first, second
-    cdef Py_ssize_t group, i
+    cdef real* strengths = <real*>p.strengths
+    cdef real* reference = <real*>p.reference
+    cdef Py_ssize_t _group, full = n // (4 * LANES) * (4 * LANES)
     cdef int j
     for j in range(LANES):
         sums[j] = 0
-    for group in range((n + 4 * LANES - 1) // (4 * LANES)):
-        i = group * 4 * LANES
-        rows = w + i
-        if n - i < 4 * LANES:
-            memcpy(padded, rows, (n - i) * sizeof(real))
-            memset(padded + (n - i), 0, (4 * LANES - (n - i)) * sizeof(real))
-            rows = padded
+    for _group in range(n // (4 * LANES)):
         for j in range(LANES):
-            first = value_of_element(rows[j], p, kind) + value_of_element(rows[LANES + j], p, kind)
-            second = value_of_element(rows[2 * LANES + j], p, kind) + value_of_element(rows[3 * LANES + j], p, kind)
-            sums[j] += first + second
+            sums[j] += value_of_four(w, strengths, reference, j, &p, kind)
+        w += 4 * LANES
+        strengths += 4 * LANES
+        reference += 4 * LANES
+    if full < n:
+        pad(padded, w, n - full)
+        if kind in (WEIGHTED, WEIGHTED_DISTANCE):
+            pad(padded_strengths, strengths, n - full)
+        if kind in (DISTANCE, WEIGHTED_DISTANCE):
+            pad(padded_reference, reference, n - full)
+        for j in range(LANES):
+            sums[j] += value_of_four(padded, padded_strengths, padded_reference, j, &p, kind)
     for j in range(LANES):
         lanes[j] = sums[j]
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastreg.axes import as_tuple, check_axis
 from fastreg.kernels import check_array, check_out
 
 Array: TypeAlias = NDArray[Any]
-Axis: TypeAlias = int | Sequence[int] | None
 WeightConstraint: TypeAlias = Callable[[Any], Any]
 
 
@@ -49,25 +48,6 @@ def number(least: float = -math.inf, most: float = math.inf, above: float = -mat
         if math.isnan(found) or (finite and math.isinf(found)) or not (least <= found <= most and (found > above or not finite)):
             raise ValueError(f"{name} must be {right}, got {value!r}")
         return found
-
-    return Argument(check)
-
-
-def _axis() -> Any:
-    """Return an attribute that is an axis, several, or None."""
-
-    def check(value: Any, name: str) -> int | tuple[int, ...] | None:
-        if value is None:
-            return None
-        several = isinstance(value, (tuple, list))
-        try:
-            given = value if several else (value,)
-            found = tuple(operator.index(one) for one in given if not isinstance(one, (bool, np.bool_)))
-        except TypeError:
-            found = ()
-        if not found or len(found) < (len(value) if several else 1):
-            raise TypeError(f"{name} must be an axis, a tuple of at least one axis, or None for all, got {value!r}")
-        return found if several else found[0]
 
     return Argument(check)
 
@@ -147,13 +127,13 @@ class Constraint:
 class AlongAxes(Constraint):
     """Base of the constraints of vectors, whose members lie along one or several axes."""
 
-    axis = _axis()
+    axis: Any = Argument(check_axis)
 
     def axes(self, ndim: int, name: str = "weights") -> tuple[int, ...]:
         """Return the reduced axes of an array of so many dimensions, from 0 on and rising."""
-        if self.axis is None:
+        given = as_tuple(self.axis)
+        if given is None:
             return tuple(range(ndim))
-        given = self.axis if isinstance(self.axis, tuple) else (self.axis,)
         if any(not -ndim <= one < ndim for one in given):
             raise ValueError(f"axis of {self.name} is {self.axis}, and {name} has {ndim} dimensions")
         found = sorted(one % ndim for one in given)

@@ -12,7 +12,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastreg.constraints.base import AlongAxes, Array, Axis, number
+from fastreg.axes import Axis
+from fastreg.constraints.base import AlongAxes, Array, number
 from fastreg.kernels import rescale
 
 

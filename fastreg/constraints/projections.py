@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastreg.constraints.base import AlongAxes, Array, Axis, number
+from fastreg.axes import Axis
+from fastreg.constraints.base import AlongAxes, Array, number
 from fastreg.kernels import project_l1_ball, project_simplex
 
 

@@ -20,6 +20,7 @@ from fastreg.regularizers.groups import (
     group_lasso_regularizer,
     sparse_group_lasso_regularizer,
 )
+from fastreg.regularizers.huber import HuberRegularizer, PseudoHuberRegularizer, huber_regularizer, pseudo_huber_regularizer
 from fastreg.regularizers.lines import (
     LinfRegularizer,
     TotalVariationRegularizer,
@@ -34,7 +35,17 @@ from fastreg.regularizers.matrices import (
     orthogonal_regularizer,
     soft_orthogonal_regularizer,
 )
-from fastreg.regularizers.nonconvex import MCPRegularizer, mcp_regularizer
+from fastreg.regularizers.nonconvex import (
+    L0Regularizer,
+    LogSumRegularizer,
+    MCPRegularizer,
+    SCADRegularizer,
+    l0_regularizer,
+    log_sum_regularizer,
+    mcp_regularizer,
+    scad_regularizer,
+)
+from fastreg.regularizers.references import L2SPRegularizer, l2_sp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
 
@@ -42,14 +53,20 @@ __all__ = [
     "CompositeSum",
     "DisabledRegularizer",
     "GroupLassoRegularizer",
+    "HuberRegularizer",
+    "L0Regularizer",
     "L1L2Regularizer",
     "L1Regularizer",
     "L2Regularizer",
+    "L2SPRegularizer",
     "LinfRegularizer",
+    "LogSumRegularizer",
     "MCPRegularizer",
     "NuclearRegularizer",
     "OrthogonalRegularizer",
+    "PseudoHuberRegularizer",
     "Regularizer",
+    "SCADRegularizer",
     "SoftOrthogonalRegularizer",
     "SparseGroupLassoRegularizer",
     "SumRegularizer",
@@ -61,17 +78,23 @@ __all__ = [
     "from_sklearn",
     "from_torch",
     "group_lasso_regularizer",
+    "huber_regularizer",
     "is_compiled",
+    "l0_regularizer",
     "l1_l2_regularizer",
     "l1_regularizer",
     "l2_regularizer",
+    "l2_sp_regularizer",
     "linf_regularizer",
+    "log_sum_regularizer",
     "mcp_regularizer",
     "multiple",
     "no_regularizer",
     "nuclear_regularizer",
     "orthogonal_regularizer",
+    "pseudo_huber_regularizer",
     "refuse_factory",
+    "scad_regularizer",
     "separate",
     "soft_orthogonal_regularizer",
     "sparse_group_lasso_regularizer",

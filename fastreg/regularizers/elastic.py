@@ -13,64 +13,99 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
-from fastreg.regularizers.scales import NEGATIVE_L2, ScaledPenalty, check_scale, disabled_at, op_name
+from numpy.typing import NDArray
+
+from fastreg.regularizers.scales import NEGATIVE_L2, ScaledPenalty, check_elements, check_scale, disabled_at, op_name
 
 
-class L1Regularizer(ScaledPenalty):
+class ElasticPenalty(ScaledPenalty):
+    """Base of the family: a pair of strengths, and perhaps an array by which they are multiplied, element by element."""
+
+    _weights: NDArray[Any] | None = None
+
+    def _set_weights(self, weights: NDArray[Any] | None) -> None:
+        """Keep the array. To be called once, before the strengths are set."""
+        if weights is not None:
+            self._weights = check_elements(weights, "weights", 0.0)
+            self._set_arrays("weights", self._weights, None)
+
+    @property
+    def weights(self) -> NDArray[Any] | None:
+        """The array that multiplies the strength, or None. It is the array that was given: a change of its numbers is seen."""
+        return self._weights
+
+    def _set_pair(self, l1: float, l2: float) -> None:
+        self._pair = l1, l2
+        if self._weights is None:
+            self._set(l1, l2)
+        else:
+            self._set_profile("weighted", l1, l2)
+        self.disabled = False
+
+    def _shown_weights(self) -> str:
+        return "" if self._weights is None else f", weights=<{self._weights.dtype} array of shape {self._weights.shape}>"
+
+
+class L1Regularizer(ElasticPenalty):
     """The result of `l1_regularizer`: a function of the weights with a `scale` that may change."""
 
-    def __init__(self, scale: float, name: str, disabled: bool = False) -> None:
+    def __init__(self, scale: float, name: str, disabled: bool = False, weights: NDArray[Any] | None = None) -> None:
         self.name = name
+        self._set_weights(weights)
         self.scale = scale
         self.disabled = disabled
 
     @property
     def scale(self) -> float:
         """Strength. A new one holds from the next call on, also in sums and terms."""
-        return self.coefficients[0]
+        return self._pair[0]
 
     @scale.setter
     def scale(self, scale: float) -> None:
-        self._set(check_scale(scale), 0.0)
-        self.disabled = False
+        self._set_pair(check_scale(scale), 0.0)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.name, self.disabled)
+        return type(self), (self.scale, self.name, self.disabled, self._weights)
 
     def __repr__(self) -> str:
-        return f"l1_regularizer({self.scale!r})"
+        return f"l1_regularizer({self.scale!r}{self._shown_weights()})"
 
 
-class L2Regularizer(ScaledPenalty):
+class L2Regularizer(ElasticPenalty):
     """The result of `l2_regularizer`: a function of the weights with a `scale` that may change."""
 
-    def __init__(self, scale: float, name: str, disabled: bool = False) -> None:
+    def __init__(self, scale: float, name: str, disabled: bool = False, weights: NDArray[Any] | None = None) -> None:
         self.name = name
+        self._set_weights(weights)
         self.scale = scale
         self.disabled = disabled
 
     @property
     def scale(self) -> float:
         """Strength. A new one holds from the next call on, also in sums and terms."""
-        return self.coefficients[1]
+        return self._pair[1]
 
     @scale.setter
     def scale(self, scale: float) -> None:
-        self._set(0.0, check_scale(scale, negative=NEGATIVE_L2))
-        self.disabled = False
+        self._set_pair(0.0, check_scale(scale, negative=NEGATIVE_L2))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self.name, self.disabled)
+        return type(self), (self.scale, self.name, self.disabled, self._weights)
 
     def __repr__(self) -> str:
-        return f"l2_regularizer({self.scale!r})"
+        return f"l2_regularizer({self.scale!r}{self._shown_weights()})"
 
 
-class L1L2Regularizer(ScaledPenalty):
+class L1L2Regularizer(ElasticPenalty):
     """The result of `l1_l2_regularizer`: both penalties in one pass, each with a scale that may change."""
 
-    def __init__(self, scale_l1: float, scale_l2: float, name: str, disabled: bool = False) -> None:
+    _pair = 0.0, 0.0
+
+    def __init__(
+        self, scale_l1: float, scale_l2: float, name: str, disabled: bool = False, weights: NDArray[Any] | None = None
+    ) -> None:
         self.name = name
+        self._set_weights(weights)
         self.scale_l1 = scale_l1
         self.scale_l2 = scale_l2
         self.disabled = disabled
@@ -78,31 +113,29 @@ class L1L2Regularizer(ScaledPenalty):
     @property
     def scale_l1(self) -> float:
         """Strength of sum(|w|)."""
-        return self.coefficients[0]
+        return self._pair[0]
 
     @scale_l1.setter
     def scale_l1(self, scale: float) -> None:
-        self._set(check_scale(scale, "scale_l1"), self.scale_l2)
-        self.disabled = False
+        self._set_pair(check_scale(scale, "scale_l1"), self.scale_l2)
 
     @property
     def scale_l2(self) -> float:
         """Strength of sum(w**2) / 2."""
-        return self.coefficients[1]
+        return self._pair[1]
 
     @scale_l2.setter
     def scale_l2(self, scale: float) -> None:
-        self._set(self.scale_l1, check_scale(scale, "scale_l2", NEGATIVE_L2))
-        self.disabled = False
+        self._set_pair(self.scale_l1, check_scale(scale, "scale_l2", NEGATIVE_L2))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale_l1, self.scale_l2, self.name, self.disabled)
+        return type(self), (self.scale_l1, self.scale_l2, self.name, self.disabled, self._weights)
 
     def __repr__(self) -> str:
-        return f"l1_l2_regularizer({self.scale_l1!r}, {self.scale_l2!r})"
+        return f"l1_l2_regularizer({self.scale_l1!r}, {self.scale_l2!r}{self._shown_weights()})"
 
 
-def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
+def l1_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[Any] | None = None) -> L1Regularizer:
     """Return a function that computes scale * sum(|w|).
 
     Parameters
@@ -111,6 +144,10 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
         Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow.
     scope : str, optional
         Name of the loss; `l1_regularizer` by default.
+    weights : ndarray, optional
+        Strength of each element: scale * sum(weights * |w|). At least 0 and finite; of the dtype, shape and memory order of the
+        weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later calls,
+        unchecked. As in the adaptive lasso, ``weights=1 / np.abs(first_estimate)``.
 
     Returns
     -------
@@ -120,7 +157,7 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite.
+        If `scale` is an integer, negative, NaN or infinite, or a number in `weights` negative, NaN or infinite.
     TypeError
         If it is not a number.
 
@@ -137,10 +174,10 @@ def l1_regularizer(scale: float, scope: str | None = None) -> L1Regularizer:
     array([-0.,  0.,  1.])
     """
     strength = check_scale(scale)
-    return L1Regularizer(strength, op_name(scope, "l1_regularizer"), disabled_at(strength))
+    return L1Regularizer(strength, op_name(scope, "l1_regularizer"), disabled_at(strength), weights)
 
 
-def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
+def l2_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[Any] | None = None) -> L2Regularizer:
     """Return a function that computes scale * sum(w**2) / 2.
 
     Parameters
@@ -150,6 +187,10 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
         torch's `weight_decay`, and twice the `l2` of Keras.
     scope : str, optional
         Name of the loss; `l2_regularizer` by default.
+    weights : ndarray, optional
+        Strength of each element: scale * sum(weights * w**2) / 2. At least 0 and finite; of the dtype, shape and memory order
+        of the weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later
+        calls, unchecked. The step of ``ProximalGradientDescent`` then ends in the prox of the penalty.
 
     Returns
     -------
@@ -159,7 +200,7 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite.
+        If `scale` is an integer, negative, NaN or infinite, or a number in `weights` negative, NaN or infinite.
     TypeError
         If it is not a number.
 
@@ -174,10 +215,12 @@ def l2_regularizer(scale: float, scope: str | None = None) -> L2Regularizer:
     array([-0.5,  0. ,  1.5])
     """
     strength = check_scale(scale, negative=NEGATIVE_L2)
-    return L2Regularizer(strength, op_name(scope, "l2_regularizer"), disabled_at(strength))
+    return L2Regularizer(strength, op_name(scope, "l2_regularizer"), disabled_at(strength), weights)
 
 
-def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None) -> L1L2Regularizer:
+def l1_l2_regularizer(
+    scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None, *, weights: NDArray[Any] | None = None
+) -> L1L2Regularizer:
     """Return a function that computes scale_l1 * sum(|w|) + scale_l2 * sum(w**2) / 2, in one pass.
 
     Parameters
@@ -186,6 +229,10 @@ def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str |
         Strengths, at least 0; 0. leaves that part out. Integers are refused, as in TensorFlow.
     scope : str, optional
         Name of the loss; `l1_l2_regularizer` by default.
+    weights : ndarray, optional
+        Strength of each element; it multiplies both parts. At least 0 and finite; of the dtype, shape and memory order of the
+        weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later calls,
+        unchecked. The step of ``ProximalGradientDescent`` then ends in the prox of both parts.
 
     Returns
     -------
@@ -195,7 +242,7 @@ def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str |
     Raises
     ------
     ValueError
-        If a scale is an integer, negative, NaN or infinite.
+        If a scale is an integer, negative, NaN or infinite, or a number in `weights` negative, NaN or infinite.
     TypeError
         If it is not a number.
 
@@ -209,4 +256,4 @@ def l1_l2_regularizer(scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str |
         if isinstance(scale, numbers.Integral):
             check_scale(scale, name)
     l1, l2 = check_scale(scale_l1, "scale_l1"), check_scale(scale_l2, "scale_l2", NEGATIVE_L2)
-    return L1L2Regularizer(l1, l2, op_name(scope, "l1_l2_regularizer"), disabled_at(l1 + l2))
+    return L1L2Regularizer(l1, l2, op_name(scope, "l1_l2_regularizer"), disabled_at(l1 + l2), weights)

@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
+from fastreg.axes import Axes, Axis, as_tuple, check_axis
 from fastreg.regularizers.scales import ScaledPenalty, check_real, check_scale, disabled_at, op_name
-
-Axis: TypeAlias = int | Sequence[int] | None
-MOST_AXES = 64
-
-
-def check_axis(axis: Any) -> tuple[int, ...] | None:
-    """Return the axes along which the members of a group lie, as a tuple; None is all of them."""
-    if axis is None:
-        return None
-    axes: tuple[int, ...]
-    try:
-        axes = (operator.index(axis),)
-    except TypeError:
-        try:
-            axes = tuple(operator.index(k) for k in axis)
-        except TypeError:
-            raise TypeError(f"axis must be an int, a tuple of int or None for all axes, got {axis!r}") from None
-    if isinstance(axis, bool):
-        raise TypeError(f"axis must be an int, a tuple of int or None for all axes, got {axis!r}")
-    if not axes:
-        raise ValueError("axis must name the axes along which the members of a group lie; an empty tuple makes groups of one")
-    for k in axes:
-        if not -MOST_AXES <= k < MOST_AXES:
-            raise ValueError(f"axis must be from -{MOST_AXES} to {MOST_AXES - 1}, got {k}")
-    if len(set(axes)) < len(axes):
-        raise ValueError(f"axis must not name an axis twice, got {axis!r}")
-    return axes
-
-
-def show_axis(axes: tuple[int, ...] | None) -> str:
-    """Return the axes as they are written."""
-    return repr(axes[0] if axes is not None and len(axes) == 1 else axes)
 
 
 def _check_power(size_power: object) -> float:
@@ -61,12 +28,12 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         disabled: bool = False,
     ) -> None:
         self.name = name
-        self._axes = check_axis(axis)
+        self._axis = check_axis(axis)
         self._size_power = _check_power(size_power)
         self._scale_l1 = check_scale(scale_l1, "scale_l1")
         self._scale_l21 = check_scale(scale_l21, "scale_l21")
         self._set_strengths()
-        self._set_axes(self._axes)
+        self._set_axes(as_tuple(self._axis))
         self.disabled = disabled
 
     def _set_strengths(self) -> None:
@@ -74,9 +41,9 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         self._set_profile("linear", self._scale_l21, self._size_power)
 
     @property
-    def axis(self) -> int | tuple[int, ...] | None:
+    def axis(self) -> Axes:
         """The axes along which the members of a group lie; None for all."""
-        return self._axes[0] if self._axes is not None and len(self._axes) == 1 else self._axes
+        return self._axis
 
     @property
     def size_power(self) -> float:
@@ -106,11 +73,11 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         self.disabled = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale_l1, self.scale_l21, self._axes, self.size_power, self.name, self.disabled)
+        return type(self), (self.scale_l1, self.scale_l21, self._axis, self.size_power, self.name, self.disabled)
 
     def __repr__(self) -> str:
         power = f", size_power={self.size_power!r}" if self.size_power else ""
-        return f"sparse_group_lasso_regularizer({self.scale_l1!r}, {self.scale_l21!r}, axis={show_axis(self._axes)}{power})"
+        return f"sparse_group_lasso_regularizer({self.scale_l1!r}, {self.scale_l21!r}, axis={self._axis!r}{power})"
 
 
 class GroupLassoRegularizer(ScaledPenalty):
@@ -118,10 +85,10 @@ class GroupLassoRegularizer(ScaledPenalty):
 
     def __init__(self, scale: float, axis: Axis, size_power: float, name: str, disabled: bool = False) -> None:
         self.name = name
-        self._axes = check_axis(axis)
+        self._axis = check_axis(axis)
         self._size_power = _check_power(size_power)
         self.scale = scale
-        self._set_axes(self._axes)
+        self._set_axes(as_tuple(self._axis))
         self.disabled = disabled
 
     @property
@@ -136,9 +103,9 @@ class GroupLassoRegularizer(ScaledPenalty):
         self.disabled = False
 
     @property
-    def axis(self) -> int | tuple[int, ...] | None:
+    def axis(self) -> Axes:
         """The axes along which the members of a group lie; None for all."""
-        return self._axes[0] if self._axes is not None and len(self._axes) == 1 else self._axes
+        return self._axis
 
     @property
     def size_power(self) -> float:
@@ -146,11 +113,11 @@ class GroupLassoRegularizer(ScaledPenalty):
         return self._size_power
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.scale, self._axes, self.size_power, self.name, self.disabled)
+        return type(self), (self.scale, self._axis, self.size_power, self.name, self.disabled)
 
     def __repr__(self) -> str:
         power = f", size_power={self.size_power!r}" if self.size_power else ""
-        return f"group_lasso_regularizer({self.scale!r}, axis={show_axis(self._axes)}{power})"
+        return f"group_lasso_regularizer({self.scale!r}, axis={self._axis!r}{power})"
 
 
 def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, scope: str | None = None) -> GroupLassoRegularizer:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
+from fastreg.axes import Axes, as_tuple, check_axis, check_one_axis
 from fastreg.kernels import line_gradient, line_prox, line_value
 from fastreg.regularizers.scales import check_scale, disabled_at, op_name
 from fastreg.regularizers.whole import Array, WithProx
@@ -24,20 +22,20 @@ class LineRegularizer(WithProx):
 
     kind: ClassVar[str]
 
-    def __init__(self, scale: float, axis: int | tuple[int, ...] | None, name: str, disabled: bool = False) -> None:
+    def __init__(self, scale: float, axis: Axes, name: str, disabled: bool = False) -> None:
         super().__init__(scale, name, disabled)
         self._axis = axis
 
     @property
-    def axis(self) -> int | tuple[int, ...] | None:
+    def axis(self) -> Axes:
         """What the members of one line differ in; None for all axes."""
         return self._axis
 
     def _axes(self, array: Array) -> tuple[int, ...]:
         """Return the axes counted from 0."""
-        if self._axis is None:
+        given = as_tuple(self._axis)
+        if given is None:
             return tuple(range(array.ndim))
-        given = self._axis if isinstance(self._axis, tuple) else (self._axis,)
         for axis in given:
             if not -array.ndim <= axis < array.ndim:
                 raise ValueError(f"{self!r} needs an axis {axis}, which weights of shape {array.shape} do not have")
@@ -75,31 +73,6 @@ class LinfRegularizer(LineRegularizer):
     """The result of `linf_regularizer`: a function of the weights with a `scale` that may change."""
 
     kind = "linf"
-
-
-def _index(axis: object) -> int:
-    if isinstance(axis, (bool, np.bool_)):
-        raise TypeError
-    return operator.index(axis)  # type: ignore[arg-type]
-
-
-def _check_axis(axis: object) -> int:
-    try:
-        return _index(axis)
-    except TypeError:
-        raise TypeError(f"axis must be a whole number, got {axis!r}") from None
-
-
-def _check_axes(axis: object) -> int | tuple[int, ...] | None:
-    if axis is None:
-        return None
-    try:
-        axes = tuple(map(_index, axis)) if isinstance(axis, (tuple, list)) else _index(axis)
-    except TypeError:
-        axes = ()
-    if axes == ():
-        raise TypeError(f"axis must be a whole number, a tuple of at least one, or None for all axes, got {axis!r}")
-    return axes
 
 
 def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None = None) -> TotalVariationRegularizer:
@@ -153,7 +126,7 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
     >>> tv.prox(w, step=1.0)
     array([1.25, 1.25, 3.25, 3.25])
     """
-    strength, along = check_scale(scale), _check_axis(axis)
+    strength, along = check_scale(scale), check_one_axis(axis)
     return TotalVariationRegularizer(strength, along, op_name(scope, "total_variation_regularizer"), disabled_at(strength))
 
 
@@ -205,5 +178,5 @@ def linf_regularizer(scale: float, axis: int | Sequence[int] | None = None, scop
     array([[ 1.5, -1. ,  1.5],
            [ 0. , -0. ,  0. ]])
     """
-    strength, members = check_scale(scale), _check_axes(axis)
+    strength, members = check_scale(scale), check_axis(axis)
     return LinfRegularizer(strength, members, op_name(scope, "linf_regularizer"), disabled_at(strength))

@@ -8,7 +8,10 @@ import math
 import numbers
 from typing import Any
 
-from fastreg.kernels import Penalty
+import numpy as np
+from numpy.typing import NDArray
+
+from fastreg.kernels import Penalty, check_array
 
 logger = logging.getLogger("fastreg")
 
@@ -37,6 +40,24 @@ def check_real(number: object, name: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {number!r}")
     return value
+
+
+def check_above(number: object, name: str, bound: float = 0.0) -> float:
+    """Return a finite number above a bound as a float."""
+    value = check_real(number, name)
+    if value <= bound:
+        raise ValueError(f"{name} must be above {bound:g}, got {number!r}")
+    return value
+
+
+def check_elements(array: Any, name: str, least: float) -> NDArray[Any]:
+    """Return an array of a number for each element, if all numbers are finite and at least `least`."""
+    checked: NDArray[Any] = check_array(array, name)
+    if not np.isfinite(checked).all():
+        raise ValueError(f"{name} must be finite")
+    if checked.size and checked.min() < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {checked.min()!r}")
+    return checked
 
 
 def op_name(scope: str | None, default: str) -> str:
@@ -69,6 +90,48 @@ class ScaledPenalty(Penalty):
 
     name: str
     disabled: bool = False
+
+
+class ProfilePenalty(ScaledPenalty):
+    """Base of the penalties that are one compiled profile, with a `scale` that may change and perhaps a second parameter.
+
+    Attributes
+    ----------
+    profile : str
+        The name of the profile: one of the compiled PROFILES.
+    """
+
+    profile: str
+
+    def __init__(self, scale: float, shape: float, name: str, disabled: bool = False) -> None:
+        self.name = name
+        self._shape = shape
+        self.scale = scale
+        self.disabled = disabled
+
+    @property
+    def scale(self) -> float:
+        """Strength; see the factory for what it multiplies. A new one holds from the next call on, also in sums and terms."""
+        return self._scale
+
+    @scale.setter
+    def scale(self, scale: float) -> None:
+        checked = check_scale(scale)
+        self._agree(checked, self._shape)
+        self._scale = checked
+        self._set_profile(self.profile, checked, self._shape)
+        self.disabled = False
+
+    def _set_shape(self, shape: float) -> None:
+        self._agree(self._scale, shape)
+        self._shape = shape
+        self._set_profile(self.profile, self._scale, shape)
+
+    def _agree(self, scale: float, shape: float) -> None:
+        """Raise if the two parameters do not go together."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._scale, self._shape, self.name, self.disabled)
 
 
 def disabled_at(strength: float) -> bool:

@@ -32,6 +32,7 @@ REGULARIZERS = [
     fr.mcp_regularizer(0.3),
     fr.linf_regularizer(0.3),
     fr.total_variation_regularizer(0.3),
+    fr.log_sum_regularizer(0.3, eps=0.01),
 ]
 # Rates are corrected and slots begun in Python and NumPy, by the caller's rounding. With these numbers both are exact.
 EXACT = {"initial_accumulator_value": 0.5}

@@ -143,7 +143,8 @@ def test_weights_are_never_written_but_in_place():
     for regularizer, _ in PENALTIES.values():
         regularizer(w)
         regularizer.value_and_gradient(w)
-        regularizer.prox(w, 0.5)
+        if not isinstance(regularizer, fr.PseudoHuberRegularizer):
+            regularizer.prox(w, 0.5)
     assert w.tobytes() == before
 
 

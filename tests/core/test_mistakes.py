@@ -15,6 +15,8 @@ FACTORIES = {
     "l2_regularizer(scale)": fr.l2_regularizer,
     "l1_l2_regularizer(scale_l1)": fr.l1_l2_regularizer,
     "mcp_regularizer(scale)": fr.mcp_regularizer,
+    "log_sum_regularizer(scale)": fr.log_sum_regularizer,
+    "huber_regularizer(scale)": fr.huber_regularizer,
     "sum_regularizer(regularizer_list)": fr.sum_regularizer,
 }
 

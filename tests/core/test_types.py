@@ -110,6 +110,8 @@ def test_every_class_that_a_public_function_returns_is_exported():
     """A user can write the type of what they hold."""
     held = [
         fr.l1_regularizer(0.5), fr.l2_regularizer(0.5), fr.l1_l2_regularizer(0.5, 0.5), fr.mcp_regularizer(0.5),
+        fr.scad_regularizer(0.5), fr.l0_regularizer(0.5), fr.huber_regularizer(0.5), fr.pseudo_huber_regularizer(0.5),
+        fr.log_sum_regularizer(0.5, 0.25),
         fr.sum_regularizer([fr.l1_regularizer(0.5)]), fr.sum_regularizer([abs]), fr.regularize({}, []), fr.summary([]),
         fr.get_regularization_loss(),
     ]  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.sums import absolute_sum, profile_sum, square_sum
+from twin.logarithm import log_one_plus_ratio
+from twin.sums import absolute_sum, fold_terms, profile_sum, square_sum, wide
 
 Array = NDArray[Any]
 
@@ -174,6 +175,269 @@ class Mcp(Profile):
 
 
 @dataclass(frozen=True)
+class Scad(Profile):
+    """scale*m, then a parabola whose slope falls from scale to 0 between scale and a*scale: Fan and Li's penalty."""
+
+    a: float = 3.7
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        over = np.where(m < self.scale, 0.0, m - self.scale)
+        flat = self.scale * self.scale * (self.a + 1) * 0.5
+        return np.where(m > self.a * self.scale, flat, self.scale * m - over * over / (2 * (self.a - 1)))
+
+    def slope(self, m: Array) -> Array:
+        """Return (a*scale - m) / (a - 1) between 0 and scale."""
+        slope = (self.a * self.scale - m) / (self.a - 1)
+        return np.where(slope > self.scale, self.scale, np.where(slope < 0, 0.0, slope))
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Return a threshold: of three pieces, of two with a jump between them, or a hard one, as the step tells."""
+        excess = m - step * self.scale
+        soft = np.where(excess < 0, 0.0, excess)
+        if step > self.a + 1:
+            return np.where(m > self.scale * np.sqrt(step * (self.a + 1)), m, soft)
+        if step >= self.a - 1:
+            return np.where(m > self.scale * ((self.a + 1 + step) * 0.5), m, soft)
+        end = self.a * self.scale
+        firm = m - step * (end - m) / (self.a - 1 - step)
+        return np.where(m > end, m, np.where(m > self.scale * (1 + step), firm, soft))
+
+
+@dataclass(frozen=True)
+class L0(Profile):
+    """Scale for each weight that is not 0."""
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        return np.where(m > 0, self.scale, m)
+
+    def slope(self, m: Array) -> Array:
+        """Return 0."""
+        return np.where(m >= 0, 0.0, m)
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Return a hard threshold."""
+        return np.where(m <= np.sqrt(2 * step * self.scale), 0.0, m)
+
+
+@dataclass(frozen=True)
+class Huber(Profile):
+    """scale * m**2/2 up to delta, and its tangent from there on."""
+
+    delta: float = 1.0
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        line = self.scale * self.delta * (m - 0.5 * self.delta)
+        return np.where(m > self.delta, line, self.scale * m * (0.5 * m))
+
+    def slope(self, m: Array) -> Array:
+        """Return scale * min(m, delta)."""
+        return self.scale * np.where(m > self.delta, self.delta, m)
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Return what L2 makes of small magnitudes and L1 of large ones."""
+        strength = step * self.scale
+        return np.where(m > self.delta * (1 + strength), m - strength * self.delta, m / (1 + strength))
+
+
+@dataclass(frozen=True)
+class PseudoHuber(Profile):
+    """scale * delta**2 * (sqrt(1 + (m/delta)**2) - 1)."""
+
+    delta: float = 1.0
+
+    def parts(self, m: Array) -> tuple[Array, Array, Array]:
+        """Return whether m is above delta, the smaller of the two divided by the larger, and sqrt(1 + that**2)."""
+        far = m > self.delta
+        ratio = np.where(far, self.delta, m) / np.where(far, m, self.delta)
+        return far, ratio, np.sqrt(1 + ratio * ratio)
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        far, ratio, root = self.parts(m)
+        return self.scale * self.delta * (m * (np.where(far, 1.0, ratio) / (np.where(far, ratio, 1.0) + root)))
+
+    def slope(self, m: Array) -> Array:
+        """Return scale * m / sqrt(1 + (m/delta)**2)."""
+        far, ratio, root = self.parts(m)
+        return self.scale * self.delta * (np.where(far, 1.0, ratio) / root)
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Raise: it has no closed form."""
+        raise ValueError("pseudo-Huber has no closed prox")
+
+
+@dataclass(frozen=True)
+class LogSum(Profile):
+    """scale * log(1 + m/eps)."""
+
+    eps: float = 1.0
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        return self.scale * log_one_plus_ratio(m, self.eps)
+
+    def slope(self, m: Array) -> Array:
+        """Return scale / (eps + m)."""
+        return self.scale / (self.eps + m)
+
+    def root(self, m: Any, strength: float) -> Any:
+        """Return the larger root z of z - m + strength/(eps + z) = 0."""
+        middle, least = 0.5 * m + 0.5 * self.eps, np.sqrt(strength)
+        gap = middle - least
+        return m - strength / (middle + np.sqrt(np.where(gap < 0, 0.0, gap)) * np.sqrt(middle + least))
+
+    def threshold(self, step: float) -> float:
+        """Return the largest magnitude whose prox is 0."""
+        strength = step * self.scale
+        least = np.sqrt(strength)
+        if least <= self.eps:
+            return strength / self.eps
+        m = min(strength / self.eps, 64 * least)
+        for _ in range(64):
+            z = self.root(np.float64(m), strength)
+            following = z / 2 + strength / z * log_one_plus_ratio(z, self.eps)
+            if not following < m:
+                break
+            m = following
+        return float(max(m, 2 * least - self.eps))
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Return 0 up to a threshold, and the root from there on."""
+        z = self.root(m, step * self.scale)
+        return np.where(m <= self.threshold(step), 0.0, np.where(z < 0, 0.0, z))
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted(Profile):
+    """The elastic pair times a strength for each element; an element of strength 0 is left out."""
+
+    l2: float
+    strengths: Array
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """Itself, if one of its strengths is not 0."""
+        return (self,) if self.scale != 0 or self.l2 != 0 else ()
+
+    def rows(self, rows: Any) -> "Weighted":
+        """Return the penalty of these rows."""
+        return Weighted(self.scale, self.l2, self.strengths[rows])
+
+    def value64(self, *weights: Array) -> np.float64:
+        """Return the value in float64."""
+        with np.errstate(all="ignore"):
+            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.strengths, weights)), start=0.0))
+
+    def cost(self, w: Array) -> float:
+        """Return the value of one array."""
+        m, s = np.abs(wide(w)), wide(self.strengths)
+        part = self.scale * m if self.scale != 0 else np.zeros_like(m)
+        half_square = self.l2 * (0.5 * m) * m if self.l2 != 0 else 0.0
+        return fold_terms(np.where(s == 0, 0.0, s * (part + half_square)), w.itemsize, fours=True)
+
+    def gradient(self, w: Array, base: Array | None = None) -> Array:
+        """Return base + strengths * (scale*sign(w) + l2*w)."""
+        with np.errstate(all="ignore"):
+            m, s = np.abs(w.astype(np.float64)), self.strengths.astype(np.float64)
+            slope = (s * (self.scale + (self.l2 * m if self.l2 != 0 else 0.0))).astype(w.dtype)
+            slope = np.where(s == 0, w.dtype.type(0), np.where(np.isnan(w), w, with_sign(slope, w)))
+            return np.asarray((np.zeros_like(w) if base is None else base) + slope)
+
+    def prox(self, w: Array, step: float) -> Array:
+        """Return a soft threshold, divided."""
+        with np.errstate(all="ignore"):
+            s = step * self.strengths.astype(np.float64)
+            excess = np.abs(w.astype(np.float64)) - s * self.scale
+            return with_sign(np.where(excess < 0, 0.0, excess / (1 + s * self.l2)).astype(w.dtype), w)
+
+    def phi(self, m: Array) -> Array:
+        """Raise: it is no function of the magnitude alone."""
+        raise NotImplementedError
+
+    def slope(self, m: Array) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Distance(Profile):
+    """scale/2 * importance * (w - reference)**2; an element of importance 0 is left out."""
+
+    reference: Array
+    importance: Array | None = None
+
+    def rows(self, rows: Any) -> "Distance":
+        """Return the penalty of these rows."""
+        return Distance(self.scale, self.reference[rows], None if self.importance is None else self.importance[rows])
+
+    def strengths(self) -> Array:
+        """Return scale * importance."""
+        importance = np.ones_like(self.reference) if self.importance is None else self.importance
+        return np.asarray(self.scale * importance.astype(np.float64))
+
+    def value64(self, *weights: Array) -> np.float64:
+        """Return the value in float64."""
+        with np.errstate(all="ignore"):
+            if self.scale == 0:
+                return np.float64(0.0)
+            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.reference, weights)), start=0.0))
+
+    def cost(self, w: Array) -> float:
+        """Return the value of one array."""
+        d, s = np.abs(wide(w) - wide(self.reference)), wide(self.strengths())
+        return fold_terms(np.where(s == 0, 0.0, s * d * (0.5 * d)), w.itemsize, fours=True)
+
+    def gradient(self, w: Array, base: Array | None = None) -> Array:
+        """Return base + strengths * (w - reference)."""
+        if self.scale == 0:
+            return self.pair.gradient(w, base)
+        with np.errstate(all="ignore"):
+            s = self.strengths()
+            slope = np.where(s == 0, 0.0, s * (w.astype(np.float64) - self.reference)).astype(w.dtype)
+            return np.asarray((np.zeros_like(w) if base is None else base) + slope)
+
+    def prox(self, w: Array, step: float) -> Array:
+        """Return (w + t*reference) / (1 + t), but w where that is exact."""
+        if self.scale == 0:
+            return self.pair.prox(w, step)
+        with np.errstate(all="ignore"):
+            x, r = w.astype(np.float64), self.reference.astype(np.float64)
+            t = step * self.strengths()
+            t = np.where(t > 2.0**60, 2.0**60, t)
+            keep = 1 / (1 + t)
+            share = t * keep
+            shift = (x - r) * share
+            moved = x - np.where(shift == 0, 0.0, shift)
+            return np.asarray(np.where(np.isinf(x - r), x * keep + r * share, moved).astype(w.dtype))
+
+    def phi(self, m: Array) -> Array:
+        """Raise: it is no function of the magnitude alone."""
+        raise NotImplementedError
+
+    def slope(self, m: Array) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Raise."""
+        raise NotImplementedError
+
+
+def _paired(penalty: Any, array: Array, weights: tuple[Array, ...]) -> list[tuple[Any, Array]]:
+    """Return each array of weights with its penalty: the whole one, or that of a row."""
+    if len(weights) == 1 and weights[0].shape == array.shape:
+        return [(penalty, weights[0])]
+    return [(penalty.rows(k), w) for k, w in enumerate(weights)]
+
+
+@dataclass(frozen=True)
 class Sum(Penalty):
     """A pair and profiles."""
 
@@ -198,4 +462,14 @@ class Sum(Penalty):
         return (parts[0] if parts else self.pair).prox(w, step)
 
 
-PROFILES: Mapping[str, type[Profile]] = {"mcp": Mcp}
+PROFILES: Mapping[str, type[Profile]] = {
+    "mcp": Mcp,
+    "scad": Scad,
+    "l0": L0,
+    "huber": Huber,
+    "pseudo_huber": PseudoHuber,
+    "log_sum": LogSum,
+    "weighted": Weighted,
+    "distance": Distance,
+    "weighted_distance": Distance,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,15 +25,23 @@ __all__ = [
 
 
 def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the regularizers of a factory of the core be called with tensors too; they stay the core's regularizers."""
+    """Let the regularizers of a factory of the core be called with tensors too; they stay the core's regularizers.
+
+    The core's arguments that are keywords alone are not TensorFlow's.
+    """
+    core_signature = inspect.signature(factory)
+    shared = [argument for argument in core_signature.parameters.values() if argument.kind is not argument.KEYWORD_ONLY]
+    signature = core_signature.replace(parameters=shared)
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
+        signature.bind(*args, **kwargs)
         regularizer = factory(*args, **kwargs)
         if isinstance(regularizer, Penalty):
             regularizer.__class__ = _over(type(regularizer))  # type: ignore[arg-type]
         return regularizer
 
+    make.__signature__ = signature  # type: ignore[attr-defined]
     return make
 
 
