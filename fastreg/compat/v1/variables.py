@@ -30,8 +30,8 @@ from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
     "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops", "config",
-    "expected_shape", "gate_gradients", "partition_strategy", "shift", "target", "use_cudnn_on_gpu", "use_locking",
-    "use_resource",
+    "expected_shape", "gate_gradients", "num", "partition_strategy", "shift", "sorted", "target", "use_cudnn_on_gpu",
+    "use_locking", "use_resource", "validate_indices",
 }  # fmt: skip
 
 
