@@ -15,10 +15,10 @@ The files have the names of TensorFlow's own where there is one, and each import
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
 | random_ops, nn_ops, window_ops, nn_impl | random tensors; what layers compute; convolutions and pools; normalizations, dropout |
-| control_flow_ops, clip_ops | group and no_op; limits on values and norms |
+| control_flow_ops, clip_ops, losses_impl | group and no_op; limits on values and norms; tf.losses |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
+| regularizers, layers, train | tf.contrib.layers; tf.layers; tf.train and tf.contrib.opt |
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
 from fastreg.compat.v1 import layers as _layers
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
+from fastreg.compat.v1 import losses_impl as _losses_impl
 from fastreg.compat.v1 import math_ops as _math_ops
 from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
@@ -179,9 +180,7 @@ initializers = _Namespace(
         if name.endswith("_initializer")
     },
 )
-losses = _Namespace(
-    "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
-)
+losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
     "errors", _errors, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
 )
