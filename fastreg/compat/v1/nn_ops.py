@@ -224,7 +224,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
         def gradient(op: Operation, g: Tensor) -> list[Any]:
             chosen = lambda at, a: (at[..., None] == np.arange(a.shape[-1])).astype(a.dtype)  # noqa: E731
-            ones = make("OneHot", None, [y, x], chosen, x.dtype.base_dtype, x.shape)
+            ones = make("OneHot", None, [y, x], chosen, x.dtype.base_dtype, x.shape, lambda op, h: [None, None])
             return [multiply(expand_dims(g, -1), subtract(softmax(x), ones, "sub"), "mul"), None]
 
         last = f"{scope}Reshape_2/" if ranks[1] != 2 else f"{scope}{name.rstrip('/').split('/')[-1] if name else kind}/"
