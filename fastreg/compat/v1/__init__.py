@@ -18,6 +18,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
+| learning_rate_decay | learning rates that follow the step |
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
 from fastreg.compat.v1 import layers as _layers
+from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
 from fastreg.compat.v1 import math_ops as _math_ops
 from fastreg.compat.v1 import nn_ops as _nn_ops
@@ -180,8 +182,11 @@ logging = _Namespace(
 train = _Namespace(
     "train",
     _train,
+    _learning_rate_decay,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
-    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step",
+    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step "
+    "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay",
+    piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
 contrib = _Namespace(
     "contrib",
