@@ -17,8 +17,9 @@ The files have the names of TensorFlow's own where there is one, and each import
 | nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
+| slot_creator | variables beside variables |
 | regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
-| learning_rate_decay | learning rates that follow the step |
+| learning_rate_decay, moving_averages | learning rates that follow the step; averages that follow variables |
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from fastreg.compat.v1 import layers as _layers
 from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
 from fastreg.compat.v1 import math_ops as _math_ops
+from fastreg.compat.v1 import moving_averages as _moving_averages
 from fastreg.compat.v1 import nn_ops as _nn_ops
 from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
@@ -80,6 +82,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     "variance_scaling_initializer zeros_initializer",
     _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
     "local_variables_initializer variables_initializer",
+    _moving_averages: "moving_average_variables",
     _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
     _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
     "set_random_seed",
@@ -183,9 +186,11 @@ train = _Namespace(
     "train",
     _train,
     _learning_rate_decay,
+    _moving_averages,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
     "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step "
-    "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay",
+    "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
+    "ExponentialMovingAverage",
     piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
 contrib = _Namespace(

@@ -18,11 +18,12 @@ from fastreg.compat.v1.control_flow_ops import no_op
 from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
 from fastreg.compat.v1.gradients_impl import gradients
 from fastreg.compat.v1.graph import Operation, Tensor, control_dependencies, get_default_graph, make_operation, name_scope
-from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.scopes import get_variable
+from fastreg.compat.v1.slot_creator import create_slot
 from fastreg.compat.v1.state_ops import assign, assign_add, read_cell
 from fastreg.compat.v1.variables import Variable
 from fastreg.graph import GraphKeys
-from fastreg.variables import get_variable_scope, trainable_variables
+from fastreg.variables import trainable_variables
 
 
 class Optimizer:
@@ -161,10 +162,8 @@ class Optimizer:
             for slot, start in sorted(pairs, key=lambda pair: pair[0] == "momentum"):  # TensorFlow makes RMSProp's last
                 slots = self._slots.setdefault(slot, {})
                 if v not in slots:
-                    with variable_scope(None, f"{v.op.name}/{self._slot_ops.get(slot) or self._name}"):
-                        get_variable_scope().set_partitioner(None)
-                        initial = constant(start, v.dtype.base_dtype, v.shape)
-                        slots[v] = get_variable("", initializer=initial, regularizer=lambda _: None, trainable=False)
+                    initial = constant(start, v.dtype.base_dtype, v.shape)
+                    slots[v] = create_slot(v, initial, self._slot_ops.get(slot) or self._name)
 
     def _step(self, live: list[tuple[Any, Variable]], arrays: Any, numbers: dict[str, Any], decays: list[str]) -> None:
         rule = self._rule
