@@ -335,7 +335,7 @@ def test_a_layers_gradient_is_outside_and_says_so():
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Saver"), (tf.contrib, "rnn")],
+    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
 )
 def test_what_is_outside_says_so(where, name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):

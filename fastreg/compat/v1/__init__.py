@@ -19,7 +19,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator | variables beside variables |
 | regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
-| learning_rate_decay, moving_averages | learning rates that follow the step; averages that follow variables |
+| learning_rate_decay, moving_averages, saver | learning rates that follow the step; averages that follow variables; checkpoints |
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
 from fastreg.compat.v1 import reduction_ops as _reduction_ops
 from fastreg.compat.v1 import regularizers as _regularizers
+from fastreg.compat.v1 import saver as _saver
 from fastreg.compat.v1 import scopes as _scopes
 from fastreg.compat.v1 import session as _session
 from fastreg.compat.v1 import state_ops as _state_ops
@@ -171,7 +172,9 @@ losses = _Namespace(
     "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
 )
 errors = _Namespace(
-    "errors", _errors, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
+    "errors",
+    _errors,
+    names="DataLossError FailedPreconditionError InvalidArgumentError NotFoundError OpError OperatorNotAllowedInGraphError",
 )
 logging = _Namespace(
     "logging",
@@ -187,10 +190,11 @@ train = _Namespace(
     _train,
     _learning_rate_decay,
     _moving_averages,
+    _saver,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
     "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step "
     "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
-    "ExponentialMovingAverage",
+    "ExponentialMovingAverage Saver checkpoint_exists get_checkpoint_state latest_checkpoint",
     piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
 contrib = _Namespace(
