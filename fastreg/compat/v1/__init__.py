@@ -17,7 +17,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| slot_creator | variables beside variables |
+| slot_creator, intake | variables beside variables; the gradients of a step |
 | regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
 | learning_rate_decay, moving_averages, saver | learning rates that follow the step; averages that follow variables; checkpoints |
 """
