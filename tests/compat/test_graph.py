@@ -373,7 +373,8 @@ def test_a_file_imports_only_from_those_above_it_in_the_list():
 def test_the_arguments_that_are_not_looked_at_are_those_listed():
     """Read from the source: what a public function takes and never uses."""
     unused = set()
-    for path in Path(tf.__file__).parent.glob("*.py"):
+    silent = Path(tf.__file__).parent / "summary.py"  # whose calls do nothing, and say so
+    for path in {*Path(tf.__file__).parent.glob("*.py")} - {silent}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}

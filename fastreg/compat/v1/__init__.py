@@ -19,6 +19,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator, intake | variables beside variables; the gradients of a step |
 | regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
+| flags, app, summary | the command line; calls that write nothing |
 | learning_rate_decay, moving_averages, saver | learning rates that follow the step; averages that follow variables; checkpoints |
 """
 
@@ -32,11 +33,13 @@ from fastreg import graph as _core_graph
 from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
+from fastreg.compat.v1 import app as _app
 from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
 from fastreg.compat.v1 import errors as _errors
+from fastreg.compat.v1 import flags as _flags
 from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
@@ -54,6 +57,7 @@ from fastreg.compat.v1 import saver as _saver
 from fastreg.compat.v1 import scopes as _scopes
 from fastreg.compat.v1 import session as _session
 from fastreg.compat.v1 import state_ops as _state_ops
+from fastreg.compat.v1 import summary as _summary
 from fastreg.compat.v1 import tensor_shape as _tensor_shape
 from fastreg.compat.v1 import train as _train
 from fastreg.compat.v1 import variables as _variables
@@ -99,7 +103,6 @@ _OUTSIDE = {
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
     "while_loop": "use Python's loop around session.run",
     "Print": "print what session.run returns",
-    "summary": "write down what session.run returns",
     "data": "feed NumPy arrays, batch by batch",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
@@ -197,6 +200,14 @@ train = _Namespace(
     "ExponentialMovingAverage Saver checkpoint_exists get_checkpoint_state latest_checkpoint",
     piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
+flags = _Namespace(
+    "flags",
+    _flags,
+    names="DEFINE_bool DEFINE_boolean DEFINE_enum DEFINE_float DEFINE_integer DEFINE_list DEFINE_string FLAGS "
+    "DuplicateFlagError Error IllegalFlagValueError UnrecognizedFlagError mark_flag_as_required",
+)
+app = _Namespace("app", _app, names="run", flags=flags)
+summary = _Namespace("summary", _summary, names="FileWriter histogram image merge merge_all scalar")
 contrib = _Namespace(
     "contrib",
     layers=_Namespace(
