@@ -14,7 +14,8 @@ The files have the names of TensorFlow's own where there is one, and each import
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
-| nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
+| random_ops, nn_ops, window_ops, nn_impl | random tensors; what layers compute; convolutions and pools; normalizations, dropout |
+| control_flow_ops | group and no_op |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator, intake | variables beside variables; the gradients of a step |
@@ -48,6 +49,7 @@ from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
 from fastreg.compat.v1 import math_ops as _math_ops
 from fastreg.compat.v1 import moving_averages as _moving_averages
+from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
 from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
@@ -61,11 +63,13 @@ from fastreg.compat.v1 import summary as _summary
 from fastreg.compat.v1 import tensor_shape as _tensor_shape
 from fastreg.compat.v1 import train as _train
 from fastreg.compat.v1 import variables as _variables
+from fastreg.compat.v1 import window_ops as _window_ops
 
 _OPERATIONS: dict[_Any, str] = {
-    _math_ops: "abs add cast ceil clip_by_value div divide equal exp floor floordiv floormod greater greater_equal identity less "
-    "less_equal log log1p logical_and logical_or maximum minimum mod multiply negative not_equal ones_like pow rsqrt sigmoid "
-    "sign sqrt square squared_difference stop_gradient subtract tanh to_float truediv where zeros_like",
+    _math_ops: "abs add cast ceil clip_by_value cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater "
+    "greater_equal identity is_finite is_inf is_nan less less_equal log log1p logical_and logical_not logical_or maximum minimum "
+    "mod multiply negative not_equal ones_like pow reciprocal round rsqrt sigmoid sign sin sqrt square squared_difference "
+    "stop_gradient subtract tanh to_float truediv where zeros_like",
     _penalties: "add_n",
     _array_ops: "concat diag_part expand_dims eye fill gather ones placeholder placeholder_with_default rank reshape reverse "
     "shape size slice squeeze tile transpose zeros",
@@ -148,8 +152,14 @@ nn = _Namespace(
     _penalties,
     _math_ops,
     _nn_ops,
+    _window_ops,
+    _nn_impl,
     _array_ops,
-    names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup",
+    names="avg_pool batch_normalization bias_add conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose dropout "
+    "elu embedding_lookup fused_batch_norm l2_loss l2_normalize leaky_relu log_softmax max_pool moments relu relu6 selu sigmoid "
+    "sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2 softplus "
+    "softsign sparse_softmax_cross_entropy_with_logits tanh weighted_cross_entropy_with_logits xw_plus_b",
+    avg_pool2d=_window_ops.avg_pool,
 )
 math = _Namespace("math", *_OPERATIONS, names=" ".join(_OPERATIONS.values()))
 linalg = _Namespace("linalg", _linalg_ops, _array_ops, names="matmul norm trace eye tensordot diag_part")

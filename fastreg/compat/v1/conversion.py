@@ -107,6 +107,15 @@ def _has_operand(value: Any) -> bool:
     return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value))
 
 
+def either(name: str, value: Any, old_name: str, old_value: Any) -> Any:
+    """Return the value of an argument that has two names, of which one at most may be given."""
+    if old_value is None:
+        return value
+    if value is not None:
+        raise ValueError(f"Cannot specify both '{old_name}' and '{name}'")
+    return old_value
+
+
 def check_dtype(x: Tensor, parameter: str, allowed: str) -> None:
     """Refuse a tensor whose dtype is not in `allowed`, a list of names as TensorFlow's message has it."""
     if x.dtype.base_dtype.name not in allowed.split(", "):

@@ -21,8 +21,8 @@ def gradients(
 
     Raises
     ------
-    NotImplementedError
-        If the way leads through a function that has no gradient here, as a layer's.
+    LookupError
+        If the way leads through a function that has no gradient here.
     """
     ys, xs = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (ys, xs))
     tops = [convert_to_tensor(y) for y in ys]
@@ -49,11 +49,7 @@ def gradients(
             if op in stops or not any(t.op in leads for t in op.inputs):
                 continue
             if op.gradient is None:
-                raise NotImplementedError(
-                    f"no gradient for operation {op.name!r} (op type: {op.type}): fastreg differentiates regularization terms, "
-                    "not whole networks. Compute the data loss's gradients by yourself and pass them to apply_gradients, with "
-                    "tf.gradients of the regularization loss added"
-                )
+                raise LookupError(f"No gradient defined for operation {op.name!r} (op type: {op.type})")
             with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
                 for t, g in zip(op.inputs, op.gradient(op, arrived[op][0]), strict=True):
                     if g is not None and t.op in leads:

@@ -280,6 +280,15 @@ def _op_name(graph: Graph, name: str) -> str:
     return name[:-1] if name.endswith("/") else graph.unique_name(name)
 
 
+def as_outputs(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Let tensors, made under one name, be the outputs of one operation, in this order: `name:0`, `name:1`, ..."""
+    outputs = list(tensors)
+    for t in outputs:
+        t.op.outputs = outputs
+    outputs[0].graph.elements[outputs[0].op.name] = outputs[0].op
+    return outputs
+
+
 def make_operation(
     kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any],
     writes: Iterable[str] = (),

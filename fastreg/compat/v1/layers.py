@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastreg import variables as core
-from fastreg.compat.v1 import array_ops, linalg_ops, nn_ops
+from fastreg.compat.v1 import array_ops, linalg_ops, nn_ops, window_ops
 from fastreg.compat.v1.conversion import convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.graph import get_default_graph, name_scope
@@ -223,7 +223,9 @@ class Conv2D(_Layer):
     def _outputs(self, x: Any) -> Any:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
-        y = nn_ops.conv2d(x, self.kernel, self.strides, self.padding, data_format=self._format, dilations=self.dilation_rate)
+        y = window_ops.conv2d(
+            x, self.kernel, self.strides, self.padding.upper(), data_format=self._format, dilations=self.dilation_rate
+        )
         return nn_ops.bias_add(y, self.bias, self._format) if self.use_bias else y
 
 

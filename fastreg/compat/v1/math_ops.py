@@ -1,7 +1,6 @@
 """Elementwise functions of one and of two tensors, their gradients, and Python's operators on tensors.
 
-One line of the tables below is one function: its name, what computes it and, where it has one, its gradient. A function without a
-gradient, such as an activation, can be computed but not differentiated: fastreg trains regularization terms, not whole graphs.
+One line of the tables below is one function: its name, what computes it and, where it has one, its gradient.
 Knows nothing of axes: array_ops.py moves elements, reduction_ops.py sums them.
 """
 
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.compat.v1.common_shapes import broadcast
+from fastreg.compat.v1.common_shapes import broadcast, mismatch, shown
 from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.errors import InvalidArgumentError
@@ -30,24 +29,67 @@ def _unary(
     gradient: Callable[..., Any] | None = None,
     op_name: str | None = None,
     allowed: str | None = None,
+    parameter: str = "x",
+    dtype: Any = None,
 ) -> Any:
     """Make a function of one tensor; `gradient` is of (x, y, g), a tensor; `allowed` are its dtypes, None for all."""
 
-    def function(x: Any, name: str | None = None) -> Any:
-        x = convert_to_tensor(x, name="x")
+    def of(value: Any, name: str | None) -> Any:
+        x = convert_to_tensor(value, name=parameter)
         if allowed is not None:
-            check_dtype(x, "x", allowed)
+            check_dtype(x, parameter, allowed)
         backward = None if gradient is None else (lambda op, g: [gradient(op.inputs[0], op.outputs[0], g)])
-        in_dtype_of_x = lambda a: np.asarray(compute(a)).astype(a.dtype, copy=False)  # noqa: E731
-        return make(kind, name or op_name or kind, [x], in_dtype_of_x, x.dtype.base_dtype, x.shape, backward)
+        in_its_dtype = lambda a: np.asarray(compute(a)).astype(dtype or a.dtype, copy=False)  # noqa: E731
+        return make(kind, name or op_name or kind, [x], in_its_dtype, dtype or x.dtype.base_dtype, x.shape, backward)
 
+    def of_x(x: Any, name: str | None = None) -> Any:
+        return of(x, name)
+
+    def of_features(features: Any, name: str | None = None) -> Any:
+        return of(features, name)
+
+    function = of_x if parameter == "x" else of_features
     function.__name__ = kind.lower()
     return function
+
+
+def _slope(kind: str, of: str, slope: Callable[..., Any], curvature: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """Return a gradient: `g` times `slope`, an array, of the argument (`of` is "x") or of the value ("y").
+
+    `curvature` is the slope's own derivative, by the same array, for a second differentiation; None where it is 0.
+    """
+
+    def times(t: Tensor, g: Tensor) -> Any:
+        def again(op: Operation, h: Tensor) -> list[Any]:
+            bend = curvature
+            if bend is None:
+                return [None, times(t, h)]
+            return [make(kind + "Grad", None, [t, g, h], lambda a, b, c: b * c * bend(a), h.dtype, t.shape), times(t, h)]
+
+        return make(kind, kind, [t, g], lambda a, b: b * slope(a), g.dtype, t.shape, again)
+
+    return lambda x, y, g: times(x if of == "x" else y, g)
 
 
 def _sigmoid(a: Any) -> Any:
     return 0.5 * (np.tanh(0.5 * a) + 1)
 
+
+def _softplus(a: Any) -> Any:
+    return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
+
+
+def _scaled_elu(positive: float, negative: float) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    """Return x * positive for x >= 0, else (exp(x) - 1) * negative, and its slope and curvature as functions of its value."""
+    return (
+        lambda a: np.where(a < 0, negative * np.expm1(np.minimum(a, 0)), positive * a),
+        lambda y: np.where(y < 0, y + negative, positive).astype(y.dtype),
+        lambda y: (y < 0).astype(y.dtype),
+    )
+
+
+_elu, _elu_slope, _elu_bend = _scaled_elu(1.0, 1.0)
+_selu, _selu_slope, _selu_bend = _scaled_elu(1.0507009873554805, 1.7580993408473769)
 
 # Functions whose values are not integers, even of integers.
 _inexact = functools.partial(_unary, allowed=f"{_FLOATS}, {_COMPLEX}")
@@ -64,23 +106,47 @@ rsqrt = _inexact("Rsqrt", lambda a: 1 / np.sqrt(a), lambda x, y, g: g * -0.5 * y
 exp = _inexact("Exp", np.exp, lambda x, y, g: g * y)
 log = _inexact("Log", np.log, lambda x, y, g: g / x)
 log1p = _inexact("Log1p", np.log1p, lambda x, y, g: g / (1.0 + x))
-tanh = _inexact("Tanh", np.tanh)
-sigmoid = _inexact("Sigmoid", _sigmoid)
-relu = _unary("Relu", lambda a: np.maximum(a, 0))
+expm1 = _inexact("Expm1", np.expm1, lambda x, y, g: g * exp(x))
+reciprocal = _inexact("Reciprocal", np.reciprocal, lambda x, y, g: -g * y * y)
+sin: Any
+cos: Any = _inexact("Cos", np.cos, lambda x, y, g: -g * sin(x))
+sin = _inexact("Sin", np.sin, lambda x, y, g: g * cos(x))
+tanh = _inexact("Tanh", np.tanh, _slope("TanhGrad", "y", lambda y: 1 - y * y, lambda y: -2 * y))
+sigmoid = _inexact("Sigmoid", _sigmoid, _slope("SigmoidGrad", "y", lambda y: y * (1 - y), lambda y: 1 - 2 * y))
+_REALS = "float32, float64, int32, uint8, int16, int8, int64, bfloat16, uint16, float16, uint32, uint64"
+_activation = functools.partial(_unary, allowed="float16, bfloat16, float32, float64", parameter="features")
+_piecewise = functools.partial(_unary, parameter="features")
+relu = _piecewise("Relu", lambda a: np.maximum(a, 0), _slope("ReluGrad", "y", lambda y: y > 0), allowed=_REALS + ", qint8")
+relu6 = _piecewise("Relu6", lambda a: np.clip(a, 0, 6), _slope("Relu6Grad", "y", lambda y: (y > 0) & (y < 6)), allowed=_REALS)
+elu = _activation("Elu", _elu, _slope("EluGrad", "y", _elu_slope, _elu_bend))
+selu = _activation("Selu", _selu, _slope("SeluGrad", "y", _selu_slope, _selu_bend))
+softplus = _activation("Softplus", _softplus, _slope("SoftplusGrad", "x", _sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x)))
+softsign = _activation(
+    "Softsign",
+    lambda a: a / (1 + np.abs(a)),
+    _slope("SoftsignGrad", "x", lambda x: (1 + np.abs(x)) ** -2, lambda x: -2 * np.sign(x) * (1 + np.abs(x)) ** -3),
+)
 floor = _unary("Floor", np.floor, allowed=_FLOATS)
 ceil = _unary("Ceil", np.ceil, allowed=_FLOATS)
+round = _unary("Round", np.rint, lambda x, y, g: None, allowed=_NUMBERS)
+is_nan = _unary("IsNan", np.isnan, dtype="?", allowed=_FLOATS)
+is_inf = _unary("IsInf", np.isinf, dtype="?", allowed=_FLOATS)
+is_finite = _unary("IsFinite", np.isfinite, dtype="?", allowed=_FLOATS)
+logical_not = _unary("LogicalNot", np.logical_not, dtype="?", allowed="bool")
 identity = _unary("Identity", lambda a: a, lambda x, y, g: g)
 stop_gradient = _unary("StopGradient", lambda a: a, lambda x, y, g: None)
 zeros_like = _unary("ZerosLike", np.zeros_like, lambda x, y, g: None, "zeros_like")
 ones_like = _unary("OnesLike", np.ones_like, lambda x, y, g: None, "ones_like")
 
 
-def _summed_to(g: Tensor, x: Tensor) -> Tensor:
+def summed_to(g: Tensor, x: Tensor) -> Tensor:
     """Sum `g` over the axes that broadcasting added to `x`."""
     if g.shape.is_fully_defined() and g.shape == x.shape:
         return g
 
     def compute(a: Any, like: Any) -> Any:
+        if a.shape == like.shape:
+            return a
         a = a.sum(axis=tuple(range(a.ndim - like.ndim)))
         return a.sum(axis=tuple(i for i, n in enumerate(like.shape) if n == 1 != a.shape[i]), keepdims=True)
 
@@ -100,6 +166,15 @@ def _operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def check_operands(kind: str, x: Tensor, y: Tensor) -> None:
+    """Refuse operands of two dtypes, for an operation of this kind."""
+    if y.dtype.base_dtype != x.dtype.base_dtype:
+        raise TypeError(
+            f"Input 'y' of '{kind}' Op has type {y.dtype.base_dtype.name} that does not match type "
+            f"{x.dtype.base_dtype.name} of argument 'x'."
+        )
+
+
 def _binary(
     kind: str,
     name: str,
@@ -116,15 +191,11 @@ def _binary(
             x, y = _operands(x, y)
             if allowed is not None:
                 check_dtype(x, "x", allowed)
-            if y.dtype.base_dtype != x.dtype.base_dtype:
-                raise TypeError(
-                    f"Input 'y' of '{kind}' Op has type {y.dtype.base_dtype.name} that does not match type "
-                    f"{x.dtype.base_dtype.name} of argument 'x'."
-                )
+            check_operands(kind, x, y)
 
             def backward(op: Operation, g: Tensor) -> list[Any]:
                 pair = gradient(*op.inputs, op.outputs[0], g)  # type: ignore[misc]
-                return [_summed_to(part, x) for part, x in zip(pair, op.inputs, strict=True)]
+                return [None if part is None else summed_to(part, x) for part, x in zip(pair, op.inputs, strict=True)]
 
             known = broadcast(x, y, kind, scope[:-1])
 
@@ -171,9 +242,23 @@ floordiv = _binary(
     "FloorDiv",
     "floordiv",
     _of_integers(np.floor_divide, *_BY_ZERO),
+    lambda x, y, z, g: (None, None),
     allowed=f"{_FLOATS}, uint8, int8, uint16, int16, int32, int64, {_COMPLEX}",
 )
-floormod = mod = _binary("FloorMod", "FloorMod", _of_integers(np.mod, *_BY_ZERO), allowed=f"int32, int64, {_FLOATS}")
+floormod = mod = _binary(
+    "FloorMod",
+    "FloorMod",
+    _of_integers(np.mod, *_BY_ZERO),
+    lambda x, y, z, g: (g, -g * floordiv(x, y)),
+    allowed=f"int32, int64, {_FLOATS}",
+)
+div_no_nan: Any = _binary(
+    "DivNoNan",
+    "div_no_nan",
+    lambda a, b: np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape, a.dtype), where=b != 0),
+    lambda x, y, z, g: (div_no_nan(g, y), -g * div_no_nan(z, y)),
+    allowed="float32, float64",
+)
 pow = _binary(
     "Pow",
     "Pow",
@@ -247,12 +332,33 @@ setattr(Operand, "__neg__", negative)  # noqa: B010
 setattr(Operand, "__abs__", abs)  # noqa: B010
 
 
-def where(condition: Any, x: Any, y: Any, name: str | None = None) -> Any:
-    """Return `x` where the condition holds, else `y`."""
-    c, a = convert_to_tensor(condition), convert_to_tensor(x)
-    b = convert_to_tensor(y, a.dtype.base_dtype)
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """Return `x` where the condition holds, else `y`; the places where it holds if neither is given.
+
+    A condition of one dimension chooses whole rows.
+    """
+    if (x is None) != (y is None):
+        raise ValueError("x and y must both be non-None or both be None.")
+    c = convert_to_tensor(condition, name="condition")
+    if x is None:
+        find = lambda a: np.argwhere(a).astype(np.int64)  # noqa: E731
+        return make("Where", name or "Where", [c], find, "i8", (None, c.shape.ndims), lambda op, g: [None])
+    a = convert_to_tensor(x, name="t")
+    b = convert_to_tensor(y, a.dtype.base_dtype, name="e")
+    if c.dtype.base_dtype != "bool":
+        raise TypeError(
+            f"Input 'condition' of 'Select' Op has type {c.dtype.base_dtype.name} that does not match expected type of bool."
+        )
+    if differ := mismatch(a, b) or (c.shape.ndims not in (0, 1) and mismatch(a, c)):
+        raise ValueError(
+            f"{differ} for {name or 'Select'!r} (op: 'Select') with input shapes: {shown(c)}, {shown(a)}, {shown(b)}."
+        )
+
+    def compute(p: Any, q: Any, r: Any) -> Any:
+        return np.where(p.reshape(p.shape + (1,) * (q.ndim - 1)) if p.ndim == 1 else p, q, r)
+
     backward = lambda op, g: [None, where(c, g, zeros_like(g)), where(c, zeros_like(g), g)]  # noqa: E731
-    return make("Select", name, [c, a, b], np.where, a.dtype.base_dtype, a.shape, backward)
+    return make("Select", name, [c, a, b], compute, a.dtype.base_dtype, a.shape, backward)
 
 
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
@@ -276,3 +382,17 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
     """Return `t` with every element below the minimum or above the maximum replaced by that limit."""
     with name_scope(name, "clip_by_value", [t]) as scope:
         return maximum(minimum(t, clip_value_max, name="Minimum"), clip_value_min, name=scope)
+
+
+def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
+    """Return `features` where they are above 0, else `alpha` times them."""
+    with name_scope(name, "LeakyRelu", [features]) as scope:
+        x = convert_to_tensor(features, name="features")
+        x = cast(x, "f4") if x.dtype.is_integer else x
+        a = float(alpha)
+        kernel = _activation(
+            "LeakyRelu",
+            lambda x: np.where(x > 0, x, x * x.dtype.type(a)),
+            _slope("LeakyReluGrad", "x", lambda x: np.where(x > 0, 1, a).astype(x.dtype)),
+        )
+        return kernel(x, name=scope)
