@@ -381,7 +381,7 @@ def test_the_arguments_that_are_not_looked_at_are_those_listed():
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
                 taken = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
                 unused |= taken - used
-    ours = {"self", "cls", "op", "part", "name", "shape", "x", "y"}  # of functions that share a signature
+    ours = {"self", "cls", "op", "part", "name", "input_shape", "shape", "x", "y"}  # of functions that share a signature
     always = {"trainable"}  # get_local_variable has it, as TensorFlow's, and makes what is not trained
     assert unused - ours - always == ACCEPTED
 

@@ -19,7 +19,8 @@ The files have the names of TensorFlow's own where there is one, and each import
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator, intake | variables beside variables; the gradients of a step |
-| regularizers, layers, train | tf.contrib.layers and tf.losses; tf.layers; tf.train and tf.contrib.opt |
+| regularizers, train | tf.contrib.layers' regularizers and tf.losses; tf.train and tf.contrib.opt |
+| base_layer, layers, normalization | tf.layers |
 | flags, app, summary | the command line; calls that write nothing |
 | learning_rate_decay, moving_averages, saver | learning rates that follow the step; averages that follow variables; checkpoints |
 """
@@ -36,6 +37,7 @@ from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
 from fastreg.compat.v1 import app as _app
 from fastreg.compat.v1 import array_ops as _array_ops
+from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
@@ -51,6 +53,7 @@ from fastreg.compat.v1 import math_ops as _math_ops
 from fastreg.compat.v1 import moving_averages as _moving_averages
 from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
+from fastreg.compat.v1 import normalization as _normalization
 from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
 from fastreg.compat.v1 import reduction_ops as _reduction_ops
@@ -171,7 +174,11 @@ random = _Namespace(
 dtypes = _Namespace(
     "dtypes", _dtypes, _math_ops, names="DType as_dtype cast", **{_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()}
 )
-layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
+layers = _Namespace(
+    "layers", _layers, _normalization, _base_layer,
+    names="AveragePooling2D BatchNormalization Conv2D Dense Dropout Flatten Layer MaxPooling2D average_pooling2d "
+    "batch_normalization conv2d dense dropout flatten max_pooling2d",
+)  # fmt: skip
 initializers = _Namespace(
     "initializers",
     **{
