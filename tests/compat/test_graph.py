@@ -297,7 +297,7 @@ W = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -0.75]])
 def test_gradients_by_central_differences(f):
     v = tf.placeholder(tf.float64, W.shape)
     y = f(v)
-    (g,) = tf.gradients(y, v)
+    g = tf.convert_to_tensor(tf.gradients(y, v)[0])
     assert g.shape == W.shape and g.dtype == tf.float64
     with tf.Session() as sess:
         found = sess.run(g, {v: W})

@@ -9,13 +9,13 @@ The files have the names of TensorFlow's own where there is one, and each import
 |---|---|
 | dtypes, tensor_shape, errors | dtypes, shapes, errors |
 | graph | graphs, name scopes, operations, tensors |
-| conversion, common_shapes | what is made into a tensor; which shape a result has |
+| common_shapes, conversion | which shape a result has; what is made into a tensor |
 | execution, session | the order in which a run computes; feeds and fetches |
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
 | random_ops, nn_ops, window_ops, nn_impl | random tensors; what layers compute; convolutions and pools; normalizations, dropout |
-| control_flow_ops | group and no_op |
+| control_flow_ops, clip_ops | group and no_op; limits on values and norms |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator, intake | variables beside variables; the gradients of a step |
@@ -38,6 +38,7 @@ from fastreg import variables as _core_variables
 from fastreg.compat.v1 import app as _app
 from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import base_layer as _base_layer
+from fastreg.compat.v1 import clip_ops as _clip_ops
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
@@ -69,24 +70,27 @@ from fastreg.compat.v1 import variables as _variables
 from fastreg.compat.v1 import window_ops as _window_ops
 
 _OPERATIONS: dict[_Any, str] = {
-    _math_ops: "abs add cast ceil clip_by_value cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater "
+    _math_ops: "abs add cast ceil cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater "
     "greater_equal identity is_finite is_inf is_nan less less_equal log log1p logical_and logical_not logical_or maximum minimum "
     "mod multiply negative not_equal ones_like pow reciprocal round rsqrt sigmoid sign sin sqrt square squared_difference "
-    "stop_gradient subtract tanh to_float truediv where zeros_like",
+    "stop_gradient subtract tanh to_double to_float to_int32 to_int64 truediv where zeros_like",
     _penalties: "add_n",
-    _array_ops: "concat diag_part expand_dims eye fill gather ones placeholder placeholder_with_default rank reshape reverse "
-    "shape size slice squeeze tile transpose zeros",
-    _reduction_ops: "reduce_all reduce_any reduce_max reduce_mean reduce_min reduce_prod reduce_sum",
-    _linalg_ops: "global_norm matmul norm tensordot trace",
+    _array_ops: "boolean_mask concat cumsum diag_part expand_dims eye fill gather one_hot ones pad placeholder "
+    "placeholder_with_default range rank reshape reverse shape size slice split squeeze strided_slice tile transpose unstack "
+    "zeros",
+    _reduction_ops: "argmax argmin reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod "
+    "reduce_sum",
+    _linalg_ops: "matmul norm tensordot trace",
+    _clip_ops: "clip_by_global_norm clip_by_norm clip_by_value global_norm",
     _random_ops: "random_normal random_uniform truncated_normal",
     _control_flow_ops: "group no_op",
-    _gradients_impl: "gradients",
+    _gradients_impl: "UnconnectedGradients gradients",
 }
 _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _dtypes: "DType as_dtype",
     _tensor_shape: "Dimension TensorShape",
     _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
-    _conversion: "IndexedSlices constant convert_to_tensor stack",
+    _conversion: "IndexedSlices IndexedSlicesValue constant convert_to_tensor stack",
     _session: "InteractiveSession Session",
     _state_ops: "assign assign_add assign_sub",
     _init_ops: "constant_initializer glorot_normal_initializer glorot_uniform_initializer ones_initializer "
@@ -148,6 +152,7 @@ def disable_eager_execution() -> None:
 
 
 disable_v2_behavior = disable_eager_execution
+newaxis = None
 initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 
 nn = _Namespace(
@@ -158,13 +163,15 @@ nn = _Namespace(
     _window_ops,
     _nn_impl,
     _array_ops,
-    names="avg_pool batch_normalization bias_add conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose dropout "
-    "elu embedding_lookup fused_batch_norm l2_loss l2_normalize leaky_relu log_softmax max_pool moments relu relu6 selu sigmoid "
-    "sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2 softplus "
-    "softsign sparse_softmax_cross_entropy_with_logits tanh weighted_cross_entropy_with_logits xw_plus_b",
+    _reduction_ops,
+    names="avg_pool batch_normalization bias_add conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose "
+    "dropout elu embedding_lookup fused_batch_norm in_top_k l2_loss l2_normalize leaky_relu log_softmax max_pool "
+    "moments relu relu6 selu sigmoid sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits "
+    "softmax_cross_entropy_with_logits_v2 softplus softsign sparse_softmax_cross_entropy_with_logits tanh top_k "
+    "weighted_cross_entropy_with_logits xw_plus_b",
     avg_pool2d=_window_ops.avg_pool,
 )
-math = _Namespace("math", *_OPERATIONS, names=" ".join(_OPERATIONS.values()))
+math = _Namespace("math", *_OPERATIONS, _nn_impl, names=" ".join(_OPERATIONS.values()) + " in_top_k l2_normalize top_k")
 linalg = _Namespace("linalg", _linalg_ops, _array_ops, names="matmul norm trace eye tensordot diag_part")
 random = _Namespace(
     "random", uniform=_random_ops.random_uniform, normal=_random_ops.random_normal,

@@ -1,23 +1,36 @@
 """tf.gradients: from a tensor back to what it is computed from, by the gradient of each operation on the way.
 
-Knows no particular operation but add_n, which sums what arrives on several paths.
+Knows no particular operation but those that sum what arrives on several paths.
 """
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Sequence
 from typing import Any
 
-from fastreg.compat.v1.conversion import convert_to_tensor
+from fastreg.compat.v1.array_ops import concat
+from fastreg.compat.v1.conversion import IndexedSlices, convert_to_tensor
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, name_scope, operation_of
-from fastreg.compat.v1.math_ops import ones_like
+from fastreg.compat.v1.math_ops import cast, ones_like, zeros_like
 from fastreg.compat.v1.penalties import add_n
+
+
+class UnconnectedGradients(enum.Enum):
+    """What the gradient is where there is no way from the one to the other."""
+
+    NONE = "none"
+    ZERO = "zero"
 
 
 def gradients(
     ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients", colocate_gradients_with_ops: bool = False,
     gate_gradients: bool = False, aggregation_method: Any = None, stop_gradients: Any = None,
+    unconnected_gradients: Any = UnconnectedGradients.NONE,
 ) -> list[Any]:  # fmt: skip
     """Return the derivative of the sum of `ys` by each of `xs`, None where there is no way from the one to the other.
+
+    A derivative by rows that gathers alone take is IndexedSlices.
 
     Raises
     ------
@@ -27,34 +40,60 @@ def gradients(
     ys, xs = (list(v) if isinstance(v, (list, tuple)) else [v] for v in (ys, xs))
     tops = [convert_to_tensor(y) for y in ys]
     sources = [x._as_graph_element() if isinstance(x, Operand) else x for x in xs]
-    given = list(grad_ys) if isinstance(grad_ys, (list, tuple)) else [grad_ys] * len(tops)
-    stops = {operation_of(s) for s in stop_gradients or ()}
+    given = [None] * len(tops) if grad_ys is None else list(grad_ys) if isinstance(grad_ys, (list, tuple)) else [grad_ys]
+    if len(given) != len(tops):
+        raise ValueError(f"Passed {len(given)} grad_ys for {len(tops)} ys")
+    stops = {operation_of(s) for s in _listed(stop_gradients)}
     order = _upstream([y.op for y in tops])
     wanted = {x.op for x in sources}
     leads: set[Operation] = set()
     for op in order:
         if op in wanted or (op not in stops and any(t.op in leads for t in op.inputs)):
             leads.add(op)
-    arrived: dict[Operation, list[Tensor]] = {}
+    arrived: dict[Operation, list[Any]] = {}
     with name_scope(name, "gradients", tops):
         for y, g in zip(tops, given, strict=True):
             arrived.setdefault(y.op, []).append(
-                ones_like(y, name="Fill") if g is None else convert_to_tensor(g, y.dtype.base_dtype)
+                ones_like(y, name="Fill") if g is None else g if isinstance(g, IndexedSlices) else _given(g, y)
             )
         for op in reversed(order):
             if op not in leads or op not in arrived:
                 continue
             if len(arrived[op]) > 1:
-                arrived[op] = [add_n(arrived[op])]
+                arrived[op] = [_sum(arrived[op])]
             if op in stops or not any(t.op in leads for t in op.inputs):
                 continue
             if op.gradient is None:
                 raise LookupError(f"No gradient defined for operation {op.name!r} (op type: {op.type})")
             with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
-                for t, g in zip(op.inputs, op.gradient(op, arrived[op][0]), strict=True):
-                    if g is not None and t.op in leads:
-                        arrived.setdefault(t.op, []).append(g)
-    return [arrived[x.op][0] if x.op in arrived and x.op in leads else None for x in sources]
+                g = arrived[op][0]
+                g = g if op.type == "Identity" else convert_to_tensor(g)
+                for t, part in zip(op.inputs, op.gradient(op, g), strict=True):
+                    if part is not None and t.op in leads:
+                        arrived.setdefault(t.op, []).append(part)
+        zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
+        found = [arrived[x.op][0] if x.op in arrived and x.op in leads else None for x in sources]
+        return [zeros_like(x) if zero and g is None else g for g, x in zip(found, sources, strict=True)]
+
+
+def _listed(items: Any) -> Sequence[Any]:
+    return [] if items is None else items if isinstance(items, (list, tuple)) else [items]
+
+
+def _given(g: Any, y: Tensor) -> Tensor:
+    """Return a gradient that the caller gave, if it has the shape of its tensor."""
+    tensor = convert_to_tensor(g, y.dtype.base_dtype)
+    tensor.shape.assert_is_compatible_with(y.shape)
+    return tensor
+
+
+def _sum(parts: list[Any]) -> Any:
+    """Return the sum of what arrived on several ways: of IndexedSlices alone, their rows one after the other."""
+    if not all(isinstance(part, IndexedSlices) for part in parts):
+        return add_n([convert_to_tensor(part) for part in parts])
+    values, indices = ([getattr(part, what) for part in parts] for what in ("values", "indices"))
+    wide = [cast(i, "i8") for i in indices] if len({str(i.dtype) for i in indices}) > 1 else indices
+    return IndexedSlices(concat(values, 0), concat(wide, 0), parts[0].dense_shape)
 
 
 def _upstream(ops: list[Operation]) -> list[Operation]:

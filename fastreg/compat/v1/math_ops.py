@@ -27,7 +27,6 @@ def _unary(
     kind: str,
     compute: Callable[..., Any],
     gradient: Callable[..., Any] | None = None,
-    op_name: str | None = None,
     allowed: str | None = None,
     parameter: str = "x",
     dtype: Any = None,
@@ -40,7 +39,7 @@ def _unary(
             check_dtype(x, parameter, allowed)
         backward = None if gradient is None else (lambda op, g: [gradient(op.inputs[0], op.outputs[0], g)])
         in_its_dtype = lambda a: np.asarray(compute(a)).astype(dtype or a.dtype, copy=False)  # noqa: E731
-        return make(kind, name or op_name or kind, [x], in_its_dtype, dtype or x.dtype.base_dtype, x.shape, backward)
+        return make(kind, name or kind, [x], in_its_dtype, dtype or x.dtype.base_dtype, x.shape, backward)
 
     def of_x(x: Any, name: str | None = None) -> Any:
         return of(x, name)
@@ -128,15 +127,29 @@ softsign = _activation(
 )
 floor = _unary("Floor", np.floor, allowed=_FLOATS)
 ceil = _unary("Ceil", np.ceil, allowed=_FLOATS)
-round = _unary("Round", np.rint, lambda x, y, g: None, allowed=_NUMBERS)
+round = _unary("Round", lambda a: np.rint(a) + a.dtype.type(0), lambda x, y, g: None, allowed=_NUMBERS)
 is_nan = _unary("IsNan", np.isnan, dtype="?", allowed=_FLOATS)
 is_inf = _unary("IsInf", np.isinf, dtype="?", allowed=_FLOATS)
 is_finite = _unary("IsFinite", np.isfinite, dtype="?", allowed=_FLOATS)
 logical_not = _unary("LogicalNot", np.logical_not, dtype="?", allowed="bool")
 identity = _unary("Identity", lambda a: a, lambda x, y, g: g)
 stop_gradient = _unary("StopGradient", lambda a: a, lambda x, y, g: None)
-zeros_like = _unary("ZerosLike", np.zeros_like, lambda x, y, g: None, "zeros_like")
-ones_like = _unary("OnesLike", np.ones_like, lambda x, y, g: None, "ones_like")
+
+
+def _filled_like(kind: str, name: str, value: int) -> Any:
+    default = name
+
+    def function(tensor: Any, dtype: Any = None, name: str | None = None) -> Any:
+        x: Tensor = convert_to_tensor(tensor, name="tensor")
+        wanted = x.dtype.base_dtype if dtype is None else as_dtype(dtype)
+        full = lambda a: np.full(a.shape, value, wanted.dtype)  # noqa: E731
+        return make(kind, name or default, [x], full, wanted, x.shape, lambda op, g: [None])
+
+    function.__name__ = name
+    return function
+
+
+zeros_like, ones_like = _filled_like("ZerosLike", "zeros_like", 0), _filled_like("OnesLike", "ones_like", 1)
 
 
 def summed_to(g: Tensor, x: Tensor) -> Tensor:
@@ -150,7 +163,11 @@ def summed_to(g: Tensor, x: Tensor) -> Tensor:
         a = a.sum(axis=tuple(range(a.ndim - like.ndim)))
         return a.sum(axis=tuple(i for i, n in enumerate(like.shape) if n == 1 != a.shape[i]), keepdims=True)
 
-    return make("Reduce", None, [g, x], compute, g.dtype, x.shape)  # type: ignore[no-any-return]
+    def again(op: Operation, h: Tensor) -> list[Any]:
+        wide = lambda a, like: np.broadcast_to(a, like.shape)  # noqa: E731
+        return [make("BroadcastTo", None, [h, g], wide, h.dtype, g.shape, lambda op, f: [summed_to(f, h), None]), None]
+
+    return make("Reduce", None, [g, x], compute, g.dtype, x.shape, again)  # type: ignore[no-any-return]
 
 
 def _operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -349,7 +366,13 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
         raise TypeError(
             f"Input 'condition' of 'Select' Op has type {c.dtype.base_dtype.name} that does not match expected type of bool."
         )
-    if differ := mismatch(a, b) or (c.shape.ndims not in (0, 1) and mismatch(a, c)):
+    rows = c.shape.raw if c.shape.ndims == 1 and (a.shape.ndims or 0) > 1 else None
+    if rows and a.shape.raw and None not in (rows[0], a.shape.raw[0]) and rows[0] != a.shape.raw[0]:
+        differ: Any = f"Dimension 0 in both shapes must be equal, but are {rows[0]} and {a.shape.raw[0]}. "
+        differ += f"Shapes are [{rows[0]}] and [{a.shape.raw[0]}]."
+    else:
+        differ = mismatch(a, b) or (c.shape.ndims != 0 and rows is None and mismatch(a, c))
+    if differ:
         raise ValueError(
             f"{differ} for {name or 'Select'!r} (op: 'Select') with input shapes: {shown(c)}, {shown(a)}, {shown(b)}."
         )
@@ -373,15 +396,16 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     return make("Cast", name, [x], lambda a: a.astype(wanted.dtype), wanted, x.shape, gradient)
 
 
-def to_float(x: Any, name: str = "ToFloat") -> Any:
-    """Return `x` as float32."""
-    return cast(x, "f4", name)
+def _cast_to(dtype: str, name: str) -> Any:
+    def function(x: Any, name: str = name) -> Any:
+        return cast(x, dtype, name)
+
+    function.__name__ = function.__doc__ = name
+    return function
 
 
-def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
-    """Return `t` with every element below the minimum or above the maximum replaced by that limit."""
-    with name_scope(name, "clip_by_value", [t]) as scope:
-        return maximum(minimum(t, clip_value_max, name="Minimum"), clip_value_min, name=scope)
+to_float, to_double = _cast_to("f4", "ToFloat"), _cast_to("f8", "ToDouble")
+to_int32, to_int64 = _cast_to("i4", "ToInt32"), _cast_to("i8", "ToInt64")
 
 
 def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> Any:
