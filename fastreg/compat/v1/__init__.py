@@ -18,11 +18,12 @@ The files have the names of TensorFlow's own where there is one, and each import
 | control_flow_ops, clip_ops | group and no_op; limits on values and norms |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| slot_creator, intake | variables beside variables; the gradients of a step |
+| slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
 | regularizers, train | tf.contrib.layers' regularizers and tf.losses; tf.train and tf.contrib.opt |
 | base_layer, layers, normalization | tf.layers |
+| arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
 | flags, app, summary | the command line; calls that write nothing |
-| learning_rate_decay, moving_averages, saver | learning rates that follow the step; averages that follow variables; checkpoints |
+| learning_rate_decay, saver | learning rates that follow the step; checkpoints |
 """
 
 from __future__ import annotations
@@ -36,9 +37,11 @@ from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
 from fastreg.compat.v1 import app as _app
+from fastreg.compat.v1 import arg_scope as _arg_scope
 from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import clip_ops as _clip_ops
+from fastreg.compat.v1 import contrib_layers as _contrib_layers
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
@@ -47,10 +50,12 @@ from fastreg.compat.v1 import flags as _flags
 from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
+from fastreg.compat.v1 import initializers as _initializers
 from fastreg.compat.v1 import layers as _layers
 from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
 from fastreg.compat.v1 import math_ops as _math_ops
+from fastreg.compat.v1 import model_variables as _model_variables
 from fastreg.compat.v1 import moving_averages as _moving_averages
 from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
@@ -232,13 +237,35 @@ flags = _Namespace(
 )
 app = _Namespace("app", _app, names="run", flags=flags)
 summary = _Namespace("summary", _summary, names="FileWriter histogram image merge merge_all scalar")
+_CONTRIB_LAYERS = {
+    _regularizers: "apply_regularization l1_l2_regularizer l1_regularizer l2_regularizer sum_regularizer",
+    _initializers: "variance_scaling_initializer xavier_initializer",
+    _contrib_layers: "avg_pool2d batch_norm bias_add conv2d convolution2d dropout elu flatten fully_connected linear max_pool2d "
+    "one_hot_encoding relu relu6 repeat softmax stack",
+}
+_CONTRIB_FRAMEWORK = {
+    _arg_scope: "add_arg_scope arg_scope arg_scope_func_key arg_scoped_arguments current_arg_scope has_arg_scope",
+    _model_variables: "add_model_variable get_local_variables get_model_variables get_trainable_variables get_unique_variable "
+    "get_variables get_variables_by_name get_variables_by_suffix get_variables_to_restore model_variable variable",
+    _train: "get_global_step get_or_create_global_step",
+}
+
+
+def _members(names: dict[_Any, str]) -> dict[str, _Any]:
+    return {name: getattr(module, name) for module, listed in names.items() for name in listed.split()}
+
+
 contrib = _Namespace(
     "contrib",
-    layers=_Namespace(
-        "contrib.layers",
-        _regularizers,
-        _init_ops,
-        names="l1_regularizer l2_regularizer l1_l2_regularizer sum_regularizer apply_regularization xavier_initializer",
+    layers=_Namespace("contrib.layers", **_members(_CONTRIB_LAYERS), xavier_initializer_conv2d=_initializers.xavier_initializer),
+    framework=_Namespace("contrib.framework", **_members(_CONTRIB_FRAMEWORK)),
+    slim=_Namespace(
+        "contrib.slim",
+        **_members(_CONTRIB_LAYERS | _CONTRIB_FRAMEWORK),
+        xavier_initializer_conv2d=_initializers.xavier_initializer,
+        losses=_Namespace(
+            "contrib.slim.losses", _regularizers, names="add_loss get_losses get_regularization_losses get_total_loss"
+        ),
     ),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),
 )

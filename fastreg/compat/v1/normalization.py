@@ -19,6 +19,12 @@ from fastreg.compat.v1.state_ops import assign_sub
 from fastreg.compat.v1.tensor_shape import TensorShape
 
 
+def of_population(x: Any, variance: Any) -> Any:
+    """Return the variances of the population that a batch is of: the sums of squares over n - 1 in place of n."""
+    n = cast(size(x), variance.dtype) / cast(size(variance), variance.dtype)
+    return variance * (n / (n - 1.0))
+
+
 class BatchNormalization(Layer):
     """(inputs - mean) / sqrt(variance + epsilon) * gamma + beta, for each channel.
 
@@ -116,7 +122,7 @@ class BatchNormalization(Layer):
             place = "moments" if self.fused else "cond"
             mean = smart_cond(training, lambda: batch[0], lambda: convert_to_tensor(self.moving_mean), place)
             variance = smart_cond(training, lambda: batch[1], lambda: convert_to_tensor(self.moving_variance), place)
-            self._update(training, batch[0], self._of_population(wide, batch[1]) if self.fused else batch[1])
+            self._update(training, batch[0], of_population(wide, batch[1]) if self.fused else batch[1])
         y = nn_impl.batch_normalization(
             inputs, spread(mean), spread(variance), spread(self.beta), spread(self.gamma), self.epsilon
         )
@@ -137,11 +143,6 @@ class BatchNormalization(Layer):
         y, mean, variance = nn_impl.fused_batch_norm(images, gamma, beta, epsilon=self.epsilon, data_format=form)
         self._update(True, mean, variance)
         return y
-
-    @staticmethod
-    def _of_population(images: Any, variance: Any) -> Any:
-        n = cast(size(images), variance.dtype) / cast(size(variance), variance.dtype)
-        return variance * (n / (n - 1.0))
 
     def _update(self, training: Any, mean: Any, variance: Any) -> None:
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
