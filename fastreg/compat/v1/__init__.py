@@ -15,11 +15,11 @@ The files have the names of TensorFlow's own where there is one, and each import
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
 | random_ops, nn_ops, window_ops, nn_impl | random tensors; what layers compute; convolutions and pools; normalizations, dropout |
-| control_flow_ops, clip_ops | group and no_op; limits on values and norms |
+| control_flow_ops, clip_ops, losses_impl | group and no_op; limits on values and norms; tf.losses |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
-| regularizers, train | tf.contrib.layers' regularizers and tf.losses; tf.train and tf.contrib.opt |
+| regularizers, train | tf.contrib.layers' regularizers; tf.train and tf.contrib.opt |
 | base_layer, layers, normalization | tf.layers |
 | arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
 | flags, app, summary | the command line; calls that write nothing |
@@ -54,6 +54,7 @@ from fastreg.compat.v1 import initializers as _initializers
 from fastreg.compat.v1 import layers as _layers
 from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
+from fastreg.compat.v1 import losses_impl as _losses_impl
 from fastreg.compat.v1 import math_ops as _math_ops
 from fastreg.compat.v1 import model_variables as _model_variables
 from fastreg.compat.v1 import moving_averages as _moving_averages
@@ -200,9 +201,7 @@ initializers = _Namespace(
         if name.endswith("_initializer")
     },
 )
-losses = _Namespace(
-    "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
-)
+losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
     "errors",
     _errors,
@@ -264,7 +263,7 @@ contrib = _Namespace(
         **_members(_CONTRIB_LAYERS | _CONTRIB_FRAMEWORK),
         xavier_initializer_conv2d=_initializers.xavier_initializer,
         losses=_Namespace(
-            "contrib.slim.losses", _regularizers, names="add_loss get_losses get_regularization_losses get_total_loss"
+            "contrib.slim.losses", _losses_impl, names="add_loss get_losses get_regularization_losses get_total_loss"
         ),
     ),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),

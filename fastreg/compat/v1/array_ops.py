@@ -213,7 +213,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     for i in gone or ():
         if x.shape.raw is not None and x.shape.raw[i] not in (None, 1):
             raise ValueError(
-                f"Can not squeeze dim[{i}], expected a dimension of 1, got {x.shape.raw[i]} {_where('Squeeze', name, x)}."
+                f"Can not squeeze dim[{i % len(x.shape.raw)}], expected a dimension of 1, got {x.shape.raw[i]} {_where('Squeeze', name, x)}."
             )
     move = lambda a: np.squeeze(a, gone or None)  # noqa: E731
     known = None if gone is None and not x.shape.is_fully_defined() else _squeezed(x.shape.raw, gone)

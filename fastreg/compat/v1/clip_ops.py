@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fastreg.compat.v1.conversion import IndexedSlices, convert_to_tensor
-from fastreg.compat.v1.graph import make, name_scope
-from fastreg.compat.v1.math_ops import identity, maximum, minimum, ones_like, sqrt, where
+from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
+from fastreg.compat.v1.graph import name_scope
+from fastreg.compat.v1.math_ops import identity, is_finite, maximum, minimum, ones_like, sqrt, where
 from fastreg.compat.v1.penalties import add_n, l2_loss
 from fastreg.compat.v1.reduction_ops import reduce_sum
 
@@ -60,15 +58,12 @@ def clip_by_global_norm(
 ) -> tuple[list[Any], Any]:
     """Return the tensors, all scaled alike, so that their global norm is at most `clip_norm`; and the norm that they had."""
     tensors = _check_list(t_list)
-    norm = global_norm(tensors, name) if use_norm is None else convert_to_tensor(use_norm)
+    norm: Any = global_norm(tensors, name) if use_norm is None else convert_to_tensor(use_norm)
     with name_scope(name, "clip_by_global_norm") as scope:
-        limit = convert_to_tensor(clip_norm, norm.dtype.base_dtype)
+        limit: Any = convert_to_tensor(clip_norm, norm.dtype.base_dtype)
 
-        def compute(n: Any, most: Any) -> Any:
-            with np.errstate(divide="ignore"):
-                return np.where(np.isfinite(n), most * np.minimum(1 / n, 1 / most), np.nan).astype(n.dtype)
-
-        scale = make("Scale", None, [norm, limit], compute, norm.dtype.base_dtype, norm.shape)
+        factor = limit * minimum(1.0 / norm, 1.0 / limit)
+        scale = where(is_finite(norm), factor, constant(float("nan"), norm.dtype.base_dtype))
         clipped = [
             None if t is None else _like(t, identity(_values(t) * scale, name=f"{scope}_{i}")) for i, t in enumerate(tensors)
         ]

@@ -11,7 +11,7 @@ from typing import Any
 
 from fastreg.compat.v1.array_ops import concat
 from fastreg.compat.v1.conversion import IndexedSlices, convert_to_tensor
-from fastreg.compat.v1.graph import Operand, Operation, Tensor, name_scope, operation_of
+from fastreg.compat.v1.graph import Operand, Operation, name_scope, operation_of
 from fastreg.compat.v1.math_ops import cast, ones_like, zeros_like
 from fastreg.compat.v1.penalties import add_n
 
@@ -52,9 +52,13 @@ def gradients(
             leads.add(op)
     arrived: dict[Operation, list[Any]] = {}
     with name_scope(name, "gradients", tops):
-        for y, g in zip(tops, given, strict=True):
+        for i, (y, g) in enumerate(zip(tops, given, strict=True)):
             arrived.setdefault(y.op, []).append(
-                ones_like(y, name="Fill") if g is None else g if isinstance(g, IndexedSlices) else _given(g, y)
+                ones_like(y, name="Fill")
+                if g is None
+                else g
+                if isinstance(g, IndexedSlices)
+                else convert_to_tensor(g, y.dtype.base_dtype, f"grad_ys_{i}")
             )
         for op in reversed(order):
             if op not in leads or op not in arrived:
@@ -71,20 +75,13 @@ def gradients(
                 for t, part in zip(op.inputs, op.gradient(op, g), strict=True):
                     if part is not None and t.op in leads:
                         arrived.setdefault(t.op, []).append(part)
-        zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
-        found = [arrived[x.op][0] if x.op in arrived and x.op in leads else None for x in sources]
-        return [zeros_like(x) if zero and g is None else g for g, x in zip(found, sources, strict=True)]
+    zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
+    found = [arrived[x.op][0] if x.op in arrived and x.op in leads else None for x in sources]
+    return [zeros_like(x) if zero and g is None else g for g, x in zip(found, sources, strict=True)]
 
 
 def _listed(items: Any) -> Sequence[Any]:
     return [] if items is None else items if isinstance(items, (list, tuple)) else [items]
-
-
-def _given(g: Any, y: Tensor) -> Tensor:
-    """Return a gradient that the caller gave, if it has the shape of its tensor."""
-    tensor = convert_to_tensor(g, y.dtype.base_dtype)
-    tensor.shape.assert_is_compatible_with(y.shape)
-    return tensor
 
 
 def _sum(parts: list[Any]) -> Any:

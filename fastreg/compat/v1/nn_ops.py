@@ -139,6 +139,8 @@ def softmax_cross_entropy_with_logits_v2(
     with name_scope(name, "softmax_cross_entropy_with_logits", [logits, labels]) as scope:
         x: Any = convert_to_tensor(logits, name="logits")
         check_dtype(x, "features", _FLOATS)
+        if x.dtype.base_dtype == "float16":
+            return cast(softmax_cross_entropy_with_logits_v2(labels, cast(x, "f4"), along, scope), "f2")
         y: Any = cast(convert_to_tensor(labels, name="labels"), x.dtype.base_dtype)
         if x.shape.ndims == 0:
             raise ValueError(f"Logits cannot be scalars - received shape {x.shape}.")
@@ -204,6 +206,8 @@ def sparse_softmax_cross_entropy_with_logits(
             )
         check_dtype(x, "features", _FLOATS)
         check_dtype(y, "labels", "int32, int64")
+        if x.dtype.base_dtype == "float16":
+            return cast(sparse_softmax_cross_entropy_with_logits(labels=y, logits=cast(x, "f4"), name=scope), "f2")
 
         def compute(a: Any, at: Any) -> Any:
             if at.shape != a.shape[:-1]:

@@ -138,8 +138,7 @@ def _prod_gradient(x: Any, y: Any, g: Any, spread: Callable[[Any], Any]) -> Any:
 def _logsumexp(a: Any, axis: Any, keepdims: bool) -> Any:
     top = np.max(a, axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0).astype(a.dtype)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.sum(np.exp(a - top), axis, np.float64, keepdims=True)) + top
+    total = np.log(np.sum(np.exp(a - top), axis, np.float64, keepdims=True)) + top
     return total if keepdims else np.squeeze(total, axis)
 
 

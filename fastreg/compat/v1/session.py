@@ -98,7 +98,8 @@ class Session:
         flat: list[Any] = []
         rebuild = _flatten(fetches, flat)
         elements = [self._element(fetch, "Fetch argument") for fetch in flat]
-        return rebuild(iter(Run(self.graph, values).fetch(elements)))
+        with np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+            return rebuild(iter(Run(self.graph, values).fetch(elements)))
 
     def _element(self, item: Any, what: str) -> Any:
         try:
