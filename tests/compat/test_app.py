@@ -157,3 +157,30 @@ def test_summaries_say_once_that_nothing_is_written(tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr.count("tf.summary writes nothing") == 1 and not folder.exists()
+
+
+def test_messages_go_to_stderr_from_the_level_that_is_set():
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent("""
+            import fastreg.compat.v1 as tf
+            log = tf.logging
+            log.info("not seen")
+            log.set_verbosity(log.INFO)
+            for i in range(5):
+                log.log_first_n(log.INFO, "first %d", 2, i)
+                log.log_every_n(log.WARN, "every %d", 3, i)
+                log.log_if(log.ERROR, "if %d", i == 4, i)
+            log.debug("nor this")
+            log.info("level %d", log.get_verbosity())
+            log.flush()
+            """)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr.splitlines() == [
+        "INFO:fastreg:first 0",
+        "WARNING:fastreg:every 0",
+        "INFO:fastreg:first 1",
+        "WARNING:fastreg:every 3",
+        "ERROR:fastreg:if 4",
+        "INFO:fastreg:level 20",
+    ]

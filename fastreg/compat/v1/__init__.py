@@ -18,17 +18,18 @@ The files have the names of TensorFlow's own where there is one, and each import
 | control_flow_ops, clip_ops, losses_impl | group and no_op; limits on values and norms; tf.losses |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
+| training_util | the global step |
 | slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
 | regularizers, train | tf.contrib.layers' regularizers; tf.train and tf.contrib.opt |
 | base_layer, layers, normalization | tf.layers |
 | arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
-| flags, app, summary | the command line; calls that write nothing |
+| flags, app, summary, tf_logging | the command line; calls that write nothing; messages |
+| contrib_losses, train_ops | slim's losses; optimize_loss and create_train_op |
 | learning_rate_decay, saver | learning rates that follow the step; checkpoints |
 """
 
 from __future__ import annotations
 
-import logging as _logging
 import sys as _sys
 from typing import Any as _Any
 
@@ -42,6 +43,7 @@ from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import clip_ops as _clip_ops
 from fastreg.compat.v1 import contrib_layers as _contrib_layers
+from fastreg.compat.v1 import contrib_losses as _contrib_losses
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
@@ -71,7 +73,10 @@ from fastreg.compat.v1 import session as _session
 from fastreg.compat.v1 import state_ops as _state_ops
 from fastreg.compat.v1 import summary as _summary
 from fastreg.compat.v1 import tensor_shape as _tensor_shape
+from fastreg.compat.v1 import tf_logging as _tf_logging
 from fastreg.compat.v1 import train as _train
+from fastreg.compat.v1 import train_ops as _train_ops
+from fastreg.compat.v1 import training_util as _training_util
 from fastreg.compat.v1 import variables as _variables
 from fastreg.compat.v1 import window_ops as _window_ops
 
@@ -209,12 +214,9 @@ errors = _Namespace(
 )
 logging = _Namespace(
     "logging",
-    _logging,
-    names="DEBUG INFO ERROR FATAL",
-    WARN=_logging.WARNING,
-    warn=_logging.getLogger("fastreg").warning,
-    set_verbosity=_logging.getLogger("fastreg").setLevel,
-    **{level: getattr(_logging.getLogger("fastreg"), level) for level in ("debug", "info", "error", "warning", "fatal")},
+    _tf_logging,
+    names="DEBUG ERROR FATAL INFO WARN debug error fatal flush get_verbosity info log log_every_n log_first_n log_if "
+    "set_verbosity vlog warn warning",
 )
 train = _Namespace(
     "train",
@@ -222,8 +224,10 @@ train = _Namespace(
     _learning_rate_decay,
     _moving_averages,
     _saver,
+    _training_util,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
-    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step "
+    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer assert_global_step create_global_step get_global_step "
+    "get_or_create_global_step global_step "
     "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
     "ExponentialMovingAverage Saver checkpoint_exists get_checkpoint_state latest_checkpoint",
     piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
@@ -241,12 +245,13 @@ _CONTRIB_LAYERS = {
     _initializers: "variance_scaling_initializer xavier_initializer",
     _contrib_layers: "avg_pool2d batch_norm bias_add conv2d convolution2d dropout elu flatten fully_connected linear max_pool2d "
     "one_hot_encoding relu relu6 repeat softmax stack",
+    _train_ops: "OPTIMIZER_CLS_NAMES OPTIMIZER_SUMMARIES optimize_loss",
 }
 _CONTRIB_FRAMEWORK = {
     _arg_scope: "add_arg_scope arg_scope arg_scope_func_key arg_scoped_arguments current_arg_scope has_arg_scope",
     _model_variables: "add_model_variable get_local_variables get_model_variables get_trainable_variables get_unique_variable "
     "get_variables get_variables_by_name get_variables_by_suffix get_variables_to_restore model_variable variable",
-    _train: "get_global_step get_or_create_global_step",
+    _training_util: "assert_global_step create_global_step get_global_step get_or_create_global_step",
 }
 
 
@@ -262,10 +267,10 @@ contrib = _Namespace(
         "contrib.slim",
         **_members(_CONTRIB_LAYERS | _CONTRIB_FRAMEWORK),
         xavier_initializer_conv2d=_initializers.xavier_initializer,
-        losses=_Namespace(
-            "contrib.slim.losses", _losses_impl, names="add_loss get_losses get_regularization_losses get_total_loss"
-        ),
+        losses=_Namespace("contrib.slim.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
+        learning=_Namespace("contrib.slim.learning", _train_ops, names="create_train_op"),
     ),
+    losses=_Namespace("contrib.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),
 )
 compat = _Namespace("compat", v1=_sys.modules[__name__])

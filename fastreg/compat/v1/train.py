@@ -14,13 +14,20 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastreg import optim
-from fastreg.compat.v1.array_ops import zeros
 from fastreg.compat.v1.control_flow_ops import no_op
 from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
 from fastreg.compat.v1.gradients_impl import gradients
-from fastreg.compat.v1.graph import Fused, Operation, Tensor, control_dependencies, get_default_graph, make_operation, name_scope
+from fastreg.compat.v1.graph import (
+    Fused,
+    Operand,
+    Operation,
+    Tensor,
+    control_dependencies,
+    get_default_graph,
+    make_operation,
+    name_scope,
+)
 from fastreg.compat.v1.intake import Folded, Whole, fold
-from fastreg.compat.v1.scopes import get_variable
 from fastreg.compat.v1.slot_creator import create_slot
 from fastreg.compat.v1.state_ops import assign, assign_add, read_cell
 from fastreg.compat.v1.variables import Variable
@@ -44,7 +51,7 @@ class Optimizer:
         self._slot_ops = {slot: self._numbers.pop(slot + "_name", None) for slot in ("accum", "linear")}
         self._numbers.pop("use_locking")
         # A tensor or a function has no value yet; a number is checked now.
-        checked: dict[str, Any] = {k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()}
+        checked: dict[str, Any] = {k: 0.5 if isinstance(v, Operand) or callable(v) else v for k, v in self._numbers.items()}
         self._rule = self._core(**checked)
         self._slots: dict[str, dict[Any, Variable]] = {}
         self._powers: dict[Any, tuple[Variable, Variable]] = {}
@@ -152,19 +159,20 @@ class Optimizer:
 
     def _number(self, key: str, value: Any) -> Any:
         """Return a number as TensorFlow computes with it, or a tensor that will be one."""
-        if callable(value) and not isinstance(value, Tensor):
+        if callable(value) and not isinstance(value, Operand):
             value = value()
-        if isinstance(value, (Tensor, bool)) or key == "initial_accumulator_value":
+        if isinstance(value, Operand):
+            return value._as_tensor()
+        if isinstance(value, bool) or key == "initial_accumulator_value":
             return value
         return float(value) if key == "weight_decay" else float(np.float32(value))
 
     def _make_slots(self, variables: list[Variable]) -> None:
         if hasattr(self._rule, "beta2") and variables[0].graph not in self._powers:
-            with name_scope(None):
-                self._powers[variables[0].graph] = (
-                    Variable(self._number("beta1", self._numbers["beta1"]), False, name="beta1_power"),
-                    Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
-                )
+            self._powers[variables[0].graph] = (
+                Variable(self._number("beta1", self._numbers["beta1"]), False, name="beta1_power"),
+                Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
+            )
         for v in variables:
             starts = self._rule.initial_slots(np.zeros(()))
             pairs = zip(self._rule.slot_names, starts, strict=True)
@@ -277,18 +285,3 @@ def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[
     weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
     return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": signature})
-
-
-def get_global_step(graph: Any = None) -> Any:
-    """Return the graph's global step, or None."""
-    steps = (graph or get_default_graph()).get_collection(GraphKeys.GLOBAL_STEP)
-    return steps[0] if steps else None
-
-
-def get_or_create_global_step(graph: Any = None) -> Any:
-    """Return the graph's global step, made if there is none."""
-    graph = graph or get_default_graph()
-    with graph.as_default():
-        return get_global_step() or get_variable(
-            "global_step", (), "i8", zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
-        )
