@@ -68,7 +68,12 @@ def fill(dims: Any, value: Any, name: str | None = None) -> Any:
     with name_scope(name, "Fill") as scope:
         sizes, known = shape_tensor(dims)
         x = convert_to_tensor(value, name="value")
-        return make("Fill", scope, [sizes, x], lambda d, v: np.full(tuple(d), v, v.dtype), x.dtype.base_dtype, known)
+
+        def gradient(op: Operation, g: Tensor) -> list[Any]:
+            again = lambda op, h: [fill(sizes, h)]  # noqa: E731
+            return [None, make("Sum", None, [g], lambda a: np.asarray(a.sum()), g.dtype, (), again)]
+
+        return make("Fill", scope, [sizes, x], lambda d, v: np.full(tuple(d), v, v.dtype), x.dtype.base_dtype, known, gradient)
 
 
 def zeros(shape: Any, dtype: Any = "f4", name: str | None = None) -> Any:
@@ -213,7 +218,8 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     for i in gone or ():
         if x.shape.raw is not None and x.shape.raw[i] not in (None, 1):
             raise ValueError(
-                f"Can not squeeze dim[{i % len(x.shape.raw)}], expected a dimension of 1, got {x.shape.raw[i]} {_where('Squeeze', name, x)}."
+                f"Can not squeeze dim[{i % len(x.shape.raw)}], expected a dimension of 1, got {x.shape.raw[i]} "
+                f"{_where('Squeeze', name, x)}."
             )
     move = lambda a: np.squeeze(a, gone or None)  # noqa: E731
     known = None if gone is None and not x.shape.is_fully_defined() else _squeezed(x.shape.raw, gone)

@@ -68,6 +68,8 @@ def gradients(
             if op in stops or not any(t.op in leads for t in op.inputs):
                 continue
             if op.gradient is None:
+                if not op.outputs[0].dtype.is_floating:
+                    continue
                 raise LookupError(f"No gradient defined for operation {op.name!r} (op type: {op.type})")
             with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
                 g = arrived[op][0]

@@ -140,7 +140,8 @@ class Operation:
         self.outputs: list[Tensor] = []
         self.gradient: Callable[..., Any] | None = None
         self.gradient_scope = name + "_grad"  # the name scope of the operations that compute the gradient
-        self.penalty: Penalty | None = None
+        self.penalty: Penalty | None = None  # which it computes
+        self.differentiated: Penalty | None = None  # whose gradient by its first input, times its second, it computes
         self.fused: Fused | None = None
         self.writes = frozenset(writes)  # the names of the variables that it writes to
         self.reads = False  # whether it reads a variable: an operation that uses it gets the value at that moment

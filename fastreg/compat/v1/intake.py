@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fastreg.compat.v1.conversion import IndexedSlices
 from fastreg.compat.v1.graph import Operation, Tensor
-from fastreg.compat.v1.penalties import PenaltyGradient, times
+from fastreg.compat.v1.penalties import times
 from fastreg.compat.v1.state_ops import read_cell
 from fastreg.compat.v1.variables import Variable
 from fastreg.terms import RegularizationLoss
@@ -45,19 +45,20 @@ class Whole:
 class Folded:
     """A gradient that is the sum of `parts` and of a penalty's gradient by `variable`."""
 
-    def __init__(self, variable: Variable, parts: list[Tensor], penalty: PenaltyGradient, skipped: list[Operation]) -> None:
+    def __init__(self, variable: Variable, parts: list[Tensor], penalty: Operation, skipped: list[Operation]) -> None:
         self._variable, self._penalty, self._n_parts = variable, penalty, len(parts)
-        self.inputs = [*parts, penalty.op.inputs[1]]
+        self.inputs = [*parts, penalty.inputs[1]]
         self.reads, self.skipped = [variable.op.name], [*skipped, variable.op, variable.value().op]
 
     def take(self, arrays: Iterator[Any]) -> Taken:
         """Take its inputs' values from `arrays`. The penalty is a term, if the kernels can compute its multiple."""
         first, *others = itertools.islice(arrays, self._n_parts)
         gradient, factor = sum(others, start=first), next(arrays)
-        regularizer = times(self._penalty.regularizer, float(factor))
+        assert self._penalty.differentiated is not None
+        regularizer = times(self._penalty.differentiated, float(factor))
         if regularizer is None:
-            return Taken(gradient + self._penalty.op.compute(read_cell(self._variable), factor))
-        return Taken(gradient, term=RegularizationLoss(self._variable, regularizer, self._penalty.op.name))
+            return Taken(gradient + self._penalty.compute(read_cell(self._variable), factor))
+        return Taken(gradient, term=RegularizationLoss(self._variable, regularizer, self._penalty.name))
 
 
 def fold(gradient: Any, variable: Variable, step: Operation) -> Whole | Folded:
@@ -66,9 +67,9 @@ def fold(gradient: Any, variable: Variable, step: Operation) -> Whole | Folded:
         return Whole(gradient)
     parts = gradient.op.inputs
     for i in (1, 0) if len(parts) == 2 else (len(parts) - 1,):
-        penalty = parts[i]
-        if not isinstance(penalty, PenaltyGradient) or penalty.op.inputs[0] is not variable.value():
+        penalty = parts[i].op
+        if penalty.differentiated is None or penalty.inputs[0] is not variable.value():
             continue
-        if {*gradient.op.control_inputs, *penalty.op.control_inputs} <= set(step.control_inputs):
-            return Folded(variable, parts[:i] + parts[i + 1 :], penalty, [gradient.op, penalty.op])
+        if {*gradient.op.control_inputs, *penalty.control_inputs} <= set(step.control_inputs):
+            return Folded(variable, parts[:i] + parts[i + 1 :], penalty, [gradient.op, penalty])
     return Whole(gradient)

@@ -78,6 +78,13 @@ def _softplus(a: Any) -> Any:
     return np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a)))
 
 
+def _sqrt_gradient(y: Tensor, g: Tensor) -> Any:
+    def again(op: Operation, h: Any) -> list[Any]:
+        return [-h * op.outputs[0] / y, _sqrt_gradient(y, h)]
+
+    return make("SqrtGrad", "SqrtGrad", [y, g], lambda a, b: b * 0.5 / a, g.dtype, y.shape, again)
+
+
 def _scaled_elu(positive: float, negative: float) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     """Return x * positive for x >= 0, else (exp(x) - 1) * negative, and its slope and curvature as functions of its value."""
     return (
@@ -100,7 +107,7 @@ zeros_like: Any
 abs: Any = _unary("Abs", np.abs, lambda x, y, g: g * sign(x), allowed=f"{_FLOATS}, int8, int16, int32, int64")
 sign = _unary("Sign", np.sign, lambda x, y, g: zeros_like(x), allowed=_NUMBERS)
 square = _unary("Square", np.square, lambda x, y, g: multiply(g, multiply(x, 2.0)), allowed=_NUMBERS)
-sqrt = _inexact("Sqrt", np.sqrt, lambda x, y, g: make("SqrtGrad", None, [y, g], lambda a, b: b * 0.5 / a, g.dtype, x.shape))
+sqrt = _inexact("Sqrt", np.sqrt, lambda x, y, g: _sqrt_gradient(y, g))
 rsqrt = _inexact("Rsqrt", lambda a: 1 / np.sqrt(a), lambda x, y, g: g * -0.5 * y / x)
 exp = _inexact("Exp", np.exp, lambda x, y, g: g * y)
 log = _inexact("Log", np.log, lambda x, y, g: g / x)
@@ -125,8 +132,8 @@ softsign = _activation(
     lambda a: a / (1 + np.abs(a)),
     _slope("SoftsignGrad", "x", lambda x: (1 + np.abs(x)) ** -2, lambda x: -2 * np.sign(x) * (1 + np.abs(x)) ** -3),
 )
-floor = _unary("Floor", np.floor, allowed=_FLOATS)
-ceil = _unary("Ceil", np.ceil, allowed=_FLOATS)
+floor = _unary("Floor", np.floor, lambda x, y, g: None, allowed=_FLOATS)
+ceil = _unary("Ceil", np.ceil, lambda x, y, g: None, allowed=_FLOATS)
 round = _unary("Round", lambda a: np.rint(a) + a.dtype.type(0), lambda x, y, g: None, allowed=_NUMBERS)
 is_nan = _unary("IsNan", np.isnan, dtype="?", allowed=_FLOATS)
 is_inf = _unary("IsInf", np.isinf, dtype="?", allowed=_FLOATS)
@@ -235,8 +242,7 @@ def _extreme_gradient(better: Any) -> Any:
 
 
 def _pow_gradient(x: Any, y: Any, z: Any, g: Any) -> tuple[Any, Any]:
-    safe = make("SafeLog", None, [x], lambda a: np.log(np.where(a > 0, a, 1)).astype(a.dtype), x.dtype, x.shape)
-    return g * y * pow(x, y - 1), g * z * safe
+    return g * y * pow(x, y - 1), g * z * log(where(x > 0, x, ones_like(x)))
 
 
 def _of_integers(compute: Callable[..., Any], valid: Callable[[Any], Any], error: str) -> Callable[..., Any]:

@@ -25,7 +25,6 @@ from fastreg.compat.v1.math_ops import (
     squared_difference,
     stop_gradient,
     subtract,
-    truediv,
 )
 from fastreg.compat.v1.nn_ops import bias_add, by_channel
 from fastreg.compat.v1.random_ops import random_uniform
@@ -201,7 +200,7 @@ def dropout(
         if chance.shape.ndims not in (None, 0):
             raise ValueError(f"Shape {chance.shape} must have rank 0")
         noise = random_uniform(_noise_shape(x, noise_shape), seed=seed, dtype=kind)
-        scale = truediv(1.0, subtract(1.0, chance, name="sub"), name="truediv")
+        scale = 1.0 / subtract(1.0, chance, name="sub")
         kept = multiply(x * scale, cast(greater_equal(noise, chance), kind), name="mul")
         kept.set_shape(x.shape)
         return kept

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.compat.v1.array_ops import expand_dims
+from fastreg.compat.v1.array_ops import expand_dims, transpose
 from fastreg.compat.v1.common_shapes import broadcast, shown
 from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor, either
 from fastreg.compat.v1.errors import InvalidArgumentError
@@ -108,7 +108,11 @@ def _over_axis(kind: str, compute: Any, gradient: Any) -> Any:
                 f"Dimension ({along}) must be in the range [{-rank}, {rank}) where {rank} is the number of dimensions in the "
                 "input.",
             )
-        backward = lambda op, g: [gradient(op.outputs[0], g, along)]  # noqa: E731
+        if rank is not None and along % rank != rank - 1:  # as in TensorFlow, whose names count the transpositions
+            order = list(range(rank))
+            order[along], order[-1] = order[-1], order[along]
+            return transpose(function(transpose(x, order)), order, name or "transpose")
+        backward = lambda op, g: [gradient(op.outputs[0], g)]  # noqa: E731
         return make(kind, name, [x], lambda a: compute(a, along), x.dtype.base_dtype, x.shape, backward)
 
     function.__name__ = kind.lower()
@@ -116,10 +120,10 @@ def _over_axis(kind: str, compute: Any, gradient: Any) -> Any:
 
 
 softmax = _over_axis(
-    "Softmax", _softmax, lambda y, g, axis: multiply(subtract(g, reduce_sum(multiply(g, y, "mul"), axis, True), "sub"), y, "mul")
+    "Softmax", _softmax, lambda y, g: multiply(subtract(g, reduce_sum(multiply(g, y, "mul"), -1, True), "sub"), y, "mul")
 )
 log_softmax = _over_axis(
-    "LogSoftmax", _log_softmax, lambda y, g, axis: subtract(g, multiply(reduce_sum(g, axis, True), exp(y), "mul"), "sub")
+    "LogSoftmax", _log_softmax, lambda y, g: subtract(g, multiply(reduce_sum(g, -1, True), exp(y), "mul"), "sub")
 )
 
 
@@ -224,7 +228,7 @@ def sparse_softmax_cross_entropy_with_logits(
 
         def gradient(op: Operation, g: Tensor) -> list[Any]:
             chosen = lambda at, a: (at[..., None] == np.arange(a.shape[-1])).astype(a.dtype)  # noqa: E731
-            ones = make("OneHot", None, [y, x], chosen, x.dtype.base_dtype, x.shape)
+            ones = make("OneHot", None, [y, x], chosen, x.dtype.base_dtype, x.shape, lambda op, h: [None, None])
             return [multiply(expand_dims(g, -1), subtract(softmax(x), ones, "sub"), "mul"), None]
 
         last = f"{scope}Reshape_2/" if ranks[1] != 2 else f"{scope}{name.rstrip('/').split('/')[-1] if name else kind}/"

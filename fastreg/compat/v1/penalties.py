@@ -71,8 +71,8 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:
         compute = functools.partial(_gradient_times, regularizer)
-        found = make("PenaltyGrad", last, [weights, g], compute, weights.dtype, weights.shape, tensor=PenaltyGradient)
-        found.regularizer = regularizer
+        found = make("PenaltyGrad", last, [weights, g], compute, weights.dtype, weights.shape)
+        found.op.differentiated = regularizer
         return [found]
 
     # In TensorFlow a penalty is several operations; its gradient is named after one of these.
@@ -87,12 +87,6 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
     if weights.dtype.base_dtype != "float16":
         loss.op.penalty = regularizer
     return loss
-
-
-class PenaltyGradient(Tensor):
-    """The gradient of a penalty by its weights, times a factor: its operation's inputs are the weights and that factor."""
-
-    regularizer: Penalty
 
 
 def times(regularizer: Penalty, factor: float) -> Penalty | None:

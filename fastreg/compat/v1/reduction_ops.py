@@ -182,10 +182,11 @@ def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) ->
     with name_scope(name, "in_top_k") as scope:
         x, at = convert_to_tensor(predictions, name="predictions"), convert_to_tensor(targets, name="targets")
         check_dtype(at, "targets", "int32, int64")
+        own_name = f"{scope}{name.rstrip('/').split('/')[-1] if name else 'InTopKV2'}"
         rows = [None if t.shape.raw is None else t.shape.raw[0] for t in (x, at)]
         if None not in rows and rows[0] != rows[1]:
             raise ValueError(
-                f"Dimensions must be equal, but are {rows[0]} and {rows[1]} for '{scope}InTopKV2' (op: 'InTopKV2') with input "
+                f"Dimensions must be equal, but are {rows[0]} and {rows[1]} for {own_name!r} (op: 'InTopKV2') with input "
                 f"shapes: {shown(x)}, {shown(at)}, []."
             )
 
@@ -194,7 +195,7 @@ def in_top_k(predictions: Any, targets: Any, k: int, name: str | None = None) ->
             own = np.take_along_axis(a, np.where(inside, i, 0)[:, None], 1)
             return inside & ((a > own).sum(1) < k) & np.isfinite(a).all(1)
 
-        return make("InTopKV2", scope + "InTopKV2/", [x, at], compute, "?", at.shape, lambda op, g: [None, None])
+        return make("InTopKV2", own_name + "/", [x, at], compute, "?", at.shape, lambda op, g: [None, None])
 
 
 class TopKV2(NamedTuple):
