@@ -336,7 +336,7 @@ def test_a_function_without_a_gradient_says_so():
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Saver"), (tf.contrib, "rnn")],
+    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
 )
 def test_what_is_outside_says_so(where, name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):
@@ -374,13 +374,14 @@ def test_a_file_imports_only_from_those_above_it_in_the_list():
 def test_the_arguments_that_are_not_looked_at_are_those_listed():
     """Read from the source: what a public function takes and never uses."""
     unused = set()
-    for path in Path(tf.__file__).parent.glob("*.py"):
+    silent = Path(tf.__file__).parent / "summary.py"  # whose calls do nothing, and say so
+    for path in {*Path(tf.__file__).parent.glob("*.py")} - {silent}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
                 taken = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
                 unused |= taken - used
-    ours = {"self", "cls", "op", "part", "name", "shape", "x", "y"}  # of functions that share a signature
+    ours = {"self", "cls", "op", "part", "name", "input_shape", "shape", "x", "y"}  # of functions that share a signature
     always = {"trainable"}  # get_local_variable has it, as TensorFlow's, and makes what is not trained
     assert unused - ours - always == ACCEPTED
 

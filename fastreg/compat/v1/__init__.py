@@ -18,12 +18,18 @@ The files have the names of TensorFlow's own where there is one, and each import
 | control_flow_ops, clip_ops, losses_impl | group and no_op; limits on values and norms; tf.losses |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| regularizers, layers, train | tf.contrib.layers; tf.layers; tf.train and tf.contrib.opt |
+| training_util | the global step |
+| slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
+| regularizers, train | tf.contrib.layers' regularizers; tf.train and tf.contrib.opt |
+| base_layer, layers, normalization | tf.layers |
+| arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
+| flags, app, summary, tf_logging | the command line; calls that write nothing; messages |
+| contrib_losses, train_ops | slim's losses; optimize_loss and create_train_op |
+| learning_rate_decay, saver | learning rates that follow the step; checkpoints |
 """
 
 from __future__ import annotations
 
-import logging as _logging
 import sys as _sys
 from typing import Any as _Any
 
@@ -31,30 +37,46 @@ from fastreg import graph as _core_graph
 from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
+from fastreg.compat.v1 import app as _app
+from fastreg.compat.v1 import arg_scope as _arg_scope
 from fastreg.compat.v1 import array_ops as _array_ops
+from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import clip_ops as _clip_ops
+from fastreg.compat.v1 import contrib_layers as _contrib_layers
+from fastreg.compat.v1 import contrib_losses as _contrib_losses
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
 from fastreg.compat.v1 import errors as _errors
+from fastreg.compat.v1 import flags as _flags
 from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
+from fastreg.compat.v1 import initializers as _initializers
 from fastreg.compat.v1 import layers as _layers
+from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
 from fastreg.compat.v1 import losses_impl as _losses_impl
 from fastreg.compat.v1 import math_ops as _math_ops
+from fastreg.compat.v1 import model_variables as _model_variables
+from fastreg.compat.v1 import moving_averages as _moving_averages
 from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
+from fastreg.compat.v1 import normalization as _normalization
 from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
 from fastreg.compat.v1 import reduction_ops as _reduction_ops
 from fastreg.compat.v1 import regularizers as _regularizers
+from fastreg.compat.v1 import saver as _saver
 from fastreg.compat.v1 import scopes as _scopes
 from fastreg.compat.v1 import session as _session
 from fastreg.compat.v1 import state_ops as _state_ops
+from fastreg.compat.v1 import summary as _summary
 from fastreg.compat.v1 import tensor_shape as _tensor_shape
+from fastreg.compat.v1 import tf_logging as _tf_logging
 from fastreg.compat.v1 import train as _train
+from fastreg.compat.v1 import train_ops as _train_ops
+from fastreg.compat.v1 import training_util as _training_util
 from fastreg.compat.v1 import variables as _variables
 from fastreg.compat.v1 import window_ops as _window_ops
 
@@ -88,6 +110,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     "variance_scaling_initializer zeros_initializer",
     _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
     "local_variables_initializer variables_initializer",
+    _moving_averages: "moving_average_variables",
     _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
     _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
     "set_random_seed",
@@ -103,7 +126,6 @@ _OUTSIDE = {
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
     "while_loop": "use Python's loop around session.run",
     "Print": "print what session.run returns",
-    "summary": "write down what session.run returns",
     "data": "feed NumPy arrays, batch by batch",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
@@ -173,7 +195,11 @@ random = _Namespace(
 dtypes = _Namespace(
     "dtypes", _dtypes, _math_ops, names="DType as_dtype cast", **{_name: _dtypes.as_dtype(_name) for _name in _DTYPES.split()}
 )
-layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
+layers = _Namespace(
+    "layers", _layers, _normalization, _base_layer,
+    names="AveragePooling2D BatchNormalization Conv2D Dense Dropout Flatten Layer MaxPooling2D average_pooling2d "
+    "batch_normalization conv2d dense dropout flatten max_pooling2d",
+)  # fmt: skip
 initializers = _Namespace(
     "initializers",
     **{
@@ -185,31 +211,69 @@ initializers = _Namespace(
 )
 losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
-    "errors", _errors, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
+    "errors",
+    _errors,
+    names="DataLossError FailedPreconditionError InvalidArgumentError NotFoundError OpError OperatorNotAllowedInGraphError",
 )
 logging = _Namespace(
     "logging",
-    _logging,
-    names="DEBUG INFO ERROR FATAL",
-    WARN=_logging.WARNING,
-    warn=_logging.getLogger("fastreg").warning,
-    set_verbosity=_logging.getLogger("fastreg").setLevel,
-    **{level: getattr(_logging.getLogger("fastreg"), level) for level in ("debug", "info", "error", "warning", "fatal")},
+    _tf_logging,
+    names="DEBUG ERROR FATAL INFO WARN debug error fatal flush get_verbosity info log log_every_n log_first_n log_if "
+    "set_verbosity vlog warn warning",
 )
 train = _Namespace(
     "train",
     _train,
+    _learning_rate_decay,
+    _moving_averages,
+    _saver,
+    _training_util,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
-    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step",
+    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer assert_global_step create_global_step get_global_step "
+    "get_or_create_global_step global_step "
+    "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
+    "ExponentialMovingAverage Saver checkpoint_exists get_checkpoint_state latest_checkpoint",
+    piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
+flags = _Namespace(
+    "flags",
+    _flags,
+    names="DEFINE_bool DEFINE_boolean DEFINE_enum DEFINE_float DEFINE_integer DEFINE_list DEFINE_string FLAGS "
+    "DuplicateFlagError Error IllegalFlagValueError UnrecognizedFlagError mark_flag_as_required",
+)
+app = _Namespace("app", _app, names="run", flags=flags)
+summary = _Namespace("summary", _summary, names="FileWriter histogram image merge merge_all scalar")
+_CONTRIB_LAYERS = {
+    _regularizers: "apply_regularization l1_l2_regularizer l1_regularizer l2_regularizer sum_regularizer",
+    _initializers: "variance_scaling_initializer xavier_initializer",
+    _contrib_layers: "avg_pool2d batch_norm bias_add conv2d convolution2d dropout elu flatten fully_connected linear max_pool2d "
+    "one_hot_encoding relu relu6 repeat softmax stack",
+    _train_ops: "OPTIMIZER_CLS_NAMES OPTIMIZER_SUMMARIES optimize_loss",
+}
+_CONTRIB_FRAMEWORK = {
+    _arg_scope: "add_arg_scope arg_scope arg_scope_func_key arg_scoped_arguments current_arg_scope has_arg_scope",
+    _model_variables: "add_model_variable get_local_variables get_model_variables get_trainable_variables get_unique_variable "
+    "get_variables get_variables_by_name get_variables_by_suffix get_variables_to_restore model_variable variable",
+    _training_util: "assert_global_step create_global_step get_global_step get_or_create_global_step",
+}
+
+
+def _members(names: dict[_Any, str]) -> dict[str, _Any]:
+    return {name: getattr(module, name) for module, listed in names.items() for name in listed.split()}
+
+
 contrib = _Namespace(
     "contrib",
-    layers=_Namespace(
-        "contrib.layers",
-        _regularizers,
-        _init_ops,
-        names="l1_regularizer l2_regularizer l1_l2_regularizer sum_regularizer apply_regularization xavier_initializer",
+    layers=_Namespace("contrib.layers", **_members(_CONTRIB_LAYERS), xavier_initializer_conv2d=_initializers.xavier_initializer),
+    framework=_Namespace("contrib.framework", **_members(_CONTRIB_FRAMEWORK)),
+    slim=_Namespace(
+        "contrib.slim",
+        **_members(_CONTRIB_LAYERS | _CONTRIB_FRAMEWORK),
+        xavier_initializer_conv2d=_initializers.xavier_initializer,
+        losses=_Namespace("contrib.slim.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
+        learning=_Namespace("contrib.slim.learning", _train_ops, names="create_train_op"),
     ),
+    losses=_Namespace("contrib.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),
 )
 compat = _Namespace("compat", v1=_sys.modules[__name__])
