@@ -297,7 +297,7 @@ W = np.array([[0.5, -1.5, 2.0], [1.0, 0.25, -0.75]])
 def test_gradients_by_central_differences(f):
     v = tf.placeholder(tf.float64, W.shape)
     y = f(v)
-    (g,) = tf.gradients(y, v)
+    g = tf.convert_to_tensor(tf.gradients(y, v)[0])
     assert g.shape == W.shape and g.dtype == tf.float64
     with tf.Session() as sess:
         found = sess.run(g, {v: W})
@@ -324,10 +324,11 @@ def test_equal_extremes_share_the_gradient():
     assert by_all.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 
 
-def test_a_layers_gradient_is_outside_and_says_so():
+def test_a_function_without_a_gradient_says_so():
     x = tf.get_variable("x", shape=[2, 3])
-    with pytest.raises(NotImplementedError, match=r"no gradient for operation 'Relu' \(op type: Relu\): fastreg differentiates"):
-        tf.gradients(tf.reduce_sum(tf.nn.relu(x)), x)
+    slope = tf.gradients(tf.contrib.layers.l2_regularizer(0.5)(x), x)[0]
+    with pytest.raises(LookupError, match=r"^No gradient defined for operation 'gradients/.*/mul' \(op type: PenaltyGrad\)$"):
+        tf.gradients(slope, x)
 
 
 # The border
@@ -335,7 +336,7 @@ def test_a_layers_gradient_is_outside_and_says_so():
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Saver"), (tf.contrib, "rnn")],
+    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
 )
 def test_what_is_outside_says_so(where, name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):
@@ -373,13 +374,14 @@ def test_a_file_imports_only_from_those_above_it_in_the_list():
 def test_the_arguments_that_are_not_looked_at_are_those_listed():
     """Read from the source: what a public function takes and never uses."""
     unused = set()
-    for path in Path(tf.__file__).parent.glob("*.py"):
+    silent = Path(tf.__file__).parent / "summary.py"  # whose calls do nothing, and say so
+    for path in {*Path(tf.__file__).parent.glob("*.py")} - {silent}:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 used = {n.id for part in node.body for n in ast.walk(part) if isinstance(n, ast.Name)}
                 taken = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
                 unused |= taken - used
-    ours = {"self", "cls", "op", "part", "name", "shape", "x", "y"}  # of functions that share a signature
+    ours = {"self", "cls", "op", "part", "name", "input_shape", "shape", "x", "y"}  # of functions that share a signature
     always = {"trainable"}  # get_local_variable has it, as TensorFlow's, and makes what is not trained
     assert unused - ours - always == ACCEPTED
 

@@ -9,21 +9,27 @@ The files have the names of TensorFlow's own where there is one, and each import
 |---|---|
 | dtypes, tensor_shape, errors | dtypes, shapes, errors |
 | graph | graphs, name scopes, operations, tensors |
-| conversion, common_shapes | what is made into a tensor; which shape a result has |
+| common_shapes, conversion | which shape a result has; what is made into a tensor |
 | execution, session | the order in which a run computes; feeds and fetches |
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
-| nn_ops, random_ops, control_flow_ops | what layers compute; random tensors; group and no_op |
+| random_ops, nn_ops, window_ops, nn_impl | random tensors; what layers compute; convolutions and pools; normalizations, dropout |
+| control_flow_ops, clip_ops, losses_impl | group and no_op; limits on values and norms; tf.losses |
 | gradients_impl | tf.gradients |
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
-| regularizers, constraints | tf.contrib.layers and tf.losses; tf.keras.constraints |
-| layers, train | tf.layers; tf.train and tf.contrib.opt |
+| training_util | the global step |
+| slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
+| regularizers, constraints, train | tf.contrib.layers' regularizers; tf.keras.constraints; tf.train and tf.contrib.opt |
+| base_layer, layers, normalization | tf.layers |
+| arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
+| flags, app, summary, tf_logging | the command line; calls that write nothing; messages |
+| contrib_losses, train_ops | slim's losses; optimize_loss and create_train_op |
+| learning_rate_decay, saver | learning rates that follow the step; checkpoints |
 """
 
 from __future__ import annotations
 
-import logging as _logging
 import sys as _sys
 from typing import Any as _Any
 
@@ -31,48 +37,73 @@ from fastreg import graph as _core_graph
 from fastreg import partitions as _partitions
 from fastreg import regularizers as _core_regularizers
 from fastreg import variables as _core_variables
+from fastreg.compat.v1 import app as _app
+from fastreg.compat.v1 import arg_scope as _arg_scope
 from fastreg.compat.v1 import array_ops as _array_ops
+from fastreg.compat.v1 import base_layer as _base_layer
+from fastreg.compat.v1 import clip_ops as _clip_ops
 from fastreg.compat.v1 import constraints as _constraints
+from fastreg.compat.v1 import contrib_layers as _contrib_layers
+from fastreg.compat.v1 import contrib_losses as _contrib_losses
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
 from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
 from fastreg.compat.v1 import errors as _errors
+from fastreg.compat.v1 import flags as _flags
 from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
+from fastreg.compat.v1 import initializers as _initializers
 from fastreg.compat.v1 import layers as _layers
+from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
+from fastreg.compat.v1 import losses_impl as _losses_impl
 from fastreg.compat.v1 import math_ops as _math_ops
+from fastreg.compat.v1 import model_variables as _model_variables
+from fastreg.compat.v1 import moving_averages as _moving_averages
+from fastreg.compat.v1 import nn_impl as _nn_impl
 from fastreg.compat.v1 import nn_ops as _nn_ops
+from fastreg.compat.v1 import normalization as _normalization
 from fastreg.compat.v1 import penalties as _penalties
 from fastreg.compat.v1 import random_ops as _random_ops
 from fastreg.compat.v1 import reduction_ops as _reduction_ops
 from fastreg.compat.v1 import regularizers as _regularizers
+from fastreg.compat.v1 import saver as _saver
 from fastreg.compat.v1 import scopes as _scopes
 from fastreg.compat.v1 import session as _session
 from fastreg.compat.v1 import state_ops as _state_ops
+from fastreg.compat.v1 import summary as _summary
 from fastreg.compat.v1 import tensor_shape as _tensor_shape
+from fastreg.compat.v1 import tf_logging as _tf_logging
 from fastreg.compat.v1 import train as _train
+from fastreg.compat.v1 import train_ops as _train_ops
+from fastreg.compat.v1 import training_util as _training_util
 from fastreg.compat.v1 import variables as _variables
+from fastreg.compat.v1 import window_ops as _window_ops
 
 _OPERATIONS: dict[_Any, str] = {
-    _math_ops: "abs add cast ceil clip_by_value div divide equal exp floor floordiv floormod greater greater_equal identity less "
-    "less_equal log log1p logical_and logical_or maximum minimum mod multiply negative not_equal ones_like pow rsqrt sigmoid "
-    "sign sqrt square squared_difference stop_gradient subtract tanh to_float truediv where zeros_like",
+    _math_ops: "abs add cast ceil cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater greater_equal "
+    "identity is_finite is_inf is_nan less less_equal log log1p log_sigmoid logical_and logical_not logical_or "
+    "logical_xor maximum minimum mod multiply negative not_equal ones_like pow reciprocal round rsqrt sigmoid sign "
+    "sin sqrt square squared_difference stop_gradient subtract tanh to_double to_float to_int32 to_int64 truediv "
+    "where zeros_like",
     _penalties: "add_n",
-    _array_ops: "concat diag_part expand_dims eye fill gather ones placeholder placeholder_with_default rank reshape reverse "
-    "shape size slice squeeze tile transpose zeros",
-    _reduction_ops: "reduce_all reduce_any reduce_max reduce_mean reduce_min reduce_prod reduce_sum",
-    _linalg_ops: "global_norm matmul norm tensordot trace",
+    _array_ops: "boolean_mask concat cumsum diag_part expand_dims eye fill gather one_hot ones pad placeholder "
+    "placeholder_with_default range rank reshape reverse shape size slice split squeeze strided_slice tile transpose unstack "
+    "zeros",
+    _reduction_ops: "argmax argmin reduce_all reduce_any reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod "
+    "reduce_sum",
+    _linalg_ops: "matmul norm tensordot trace",
+    _clip_ops: "clip_by_global_norm clip_by_norm clip_by_value global_norm",
     _random_ops: "random_normal random_uniform truncated_normal",
     _control_flow_ops: "group no_op",
-    _gradients_impl: "gradients",
+    _gradients_impl: "UnconnectedGradients gradients",
 }
 _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _dtypes: "DType as_dtype",
     _tensor_shape: "Dimension TensorShape",
     _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
-    _conversion: "IndexedSlices constant convert_to_tensor stack",
+    _conversion: "IndexedSlices IndexedSlicesValue constant convert_to_tensor stack",
     _session: "InteractiveSession Session",
     _state_ops: "assign assign_add assign_sub",
     _init_ops: "constant_initializer glorot_normal_initializer glorot_uniform_initializer ones_initializer "
@@ -80,6 +111,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     "variance_scaling_initializer zeros_initializer",
     _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
     "local_variables_initializer variables_initializer",
+    _moving_averages: "moving_average_variables",
     _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
     _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
     "set_random_seed",
@@ -95,7 +127,6 @@ _OUTSIDE = {
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
     "while_loop": "use Python's loop around session.run",
     "Print": "print what session.run returns",
-    "summary": "write down what session.run returns",
     "data": "feed NumPy arrays, batch by batch",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
@@ -134,6 +165,7 @@ def disable_eager_execution() -> None:
 
 
 disable_v2_behavior = disable_eager_execution
+newaxis = None
 initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 
 nn = _Namespace(
@@ -141,10 +173,20 @@ nn = _Namespace(
     _penalties,
     _math_ops,
     _nn_ops,
+    _window_ops,
+    _nn_impl,
     _array_ops,
-    names="l2_loss relu sigmoid tanh softmax bias_add conv2d l2_normalize embedding_lookup",
+    _reduction_ops,
+    names="avg_pool batch_normalization bias_add conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose "
+    "dropout elu embedding_lookup fused_batch_norm in_top_k l2_loss l2_normalize leaky_relu "
+    "local_response_normalization log_sigmoid log_softmax max_pool moments relu relu6 selu sigmoid "
+    "sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2 "
+    "softplus softsign sparse_softmax_cross_entropy_with_logits tanh top_k weighted_cross_entropy_with_logits "
+    "xw_plus_b zero_fraction",
+    avg_pool2d=_window_ops.avg_pool,
+    lrn=_nn_impl.local_response_normalization,
 )
-math = _Namespace("math", *_OPERATIONS, names=" ".join(_OPERATIONS.values()))
+math = _Namespace("math", *_OPERATIONS, _nn_impl, names=" ".join(_OPERATIONS.values()) + " in_top_k l2_normalize top_k")
 linalg = _Namespace("linalg", _linalg_ops, _array_ops, names="matmul norm trace eye tensordot diag_part")
 random = _Namespace(
     "random", uniform=_random_ops.random_uniform, normal=_random_ops.random_normal,
@@ -164,7 +206,11 @@ keras = _Namespace(
         unit_norm=_constraints.UnitNorm,
     ),
 )  # fmt: skip
-layers = _Namespace("layers", _layers, names="Conv2D Dense Flatten conv2d dense flatten")
+layers = _Namespace(
+    "layers", _layers, _normalization, _base_layer,
+    names="AveragePooling2D BatchNormalization Conv2D Dense Dropout Flatten Layer MaxPooling2D average_pooling2d "
+    "batch_normalization conv2d dense dropout flatten max_pooling2d",
+)  # fmt: skip
 initializers = _Namespace(
     "initializers",
     **{
@@ -174,35 +220,71 @@ initializers = _Namespace(
         if name.endswith("_initializer")
     },
 )
-losses = _Namespace(
-    "losses", _regularizers, names="add_loss get_losses get_regularization_loss get_regularization_losses get_total_loss"
-)
+losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
-    "errors", _errors, names="FailedPreconditionError InvalidArgumentError OpError OperatorNotAllowedInGraphError"
+    "errors",
+    _errors,
+    names="DataLossError FailedPreconditionError InvalidArgumentError NotFoundError OpError OperatorNotAllowedInGraphError",
 )
 logging = _Namespace(
     "logging",
-    _logging,
-    names="DEBUG INFO ERROR FATAL",
-    WARN=_logging.WARNING,
-    warn=_logging.getLogger("fastreg").warning,
-    set_verbosity=_logging.getLogger("fastreg").setLevel,
-    **{level: getattr(_logging.getLogger("fastreg"), level) for level in ("debug", "info", "error", "warning", "fatal")},
+    _tf_logging,
+    names="DEBUG ERROR FATAL INFO WARN debug error fatal flush get_verbosity info log log_every_n log_first_n log_if "
+    "set_verbosity vlog warn warning",
 )
 train = _Namespace(
     "train",
     _train,
+    _learning_rate_decay,
+    _moving_averages,
+    _saver,
+    _training_util,
     names="Optimizer GradientDescentOptimizer MomentumOptimizer AdagradOptimizer RMSPropOptimizer AdamOptimizer FtrlOptimizer "
-    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer get_global_step get_or_create_global_step",
+    "ProximalGradientDescentOptimizer ProximalAdagradOptimizer assert_global_step create_global_step get_global_step "
+    "get_or_create_global_step global_step "
+    "cosine_decay exponential_decay inverse_time_decay natural_exp_decay piecewise_constant polynomial_decay "
+    "ExponentialMovingAverage Saver checkpoint_exists get_checkpoint_state latest_checkpoint",
+    piecewise_constant_decay=_learning_rate_decay.piecewise_constant,
 )
+flags = _Namespace(
+    "flags",
+    _flags,
+    names="DEFINE_bool DEFINE_boolean DEFINE_enum DEFINE_float DEFINE_integer DEFINE_list DEFINE_string FLAGS "
+    "DuplicateFlagError Error IllegalFlagValueError UnrecognizedFlagError mark_flag_as_required",
+)
+app = _Namespace("app", _app, names="run", flags=flags)
+summary = _Namespace("summary", _summary, names="FileWriter histogram image merge merge_all scalar")
+_CONTRIB_LAYERS = {
+    _regularizers: "apply_regularization l1_l2_regularizer l1_regularizer l2_regularizer sum_regularizer",
+    _initializers: "variance_scaling_initializer xavier_initializer",
+    _contrib_layers: "avg_pool2d batch_norm bias_add conv2d convolution2d dropout elu flatten fully_connected linear max_pool2d "
+    "one_hot_encoding relu relu6 repeat softmax stack",
+    _train_ops: "OPTIMIZER_CLS_NAMES OPTIMIZER_SUMMARIES optimize_loss",
+}
+_CONTRIB_FRAMEWORK = {
+    _arg_scope: "add_arg_scope arg_scope arg_scope_func_key arg_scoped_arguments current_arg_scope has_arg_scope",
+    _model_variables: "add_model_variable get_local_variables get_model_variables get_trainable_variables get_unique_variable "
+    "get_variables get_variables_by_name get_variables_by_suffix get_variables_to_restore model_variable variable",
+    _training_util: "assert_global_step create_global_step get_global_step get_or_create_global_step",
+}
+
+
+def _members(names: dict[_Any, str]) -> dict[str, _Any]:
+    return {name: getattr(module, name) for module, listed in names.items() for name in listed.split()}
+
+
 contrib = _Namespace(
     "contrib",
-    layers=_Namespace(
-        "contrib.layers",
-        _regularizers,
-        _init_ops,
-        names="l1_regularizer l2_regularizer l1_l2_regularizer sum_regularizer apply_regularization xavier_initializer",
+    layers=_Namespace("contrib.layers", **_members(_CONTRIB_LAYERS), xavier_initializer_conv2d=_initializers.xavier_initializer),
+    framework=_Namespace("contrib.framework", **_members(_CONTRIB_FRAMEWORK)),
+    slim=_Namespace(
+        "contrib.slim",
+        **_members(_CONTRIB_LAYERS | _CONTRIB_FRAMEWORK),
+        xavier_initializer_conv2d=_initializers.xavier_initializer,
+        losses=_Namespace("contrib.slim.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
+        learning=_Namespace("contrib.slim.learning", _train_ops, names="create_train_op"),
     ),
+    losses=_Namespace("contrib.losses", _contrib_losses, names=" ".join(_contrib_losses.__all__)),
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),
 )
 compat = _Namespace("compat", v1=_sys.modules[__name__])

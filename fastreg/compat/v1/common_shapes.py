@@ -17,17 +17,19 @@ Shape = tuple[int | None, ...] | None
 
 def broadcast(x: Tensor, y: Tensor, kind: str, name: str) -> Shape:
     """Return the shape of an elementwise function of two tensors."""
-    a, b = x.shape.raw, y.shape.raw
-    if a is None or b is None:
+    if x.shape.raw is None or y.shape.raw is None:
         return None
+    where = f"for {name!r} (op: {kind!r}) with input shapes: {shown(x)}, {shown(y)}."
+    return broadcast_shapes(x.shape.raw, y.shape.raw, where)
+
+
+def broadcast_shapes(a: tuple[int | None, ...], b: tuple[int | None, ...], where: str) -> tuple[int | None, ...]:
+    """Return the shape to which both are broadcast; `where` ends the message if there is none."""
     n = max(len(a), len(b))
     sizes: list[int | None] = []
     for p, q in zip((1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b, strict=True):
         if p is not None and q is not None and p != q and 1 not in (p, q):
-            raise ValueError(
-                f"Dimensions must be equal, but are {p} and {q} for {name!r} (op: {kind!r}) with input shapes: "
-                f"{shown(x)}, {shown(y)}."
-            )
+            raise ValueError(f"Dimensions must be equal, but are {p} and {q} {where}")
         sizes.append(q if p == 1 else p if q == 1 else p if q is None else q)
     return tuple(sizes)
 

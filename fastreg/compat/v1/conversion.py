@@ -1,16 +1,18 @@
 """How numbers, arrays, lists and variables become tensors, and whether a tensor's dtype fits an operation.
 
-Knows graphs, dtypes and shapes. The only operations it makes are Const and Pack; callers say which dtypes theirs take.
+Knows graphs, dtypes and shapes. The only operations it makes are Const, Pack and the sum of IndexedSlices; callers say which
+dtypes theirs take.
 """
 
 from __future__ import annotations
 
 import numbers
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastreg.compat.v1.common_shapes import mismatch, shown
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, make
 from fastreg.compat.v1.tensor_shape import TensorShape
@@ -95,16 +97,28 @@ def convert_to_tensor(value: Any, dtype: Any = None, name: str | None = None) ->
                 f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with dtype {tensor.dtype.name}: {tensor!r}"
             )
         return tensor
+    if isinstance(value, IndexedSlices):
+        return dense(value)
     if isinstance(value, TensorShape):
         value = np.array(value.as_list(), np.int32)
-    if isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value):
+    if isinstance(value, (list, tuple)) and any(has_operand(v) for v in value):
         packed: Tensor = stack(value, name=name or "packed", dtype=dtype)
         return packed
     return constant(value, dtype, name=name or "Const")
 
 
-def _has_operand(value: Any) -> bool:
-    return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(_has_operand(v) for v in value))
+def has_operand(value: Any) -> bool:
+    """Whether a value is a tensor or variable, or a list with one in it."""
+    return isinstance(value, Operand) or (isinstance(value, (list, tuple)) and any(has_operand(v) for v in value))
+
+
+def either(name: str, value: Any, old_name: str, old_value: Any) -> Any:
+    """Return the value of an argument that has two names, of which one at most may be given."""
+    if old_value is None:
+        return value
+    if value is not None:
+        raise ValueError(f"Cannot specify both '{old_name}' and '{name}'")
+    return old_value
 
 
 def check_dtype(x: Tensor, parameter: str, allowed: str) -> None:
@@ -136,20 +150,44 @@ def convert_list(values: Sequence[Any], kind: str, dtype: Any = None) -> list[Te
 
 def stack(values: Any, axis: int = 0, name: str = "stack", dtype: Any = None) -> Any:
     """Return the tensors joined along a new axis."""
-    if axis == 0 and not any(_has_operand(v) for v in values):
+    if axis == 0 and not any(has_operand(v) for v in values):
         return constant(values, dtype, name=name)
     tensors = convert_list(values, "Pack", dtype)
     first = tensors[0].shape.raw
-    shape = None if first is None else (*first[:axis], len(tensors), *first[axis:]) if axis >= 0 else None
+    scope = tensors[0].graph.unique_name(name) + "/"
+    for t in tensors[1:]:
+        if differ := mismatch(tensors[0], t):
+            raise ValueError(
+                f"{differ}\n\tFrom merging shape 0 with other shapes. for {scope[:-1]!r} (op: 'Pack') with input shapes: "
+                f"{', '.join(map(shown, tensors))}."
+            )
+    place = axis if axis >= 0 or first is None else axis + len(first) + 1
+    shape = None if first is None else (*first[:place], len(tensors), *first[place:])
 
     def gradient(op: Operation, g: Tensor) -> list[Tensor]:
-        return [make("Unstack", None, [g], lambda a, i=i: np.take(a, i, axis), g.dtype, first) for i in range(len(tensors))]
+        return [part(g, i) for i in range(len(tensors))]
 
-    return make("Pack", name, tensors, lambda *arrays: np.stack(arrays, axis), tensors[0].dtype.base_dtype, shape, gradient)
+    def part(g: Tensor, i: int) -> Tensor:
+        def again(op: Operation, h: Tensor) -> list[Tensor]:
+            zeros = [make("ZerosLike", None, [t], np.zeros_like, h.dtype, first) for t in tensors]
+            return [stack([*zeros[:i], h, *zeros[i + 1 :]], axis)]
+
+        taken: Tensor = make("Unstack", None, [g], lambda a: np.moveaxis(a, axis, 0)[i], g.dtype, first, again)
+        return taken
+
+    return make("Pack", scope, tensors, lambda *arrays: np.stack(arrays, axis), tensors[0].dtype.base_dtype, shape, gradient)
+
+
+class IndexedSlicesValue(NamedTuple):
+    """What a session returns for IndexedSlices."""
+
+    values: Any
+    indices: Any
+    dense_shape: Any
 
 
 class IndexedSlices:
-    """A gradient of some rows only."""
+    """A gradient of some rows only; where an index occurs more than once, its rows are to be added."""
 
     def __init__(self, values: Any, indices: Any, dense_shape: Any = None) -> None:
         self.values, self.indices, self.dense_shape = convert_to_tensor(values), convert_to_tensor(indices), dense_shape
@@ -158,3 +196,34 @@ class IndexedSlices:
     graph = property(lambda self: self.values.graph)
     op = property(lambda self: self.values.op)
     name = property(lambda self: self.values.name)
+
+    @property
+    def shape(self) -> TensorShape:
+        """What is known of the whole's shape: nothing, as in TensorFlow."""
+        return TensorShape(None)
+
+    def __repr__(self) -> str:
+        shape = "" if self.dense_shape is None else f", dense_shape={self.dense_shape}"
+        return f"IndexedSlices(indices={self.indices}, values={self.values}{shape})"
+
+
+def dense(slices: IndexedSlices) -> Tensor:
+    """Return the rows of IndexedSlices in an array of the whole."""
+    if slices.dense_shape is None:
+        raise ValueError(f"Tensor conversion requested for IndexedSlices without dense_shape: {slices}")
+    sizes = convert_to_tensor(slices.dense_shape)
+    known: Any = sizes.op.compute() if sizes.op.type == "Const" else None
+    total = lambda v, i, d: sum_rows(v, i, int(d[0]))  # noqa: E731
+    whole: Tensor = make("UnsortedSegmentSum", None, [slices.values, slices.indices, sizes], total, slices.values.dtype, known)
+    return whole
+
+
+def sum_rows(rows: Any, indices: Any, count: int) -> Any:
+    """Return an array of `count` rows, each the sum of the `rows` that have its index."""
+    out = np.zeros((count, *rows.shape[1:]), rows.dtype)
+    if len(indices):
+        order = np.argsort(indices, kind="stable")
+        at = indices[order]
+        starts = np.flatnonzero(np.concatenate([[True], at[1:] != at[:-1]]))
+        out[at[starts]] = np.add.reduceat(rows[order], starts, axis=0)
+    return out

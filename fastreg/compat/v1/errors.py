@@ -24,5 +24,13 @@ class InvalidArgumentError(OpError):
     """A value does not fit, or was not fed."""
 
 
+class NotFoundError(OpError):
+    """A checkpoint lacks a variable."""
+
+
+class DataLossError(OpError):
+    """A file cannot be read."""
+
+
 class OperatorNotAllowedInGraphError(TypeError):
     """A tensor was used as a Python value, which it does not have before a session runs."""

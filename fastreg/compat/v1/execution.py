@@ -33,6 +33,7 @@ class Run:
     def __init__(self, graph: Graph, fed: dict[Operation, Any]) -> None:
         self._cells, self._values = graph.cells, dict(fed)
         self._known = set(fed)
+        self._plain: set[Operation] = set()  # those that may not be computed in their fused way
 
     def fetch(self, elements: Sequence[Tensor | Operation]) -> list[Any]:
         """Compute the elements, and return copies of the tensors' values as they were right then; None for an operation."""
@@ -46,9 +47,12 @@ class Run:
                     results[i] = _copy(self._values[element.op])
         self._known.update(targets)
         stages = self._stages(targets)
+        while overtaken := self._overtaken(stages):
+            self._plain.update(overtaken)
+            stages = self._stages(targets)
 
         def turn(op: Operation) -> tuple[int, bool]:
-            return stages[op], op.writes
+            return stages[op], bool(op.writes)
 
         order, done = sorted(stages, key=turn), 0
         for _, group in itertools.groupby(order, turn):
@@ -67,9 +71,20 @@ class Run:
 
     def _way(self, op: Operation) -> tuple[list[Tensor], Callable[..., Any]]:
         """Return an operation's inputs and function: the fused ones, unless what they skip is fed or fetched."""
-        if op.fused is not None and self._known.isdisjoint(op.fused.skipped):
+        if op.fused is not None and op not in self._plain and self._known.isdisjoint(op.fused.skipped):
             return op.fused.inputs, op.fused.compute
         return op.inputs, op.compute
+
+    def _overtaken(self, stages: dict[Operation, int]) -> list[Operation]:
+        """Return the fused steps whose variables another operation may change before it is their turn to read them."""
+        writers = [op for op in stages if op.writes]
+        return [
+            op
+            for op in writers
+            if op.fused is not None
+            and op not in self._plain
+            and any(b is not op and stages[b] <= stages[op] and not b.writes.isdisjoint(op.fused.reads) for b in writers)
+        ]
 
     def _stages(self, targets: list[Operation]) -> dict[Operation, int]:
         """Return the stages of the targets and of what they need, each operation after what it waits for."""
@@ -84,7 +99,7 @@ class Run:
             if missing := [b for b in before if b not in stages]:
                 stack += reversed(missing)
                 continue
-            stages[op] = max((stages[b] + b.writes for b in before), default=0)
+            stages[op] = max((stages[b] + bool(b.writes) for b in before), default=0)
             stack.pop()
         return stages
 

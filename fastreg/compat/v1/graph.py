@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import fastreg.graph as registry
@@ -117,27 +117,33 @@ def graph_of(operands: Sequence[Any]) -> Graph | None:
 
 
 class Fused(NamedTuple):
-    """Another way to compute an operation's value: from `inputs`, without computing the operations in `skipped`."""
+    """Another way to compute an operation's value: from `inputs`, without computing the operations in `skipped`.
+
+    A step that is computed in this way reads the variables in `reads` itself, when it is its turn.
+    """
 
     inputs: list[Tensor]
     skipped: list[Operation]
     compute: Callable[..., Any]
+    reads: frozenset[str] = frozenset()
 
 
 class Operation:
     """A node: a NumPy function of its inputs' values."""
 
     def __init__(
-        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any], writes: bool = False
-    ) -> None:
+        self, graph: Graph, kind: str, name: str, inputs: Sequence[Tensor], compute: Callable[..., Any],
+        writes: Iterable[str] = (),
+    ) -> None:  # fmt: skip
         self.graph, self.type, self.name, self.compute = graph, kind, name, compute
         self.inputs, self.control_inputs = list(inputs), list(graph.control_inputs)
         self.outputs: list[Tensor] = []
         self.gradient: Callable[..., Any] | None = None
         self.gradient_scope = name + "_grad"  # the name scope of the operations that compute the gradient
-        self.penalty: Penalty | None = None
+        self.penalty: Penalty | None = None  # which it computes
+        self.differentiated: Penalty | None = None  # whose gradient by its first input, times its second, it computes
         self.fused: Fused | None = None
-        self.writes = writes  # whether it writes to variables
+        self.writes = frozenset(writes)  # the names of the variables that it writes to
         self.reads = False  # whether it reads a variable: an operation that uses it gets the value at that moment
         graph.elements[name] = self
 
@@ -261,7 +267,7 @@ def make(
     dtype: Any,
     shape: Any,
     gradient: Callable[..., Any] | None = None,
-    writes: bool = False,
+    writes: Iterable[str] = (),
     tensor: type[Tensor] = Tensor,
 ) -> Any:
     """Make an operation and its tensor. A name that ends in a slash is the name of a scope and is taken as it is."""
@@ -275,9 +281,29 @@ def _op_name(graph: Graph, name: str) -> str:
     return name[:-1] if name.endswith("/") else graph.unique_name(name)
 
 
+def as_outputs(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Let tensors, made under one name, be the outputs of one operation, in this order: `name:0`, `name:1`, ..."""
+    outputs = list(tensors)
+    for t in outputs:
+        t.op.outputs = outputs
+    outputs[0].graph.elements[outputs[0].op.name] = outputs[0].op
+    return outputs
+
+
+def rename(tensor: Tensor, name: str) -> Tensor:
+    """Give a tensor's operation another name, one of the form of `make`."""
+    op = tensor.op
+    del op.graph.elements[op.name]
+    op.name = _op_name(op.graph, name)
+    op.gradient_scope = op.name + "_grad"
+    op.graph.elements[op.name] = op
+    return tensor
+
+
 def make_operation(
-    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any], writes: bool = False
-) -> Operation:
+    kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any],
+    writes: Iterable[str] = (),
+) -> Operation:  # fmt: skip
     """Make an operation without a tensor: one that writes to variables, or only waits for others."""
     graph = graph_of([*inputs, *after]) or get_default_graph()
     op = Operation(graph, kind, _op_name(graph, name or kind), inputs, compute, writes)

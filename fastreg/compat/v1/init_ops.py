@@ -93,8 +93,3 @@ variance_scaling_initializer = _initializer(
 orthogonal_initializer = _initializer("orthogonal_initializer", {"gain": 1.0, "seed": None, "dtype": "f4"}, _orthogonal)
 glorot_uniform_initializer = functools.partial(variance_scaling_initializer, 1.0, "fan_avg", "uniform")
 glorot_normal_initializer = functools.partial(variance_scaling_initializer, 1.0, "fan_avg", "truncated_normal")
-
-
-def xavier_initializer(uniform: bool = True, seed: int | None = None, dtype: Any = "f4") -> Any:
-    """Return Glorot's initializer, as tf.contrib.layers has it."""
-    return variance_scaling_initializer(1.0, "fan_avg", "uniform" if uniform else "truncated_normal", seed, dtype)

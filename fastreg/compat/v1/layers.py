@@ -1,29 +1,24 @@
-"""tf.layers: dense, conv2d and flatten, whose kernel, bias and activity regularizers file their losses as TensorFlow's do."""
+"""tf.layers: dense, conv2d, pools, dropout, flatten.
+
+Kernel, bias and activity regularizers file their losses as TensorFlow's do. Batch normalization stands in normalization.py.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from fastreg import variables as core
-from fastreg.compat.v1 import array_ops, linalg_ops, nn_ops
-from fastreg.compat.v1.conversion import convert_to_tensor
-from fastreg.compat.v1.dtypes import as_dtype
-from fastreg.compat.v1.graph import get_default_graph, name_scope
+from fastreg.compat.v1 import array_ops, linalg_ops, nn_impl, nn_ops, window_ops
+from fastreg.compat.v1.base_layer import Layer
+from fastreg.compat.v1.control_flow_ops import smart_cond
 from fastreg.compat.v1.init_ops import zeros_initializer
-from fastreg.compat.v1.math_ops import cast
-from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.math_ops import identity
 from fastreg.compat.v1.tensor_shape import TensorShape
-from fastreg.compat.v1.variables import PartitionedVariable, Variable, loss_of
-from fastreg.graph import GraphKeys
 
 
-class _Layer:
-    """What Dense and Conv2D share: a scope, weights that are made at the first call, and their losses."""
+class _Weighted(Layer):
+    """What Dense and Conv2D share: a kernel, a bias and an activation."""
 
-    ndims: tuple[int, int | None]  # how many dimensions inputs have, at least and at most
     kernel: Any = None
     bias: Any = None
 
@@ -31,110 +26,26 @@ class _Layer:
         self, channels: int, activation: Any = None, use_bias: bool = True, kernel_initializer: Any = None,
         bias_initializer: Any = zeros_initializer(), kernel_regularizer: Any = None, bias_regularizer: Any = None,  # noqa: B008
         activity_regularizer: Any = None, kernel_constraint: Any = None, bias_constraint: Any = None, trainable: bool = True,
-        name: Any = None, dtype: Any = None, _scope: Any = None, _reuse: bool | None = None,
+        name: Any = None, **options: Any,
     ) -> None:  # fmt: skip
-        self._channels, self.activation, self.use_bias, self.trainable = int(channels), activation, use_bias, trainable
+        super().__init__(trainable, name, activity_regularizer=activity_regularizer, **options)
+        self._channels, self.activation, self.use_bias = int(channels), activation, use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
-        self.activity_regularizer = activity_regularizer
-        self.dtype = None if dtype is None else as_dtype(dtype)
-        self._reuse, self.built = _reuse, False
-        self.losses: list[Any] = []
-        self.variables: list[Any] = []
-        snake = re.sub("([a-z])([A-Z])", r"\1_\2", type(self).__name__).lower()
-        self._base_name = name.name if isinstance(name, core.VariableScope) else name or snake
-        self.name = name if isinstance(name, str) and name else _numbered(snake)
-        self._scope: core.VariableScope | None = None
-        if _scope:
-            with variable_scope(_scope) as self._scope:
-                pass
 
-    @property
-    def trainable_variables(self) -> list[Any]:
-        """Its weights, if they are trained."""
-        return self.variables if self.trainable else []
-
-    @property
-    def non_trainable_variables(self) -> list[Any]:
-        """Its weights, if they are not trained."""
-        return [] if self.trainable else self.variables
-
-    weights = property(lambda self: self.variables)
-    trainable_weights, non_trainable_weights = trainable_variables, non_trainable_variables
-
-    def __call__(self, inputs: Any, scope: Any = None) -> Any:
-        """Return the layer's outputs; the first call makes the weights."""
-        x = convert_to_tensor(inputs, self.dtype)
-        if self._scope is None:
-            name = scope if scope is not None or not self._reuse else self._base_name
-            with variable_scope(name, default_name=self._base_name) as self._scope:
-                pass
-        self._check(x.shape)
-        self.dtype = self.dtype or x.dtype.base_dtype
-        with self._entered(True if self.built else self._reuse):
-            if not self.built:
-                self._build(x.shape)
-            y = self._outputs(x)
-            if self.activation is not None:
-                y = self.activation(y)
-            if self.activity_regularizer is not None:
-                with name_scope("ActivityRegularizer"):
-                    self._file(loss_of(self.activity_regularizer, y), array_ops.shape(y)[0])
-        return y
-
-    apply = __call__
-
-    @contextlib.contextmanager
-    def _entered(self, reuse: Any) -> Iterator[core.VariableScope]:
-        with variable_scope(self._scope, reuse=reuse, auxiliary_name_scope=False) as scope, name_scope(scope.original_name_scope):
-            yield scope
-
-    def _file(self, loss: Any, batch: Any = None) -> None:
-        if loss is not None:
-            loss = loss if batch is None else loss / cast(batch, loss.dtype)
-            self.losses.append(loss)
-            get_default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, loss)
-
-    def _add_weight(self, name: str, shape: list[int], initializer: Any, regularizer: Any, constraint: Any) -> Any:
-        before = {id(v) for v in core.global_variables()}
-        with self._entered(True if self.built else self._reuse) as scope:
-            initializer = scope.initializer if initializer is None else initializer
-            weight = get_variable(
-                name,
-                shape,
-                self.dtype,
-                initializer,
-                trainable=self.trainable,
-                constraint=constraint,
-                partitioner=scope.partitioner,
-            )
-            parts: list[Any] = list(weight) if isinstance(weight, PartitionedVariable) else [weight]
-            for part in parts if regularizer is not None else ():
-                if not isinstance(part, Variable) or id(part) not in before:
-                    with name_scope(name + "/Regularizer"):
-                        self._file(loss_of(regularizer, part))
-        self.variables.append(weight)
-        return weight
-
-    def _build(self, shape: TensorShape) -> None:
-        self.kernel = self._add_weight(
-            "kernel", self._kernel_shape(shape), self.kernel_initializer, self.kernel_regularizer, self.kernel_constraint
-        )
+    def build(self, input_shape: TensorShape) -> None:
+        """Make the kernel and the bias."""
+        own = self.kernel_initializer, self.kernel_regularizer
+        self.kernel = self.add_weight("kernel", self._kernel_shape(input_shape), None, *own, constraint=self.kernel_constraint)
         if self.use_bias:
-            self.bias = self._add_weight(
-                "bias", [self._channels], self.bias_initializer, self.bias_regularizer, self.bias_constraint
-            )
-        self.built = True
+            own = self.bias_initializer, self.bias_regularizer
+            self.bias = self.add_weight("bias", [self._channels], None, *own, constraint=self.bias_constraint)
 
-    def _check(self, shape: TensorShape) -> None:
-        least, most = self.ndims
-        say = f"Input 0 of layer {self.name} is incompatible with the layer: "
-        if shape.ndims is None:
-            raise ValueError(say + "its rank is undefined, but the layer requires a defined rank.")
-        if shape.ndims < least or (most is not None and shape.ndims > most):
-            expected = f"expected ndim={most}" if most else f": expected min_ndim={least}"
-            raise ValueError(f"{say}{expected}, found ndim={shape.ndims}. Full shape received: {shape.as_list()}")
+    def call(self, inputs: Any) -> Any:
+        """Return activation(outputs)."""
+        y = self._outputs(inputs)
+        return y if self.activation is None else self.activation(y)
 
     def _kernel_shape(self, shape: TensorShape) -> list[int]:
         raise NotImplementedError
@@ -143,14 +54,7 @@ class _Layer:
         raise NotImplementedError
 
 
-def _numbered(name: str) -> str:
-    """Return the next of dense_1, dense_2, ... in the default graph."""
-    counts = get_default_graph().__dict__.setdefault("layer_counts", {})
-    counts[name] = counts.get(name, 0) + 1
-    return f"{name}_{counts[name]}"
-
-
-class Dense(_Layer):
+class Dense(_Weighted):
     """A densely connected layer: activation(inputs @ kernel + bias)."""
 
     ndims = (2, None)
@@ -183,7 +87,7 @@ class Dense(_Layer):
         return TensorShape([*shape.raw[:-1], self.units])
 
 
-class Conv2D(_Layer):
+class Conv2D(_Weighted):
     """A two-dimensional convolution: activation(conv2d(inputs, kernel) + bias)."""
 
     ndims = (4, 4)
@@ -195,24 +99,8 @@ class Conv2D(_Layer):
     ) -> None:  # fmt: skip
         super().__init__(filters, *args, **kwargs)
         self.kernel_size, self.strides = _two(kernel_size, "kernel_size"), _two(strides, "strides")
-        self.dilation_rate, self.padding, self.data_format = (
-            _two(dilation_rate, "dilation_rate"),
-            padding.lower(),
-            data_format.lower(),
-        )
-        if self.padding not in ("valid", "same"):
-            raise ValueError(
-                'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). '
-                f"Received: {padding}"
-            )
-        if self.data_format not in ("channels_first", "channels_last"):
-            raise ValueError(
-                f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}'
-            )
-
-    @property
-    def _format(self) -> str:
-        return "NCHW" if self.data_format == "channels_first" else "NHWC"
+        self.dilation_rate = _two(dilation_rate, "dilation_rate")
+        self.padding, self.data_format = _padding(padding), _data_format(data_format)
 
     def _kernel_shape(self, shape: TensorShape) -> list[int]:
         channels = shape.as_list()[1 if self.data_format == "channels_first" else -1]
@@ -223,30 +111,104 @@ class Conv2D(_Layer):
     def _outputs(self, x: Any) -> Any:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
-        y = nn_ops.conv2d(x, self.kernel, self.strides, self.padding, data_format=self._format, dilations=self.dilation_rate)
-        return nn_ops.bias_add(y, self.bias, self._format) if self.use_bias else y
+        y = window_ops.conv2d(
+            x,
+            self.kernel,
+            self.strides,
+            self.padding.upper(),
+            data_format=_FORMATS[self.data_format],
+            dilations=self.dilation_rate,
+        )
+        return nn_ops.bias_add(y, self.bias, _FORMATS[self.data_format]) if self.use_bias else y
 
 
-class Flatten:
+class _Pooling2D(Layer):
+    """Windows of images, of which each gives one number for each channel."""
+
+    ndims = (4, 4)
+    _pool: Callable[..., Any]
+
+    def __init__(
+        self, pool_size: Any, strides: Any, padding: str = "valid", data_format: str = "channels_last", name: Any = None,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        if strides is None:
+            raise ValueError("Argument `strides` must not be None.")
+        super().__init__(name=name, **options)
+        self.pool_size, self.strides = _two(pool_size, "pool_size"), _two(strides, "strides")
+        self.padding, self.data_format = _padding(padding), _data_format(data_format)
+
+    def call(self, inputs: Any) -> Any:
+        """Return the pooled images."""
+        first = self.data_format == "channels_first"
+        sizes, steps = ([1, 1, *n] if first else [1, *n, 1] for n in (self.pool_size, self.strides))
+        return type(self)._pool(inputs, sizes, steps, self.padding.upper(), _FORMATS[self.data_format])
+
+
+class MaxPooling2D(_Pooling2D):
+    """The largest element of each window."""
+
+    _pool = staticmethod(window_ops.max_pool)
+
+
+class AveragePooling2D(_Pooling2D):
+    """The mean of each window."""
+
+    _pool = staticmethod(window_ops.avg_pool)
+
+
+class Dropout(Layer):
+    """While training, sets each element to 0 with probability `rate`, and divides the others by 1 - `rate`."""
+
+    def __init__(
+        self, rate: Any = 0.5, noise_shape: Any = None, seed: int | None = None, name: Any = None, **options: Any
+    ) -> None:
+        super().__init__(name=name, **options)
+        self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
+
+    def call(self, inputs: Any, training: Any = False) -> Any:
+        """Return the inputs, or what is left of them; `training` may be a tensor."""
+        return smart_cond(
+            training,
+            lambda: nn_impl.dropout(inputs, noise_shape=self.noise_shape, seed=self.seed, rate=self.rate),
+            lambda: identity(inputs),
+        )
+
+
+class Flatten(Layer):
     """All but the batch in one dimension."""
 
-    def __init__(self, data_format: str = "channels_last", name: str | None = None) -> None:
-        self.data_format, self.name = data_format, name or _numbered("flatten")
-        self._given = name
+    def __init__(self, data_format: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.data_format = data_format or "channels_last"
 
-    def __call__(self, inputs: Any) -> Any:
+    def call(self, inputs: Any) -> Any:
         """Return the inputs, flattened."""
-        x: Any = convert_to_tensor(inputs)
-        with variable_scope(self._given, default_name="flatten") as scope, name_scope(scope.original_name_scope):
-            if self.data_format == "channels_first" and (x.shape.ndims or 0) > 1:
-                x = array_ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
-            known = x.shape.as_list()
-            y = array_ops.reshape(x, [array_ops.shape(x)[0] if known[0] is None else known[0], -1])
-            rest = TensorShape(known[1:]).num_elements()
-            y.set_shape([known[0], rest])
+        x = inputs
+        if self.data_format == "channels_first" and (x.shape.ndims or 0) > 1:
+            x = array_ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
+        known = x.shape.as_list()
+        y = array_ops.reshape(x, [array_ops.shape(x)[0] if known[0] is None else known[0], -1])
+        y.set_shape([known[0], TensorShape(known[1:]).num_elements()])
         return y
 
-    apply = __call__
+
+_FORMATS = {"channels_last": "NHWC", "channels_first": "NCHW"}
+
+
+def _padding(padding: str) -> str:
+    if padding.lower() not in ("valid", "same"):
+        raise ValueError(
+            'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). '
+            f"Received: {padding}"
+        )
+    return padding.lower()
+
+
+def _data_format(data_format: str) -> str:
+    if data_format.lower() not in _FORMATS:
+        raise ValueError(f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}')
+    return data_format.lower()
 
 
 def _two(value: Any, name: str) -> tuple[int, int]:
@@ -272,6 +234,27 @@ def _functional(layer: Callable[..., Any]) -> Callable[..., Any]:
 dense, conv2d = _functional(Dense), _functional(Conv2D)
 
 
+def max_pooling2d(
+    inputs: Any, pool_size: Any, strides: Any, padding: str = "valid", data_format: str = "channels_last", name: Any = None
+) -> Any:
+    """Return the largest element of each window."""
+    return MaxPooling2D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def average_pooling2d(
+    inputs: Any, pool_size: Any, strides: Any, padding: str = "valid", data_format: str = "channels_last", name: Any = None
+) -> Any:
+    """Return the mean of each window."""
+    return AveragePooling2D(pool_size, strides, padding, data_format, name)(inputs)
+
+
+def dropout(
+    inputs: Any, rate: Any = 0.5, noise_shape: Any = None, seed: int | None = None, training: Any = False, name: Any = None
+) -> Any:
+    """Return the inputs, while training with each element set to 0 with probability `rate`."""
+    return Dropout(rate, noise_shape, seed, name)(inputs, training=training)
+
+
 def flatten(inputs: Any, name: str | None = None, data_format: str = "channels_last") -> Any:
     """Return the inputs with all but the batch in one dimension."""
-    return Flatten(data_format, name)(inputs)
+    return Flatten(data_format, name=name)(inputs)

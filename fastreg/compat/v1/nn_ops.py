@@ -1,115 +1,275 @@
-"""The functions that layers compute: biases, softmax, convolution.
+"""The functions that layers compute: biases, softmax and its cross entropies.
 
-Only l2_normalize has a gradient, as it is made of functions that have one. Knows tensors alone: a layer's weights,
-names and losses stand in layers.py.
+Knows tensors alone: a layer's weights, names and losses stand in layers.py.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from fastreg.compat.v1.common_shapes import shown
-from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor
-from fastreg.compat.v1.graph import make, name_scope
-from fastreg.compat.v1.math_ops import maximum, multiply, rsqrt, square
+from fastreg.compat.v1.array_ops import expand_dims, transpose
+from fastreg.compat.v1.common_shapes import broadcast, shown
+from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor, either
+from fastreg.compat.v1.errors import InvalidArgumentError
+from fastreg.compat.v1.graph import Operation, Tensor, make, name_scope
+from fastreg.compat.v1.math_ops import (
+    abs,
+    add,
+    cast,
+    check_operands,
+    exp,
+    log1p,
+    multiply,
+    relu,
+    sigmoid,
+    stop_gradient,
+    subtract,
+    summed_to,
+)
 from fastreg.compat.v1.reduction_ops import reduce_sum
+from fastreg.compat.v1.tensor_shape import TensorShape
+
+_FLOATS = "float16, bfloat16, float32, float64"
 
 
 def bias_add(value: Any, bias: Any, data_format: str | None = None, name: str | None = None) -> Any:
     """Return `value` plus a bias for each channel."""
-    x, b = convert_to_tensor(value), convert_to_tensor(bias)
-    first = bool(data_format) and str(data_format).startswith("NC")
-    f = lambda p, q: p + (q.reshape(-1, *(1,) * (p.ndim - 2)) if first else q)  # noqa: E731
-    return make("BiasAdd", name or "BiasAdd", [x, b], f, x.dtype.base_dtype, x.shape)
+    with name_scope(name, "BiasAdd", [value, bias]) as scope:
+        form = data_format or "NHWC"
+        first = form.startswith("NC")
+        if not (first or (form.startswith("N") and form.endswith("C"))):
+            raise ValueError("data_format must be of the form `N...C` or `NC...`")
+        x: Tensor = convert_to_tensor(value, name="input")
+        b: Tensor = convert_to_tensor(bias, x.dtype.base_dtype, name="bias")
+        where = f"for {scope[:-1]!r} (op: 'BiasAdd') with input shapes: {shown(x)}, {shown(b)}."
+        if b.shape.ndims not in (None, 1):
+            raise ValueError(f"Shape must be rank 1 but is rank {b.shape.ndims} {where}")
+        known = x.shape.raw
+        if known is not None:
+            if len(known) < 2 + first:
+                raise ValueError(f"Shape must be at least rank {2 + first} but is rank {len(known)} {where}")
+            channels, count = known[1 if first else -1], None if b.shape.raw is None else b.shape.raw[0]
+            if None not in (channels, count) and channels != count:
+                raise ValueError(f"Dimensions must be equal, but are {channels} and {count} {where}")
+
+        def compute(p: Any, q: Any) -> Any:
+            return p + (q.reshape(-1, *(1,) * (p.ndim - 2)) if first else q)
+
+        def gradient(op: Operation, g: Tensor) -> list[Any]:
+            total = lambda a: by_channel(np.moveaxis(a, 1, -1) if first else a)  # noqa: E731
+            back = lambda op, h: [compute_like(h, g)]  # noqa: E731
+            return [g, make("BiasAddGrad", None, [g], total, g.dtype, b.shape, back)]
+
+        def compute_like(h: Tensor, like: Tensor) -> Any:
+            return make("BiasAdd", None, [like, h], lambda a, q: compute(np.zeros_like(a), q), h.dtype, like.shape)
+
+        return make("BiasAdd", scope, [x, b], compute, x.dtype.base_dtype, x.shape, gradient)
 
 
-def softmax(logits: Any, axis: int = -1, name: str | None = None) -> Any:
-    """Return exp(x) / sum(exp(x)) along `axis`."""
-    x = convert_to_tensor(logits)
-    check_dtype(x, "logits", "float16, bfloat16, float32, float64")
-
-    def compute(a: Any) -> Any:
-        e = np.exp(a - a.max(axis, keepdims=True))
-        return e / e.sum(axis, keepdims=True)
-
-    return make("Softmax", name, [x], compute, x.dtype.base_dtype, x.shape)
+def by_channel(a: Any) -> Any:
+    """Return the sums over all axes but the last, by one product."""
+    rows = a.reshape(-1, a.shape[-1])
+    return np.ones(len(rows), a.dtype) @ rows
 
 
-def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | None = None) -> Any:
-    """Return `x` over its Euclidean norm."""
-    with name_scope(name, "l2_normalize", [x]) as scope:
-        x = convert_to_tensor(x)
-        return multiply(x, rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon)), name=scope)
+def _shifted(a: Any, axis: int) -> Any:
+    """Return `a` minus its largest element along `axis`, so that its exponential is at most 1."""
+    return a - a.max(axis, keepdims=True, initial=-np.inf)
 
 
-def conv_output(length: int | None, window: int, padding: str, stride: int, dilation: int) -> int | None:
-    """Return the number of positions of a window along an axis."""
-    if length is None:
-        return None
-    wide = (window - 1) * dilation + 1
-    return -(-length // stride) if padding == "SAME" else max(0, -(-(length - wide + 1) // stride))
+def _softmax(a: Any, axis: int) -> Any:
+    e = np.exp(_shifted(a, axis))
+    e /= e.sum(axis, keepdims=True)
+    return e
 
 
-def conv2d(
-    input: Any, filter: Any = None, strides: Any = None, padding: str = "VALID", use_cudnn_on_gpu: bool = True,
-    data_format: str = "NHWC", dilations: Any = (1, 1, 1, 1), name: str | None = None, filters: Any = None,
+def _log_softmax(a: Any, axis: int) -> Any:
+    low = _shifted(a, axis)
+    low -= np.log(np.exp(low).sum(axis, keepdims=True))
+    return low
+
+
+def _over_axis(kind: str, compute: Any, gradient: Any) -> Any:
+    def function(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Any:
+        x = convert_to_tensor(logits)
+        along = either("axis", axis, "dim", dim)
+        along = -1 if along is None else int(along)
+        check_dtype(x, "logits", _FLOATS)
+        rank = x.shape.ndims
+        if rank == 0:
+            raise ValueError(
+                f"Shape must be at least rank 1 but is rank 0 for {name or kind!r} (op: {kind!r}) with input shapes: []."
+            )
+        if rank is not None and not -rank <= along < rank:
+            raise InvalidArgumentError(
+                None,
+                f"Dimension ({along}) must be in the range [{-rank}, {rank}) where {rank} is the number of dimensions in the "
+                "input.",
+            )
+        if rank is not None and along % rank != rank - 1:  # as in TensorFlow, whose names count the transpositions
+            order = list(range(rank))
+            order[along], order[-1] = order[-1], order[along]
+            return transpose(function(transpose(x, order)), order, name or "transpose")
+        backward = lambda op, g: [gradient(op.outputs[0], g)]  # noqa: E731
+        return make(kind, name, [x], lambda a: compute(a, along), x.dtype.base_dtype, x.shape, backward)
+
+    function.__name__ = kind.lower()
+    return function
+
+
+softmax = _over_axis(
+    "Softmax", _softmax, lambda y, g: multiply(subtract(g, reduce_sum(multiply(g, y, "mul"), -1, True), "sub"), y, "mul")
+)
+log_softmax = _over_axis(
+    "LogSoftmax", _log_softmax, lambda y, g: subtract(g, multiply(reduce_sum(g, -1, True), exp(y), "mul"), "sub")
+)
+
+
+def _check_cross_entropy(name: str, sentinel: Any, labels: Any, logits: Any) -> None:
+    if sentinel is not None:
+        raise ValueError(f"Only call `{name}` with named arguments (labels=..., logits=..., ...)")
+    if labels is None or logits is None:
+        raise ValueError("Both labels and logits must be provided.")
+
+
+def softmax_cross_entropy_with_logits_v2(
+    labels: Any, logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None
+) -> Any:
+    """Return -sum(labels * log_softmax(logits)) along `axis`; the gradient goes to both."""
+    along = either("axis", axis, "dim", dim)
+    along = -1 if along is None else int(along)
+    with name_scope(name, "softmax_cross_entropy_with_logits", [logits, labels]) as scope:
+        x: Any = convert_to_tensor(logits, name="logits")
+        check_dtype(x, "features", _FLOATS)
+        if x.dtype.base_dtype == "float16":
+            return cast(softmax_cross_entropy_with_logits_v2(labels, cast(x, "f4"), along, scope), "f2")
+        y: Any = cast(convert_to_tensor(labels, name="labels"), x.dtype.base_dtype)
+        if x.shape.ndims == 0:
+            raise ValueError(f"Logits cannot be scalars - received shape {x.shape}.")
+        known = broadcast(x, y, "SoftmaxCrossEntropyWithLogits", scope[:-1])
+        if known is not None:
+            known = tuple(n for i, n in enumerate(known) if i != along % len(known))
+
+        def compute(a: Any, b: Any) -> Any:
+            if np.broadcast_shapes(a.shape, b.shape) != a.shape:
+                raise ValueError
+            return -(b * _log_softmax(a, along)).sum(along)
+
+        def checked(a: Any, b: Any) -> Any:
+            try:
+                return compute(a, b)
+            except ValueError:
+                sizes = f"logits_size={list(a.shape)} labels_size={list(b.shape)}".replace(", ", ",")
+                raise InvalidArgumentError(out.op, f"logits and labels must be broadcastable: {sizes}") from None
+
+        def gradient(op: Operation, g: Tensor) -> list[Any]:  # as in TensorFlow, labels are taken to sum to 1
+            spread = expand_dims(g, along)
+            by_logits = multiply(spread, subtract(softmax(x, along), y, "sub"), "mul")
+            by_labels = multiply(spread, -log_softmax(x, along), "mul")
+            return [summed_to(by_logits, x), summed_to(by_labels, y)]
+
+        out = make("SoftmaxCrossEntropyWithLogits", scope + "Reshape_2/", [x, y], checked, x.dtype.base_dtype, known, gradient)
+        return out
+
+
+def softmax_cross_entropy_with_logits(
+    _sentinel: None = None, labels: Any = None, logits: Any = None, dim: int | None = None, name: str | None = None,
+    axis: int | None = None,
 ) -> Any:  # fmt: skip
-    """Return the cross-correlation of images with a kernel (height, width, in, out): windows as rows, and one matrix product."""
-    x, kernel = convert_to_tensor(input), convert_to_tensor(filters if filter is None else filter)
-    if data_format not in ("NHWC", "NCHW"):
-        raise ValueError(f"data_format must be 'NHWC' or 'NCHW', not {data_format!r}")
-    if str(padding).upper() not in ("SAME", "VALID"):
-        raise ValueError(f"padding must be 'SAME' or 'VALID', not {padding!r}")
-    pad, first = str(padding).upper(), data_format == "NCHW"
-    steps, gaps = (_pair(value, first, what) for value, what in ((strides, "strides"), (dilations, "dilations")))
+    """Return -sum(labels * log_softmax(logits)) along `axis`; the gradient goes to the logits alone."""
+    along = either("axis", axis, "dim", dim)
+    _check_cross_entropy("softmax_cross_entropy_with_logits", _sentinel, labels, logits)
+    with name_scope(name, "softmax_cross_entropy_with_logits_sg", [logits, labels]) as scope:
+        fixed = stop_gradient(convert_to_tensor(labels), "labels_stop_gradient")
+    return softmax_cross_entropy_with_logits_v2(fixed, logits, along, scope)
 
-    def compute(a: Any, k: Any) -> Any:
-        a = np.moveaxis(a, 1, -1) if first else a
-        places = [conv_output(n, w, pad, s, d) for n, w, s, d in zip(a.shape[1:3], k.shape, steps, gaps, strict=False)]
-        if pad == "SAME":
-            missing = [
-                max(0, (p - 1) * s + (w - 1) * d + 1 - n)  # type: ignore[operator]
-                for n, w, s, d, p in zip(a.shape[1:3], k.shape[:2], steps, gaps, places, strict=True)
-            ]
-            a = np.pad(a, ((0, 0), *((m // 2, m - m // 2) for m in missing), (0, 0)))
-        wide = [(w - 1) * d + 1 for w, d in zip(k.shape[:2], gaps, strict=True)]
-        if 0 in places or 0 in a.shape:
-            out = np.zeros((a.shape[0], *places, k.shape[3]), a.dtype)
-        else:
-            windows = np.lib.stride_tricks.sliding_window_view(a, wide, axis=(1, 2))
-            windows = windows[:, :: steps[0], :: steps[1], :, :: gaps[0], :: gaps[1]]
-            rows = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, math.prod(k.shape[:3]))
-            out = (rows @ k.reshape(-1, k.shape[3])).reshape(*windows.shape[:3], k.shape[3])
-        return np.ascontiguousarray(np.moveaxis(out, -1, 1)) if first else out
 
-    known = None
-    if x.shape.raw is not None and kernel.shape.raw is not None:
-        at = (2, 3) if first else (1, 2)
-        for i, w, d in zip(at, kernel.shape.raw, gaps, strict=False):
-            length, wide = x.shape.raw[i], (w - 1) * d + 1  # type: ignore[operator]
-            if pad == "VALID" and length is not None and length < wide:
-                raise ValueError(
-                    f"Negative dimension size caused by subtracting {wide} from {length} for {name or 'Conv2D'!r} (op: 'Conv2D') "
-                    f"with input shapes: {shown(x)}, {shown(kernel)}."
+def sparse_softmax_cross_entropy_with_logits(
+    _sentinel: None = None, labels: Any = None, logits: Any = None, name: str | None = None
+) -> Any:
+    """Return -log_softmax(logits) at the class that each label names."""
+    _check_cross_entropy("sparse_softmax_cross_entropy_with_logits", _sentinel, labels, logits)
+    kind = "SparseSoftmaxCrossEntropyWithLogits"
+    with name_scope(name, kind, [labels, logits]) as scope:
+        y: Tensor = convert_to_tensor(labels)
+        x: Tensor = convert_to_tensor(logits)
+        ranks = y.shape.ndims, x.shape.ndims
+        if ranks[1] == 0:
+            raise ValueError(f"Logits cannot be scalars - received shape {x.shape}.")
+        if None not in ranks and ranks[0] != ranks[1] - 1:  # type: ignore[operator]
+            raise ValueError(
+                f"Rank mismatch: Rank of labels (received {ranks[0]}) should equal rank of logits minus 1 (received {ranks[1]})."
+            )
+        rows = TensorShape(None if x.shape.raw is None else x.shape.raw[:-1])
+        if y.shape.is_fully_defined() and rows.is_fully_defined() and y.shape != rows:
+            raise ValueError(
+                f"Shape mismatch: The shape of labels (received {y.shape}) should equal the shape of logits except for the last "
+                f"dimension (received {x.shape})."
+            )
+        check_dtype(x, "features", _FLOATS)
+        check_dtype(y, "labels", "int32, int64")
+        if x.dtype.base_dtype == "float16":
+            return cast(sparse_softmax_cross_entropy_with_logits(labels=y, logits=cast(x, "f4"), name=scope), "f2")
+
+        def compute(a: Any, at: Any) -> Any:
+            if at.shape != a.shape[:-1]:
+                sizes = f"logits shape {list(a.shape)} and labels shape {list(at.shape)}".replace(", ", ",")
+                raise InvalidArgumentError(out.op, f"logits and labels must have the same first dimension, got {sizes}")
+            wrong = at[(at < 0) | (at >= a.shape[-1])]
+            if wrong.size:
+                raise InvalidArgumentError(
+                    out.op,
+                    f"Received a label value of {wrong[0]} which is outside the valid range of [0, {a.shape[-1]}).  "
+                    f"Label values: {' '.join(map(str, at.ravel()))}",
                 )
-        sides = [
-            conv_output(x.shape.raw[i], int(w), pad, s, d)  # type: ignore[arg-type]
-            for i, w, s, d in zip(at, kernel.shape.raw, steps, gaps, strict=False)
-        ]
-        n, out = x.shape.raw[0], kernel.shape.raw[3]
-        known = (n, out, *sides) if first else (n, *sides, out)
-    return make("Conv2D", name or "Conv2D", [x, kernel], compute, x.dtype.base_dtype, known)
+            return -np.take_along_axis(_log_softmax(a, -1), at[..., None], -1)[..., 0]
+
+        def gradient(op: Operation, g: Tensor) -> list[Any]:
+            chosen = lambda at, a: (at[..., None] == np.arange(a.shape[-1])).astype(a.dtype)  # noqa: E731
+            ones = make("OneHot", None, [y, x], chosen, x.dtype.base_dtype, x.shape, lambda op, h: [None, None])
+            return [multiply(expand_dims(g, -1), subtract(softmax(x), ones, "sub"), "mul"), None]
+
+        last = f"{scope}Reshape_2/" if ranks[1] != 2 else f"{scope}{name.rstrip('/').split('/')[-1] if name else kind}/"
+        known = y.shape if y.shape.raw is not None else rows
+        out = make(kind, last, [x, y], compute, x.dtype.base_dtype, known, gradient)
+        return out
 
 
-def _pair(value: Any, first: bool, what: str) -> tuple[int, int]:
-    """Return the two middle ones of NHWC's four; TensorFlow takes one or two numbers as well."""
-    numbers = [int(n) for n in (value if hasattr(value, "__iter__") else [value])]
-    if len(numbers) == 4:
-        numbers = numbers[2:] if first else numbers[1:3]
-    numbers = numbers * 2 if len(numbers) == 1 else numbers
-    if len(numbers) != 2:
-        raise ValueError(f"{what} should be of length 1, 2 or 4 but was {len(numbers)}")
-    return numbers[0], numbers[1]
+def sigmoid_cross_entropy_with_logits(
+    _sentinel: None = None, labels: Any = None, logits: Any = None, name: str | None = None
+) -> Any:
+    """Return -labels * log(sigmoid(logits)) - (1 - labels) * log(1 - sigmoid(logits)), for each element."""
+    _check_cross_entropy("sigmoid_cross_entropy_with_logits", _sentinel, labels, logits)
+    with name_scope(name, "logistic_loss", [logits, labels]) as scope:
+        x, y = _same_shape(logits, labels)
+        check_operands("Mul", x, y)
+
+        def compute(a: Any, b: Any) -> Any:
+            if a.shape != b.shape:
+                raise InvalidArgumentError(out.op, f"Incompatible shapes: {list(a.shape)} vs. {list(b.shape)}".replace(", ", ","))
+            return np.maximum(a, 0) - a * b + np.log1p(np.exp(-np.abs(a)))
+
+        known = x.shape if x.shape.is_fully_defined() else y.shape
+        backward = lambda op, g: [multiply(g, subtract(sigmoid(x), y)), multiply(g, -x)]  # noqa: E731
+        out = make("LogisticLoss", scope, [x, y], compute, x.dtype.base_dtype, known, backward)
+        return out
+
+
+def weighted_cross_entropy_with_logits(
+    labels: Any = None, logits: Any = None, pos_weight: Any = None, name: str | None = None, targets: Any = None
+) -> Any:
+    """Return the sigmoid cross entropy with the positive labels' part times `pos_weight`."""
+    labels = either("labels", labels, "targets", targets)
+    with name_scope(name, "logistic_loss", [logits, labels]) as scope:
+        x, y = _same_shape(logits, labels)
+        log_weight = 1 + (pos_weight - 1) * y
+        return add((1 - y) * x, log_weight * (log1p(exp(-abs(x))) + relu(-x)), name=scope)
+
+
+def _same_shape(logits: Any, labels: Any) -> tuple[Any, Any]:
+    x, y = convert_to_tensor(logits, name="logits"), convert_to_tensor(labels, name="labels")
+    if not x.shape.is_compatible_with(y.shape):
+        raise ValueError(f"logits and labels must have the same shape ({x.shape} vs {y.shape})")
+    return x, y

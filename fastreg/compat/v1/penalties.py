@@ -5,6 +5,8 @@ The only file of operations that knows the core's kernels. Knows neither variabl
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,8 +16,8 @@ from fastreg.compat.v1.common_shapes import mismatch, shown
 from fastreg.compat.v1.conversion import check_dtype, check_same_dtype, convert_to_tensor
 from fastreg.compat.v1.graph import Fused, Operation, Tensor, make
 from fastreg.compat.v1.math_ops import identity
-from fastreg.kernels import Term, evaluate
-from fastreg.regularizers import l2_regularizer
+from fastreg.kernels import Penalty, Term, evaluate
+from fastreg.regularizers import l2_regularizer, multiple, separate
 
 
 def add_n(inputs: Any, name: str | None = None) -> Any:
@@ -66,11 +68,12 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
         raise TypeError(f"Expected {weights.dtype.base_dtype.name}, got {scale} of type 'float' instead.")
     kind = kind or type(regularizer).__name__
     loss = make(kind, name or kind, [weights], as_kernel_array(regularizer), weights.dtype.base_dtype, (), tensor=tensor)
-    gradient = as_kernel_array(regularizer.gradient)
 
-    def by(a: Any, factor: Any) -> Any:
-        found = gradient(a)
-        return found if factor == 1 else found * factor
+    def gradient(op: Operation, g: Tensor) -> list[Any]:
+        compute = functools.partial(_gradient_times, regularizer)
+        found = make("PenaltyGrad", last, [weights, g], compute, weights.dtype, weights.shape)
+        found.op.differentiated = regularizer
+        return [found]
 
     # In TensorFlow a penalty is several operations; its gradient is named after one of these.
     l1, l2 = regularizer.coefficients
@@ -80,10 +83,27 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
     elif kind != "L2Loss":
         loss.op.gradient_scope = f"{loss.op.name}/{part}_grad"
     last = "AddN" if part == "AddN" else "mul"
-    loss.op.gradient = lambda op, g: [make("PenaltyGrad", last, [weights, g], by, weights.dtype, weights.shape)]
+    loss.op.gradient = gradient
     if weights.dtype.base_dtype != "float16":
         loss.op.penalty = regularizer
     return loss
+
+
+def times(regularizer: Penalty, factor: float) -> Penalty | None:
+    """Return the regularizer times a number, None if the kernels have none that is that."""
+    if factor == 1:
+        return regularizer
+    if not 0 < factor < math.inf:
+        return None
+    compiled, custom = multiple(factor, *separate(regularizer))
+    return None if custom else compiled
+
+
+def _gradient_times(regularizer: Penalty, weights: Any, factor: Any) -> Any:
+    whole = times(regularizer, float(factor))
+    if whole is None:
+        return as_kernel_array(regularizer.gradient)(weights) * factor
+    return as_kernel_array(whole.gradient)(weights)
 
 
 def as_kernel_array(f: Callable[..., Any]) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""tf.contrib.layers' regularizers and tf.losses: the core's closures, applied to tensors."""
+"""tf.contrib.layers' regularizers: the core's closures, applied to tensors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,6 @@ from fastreg.compat.v1.penalties import add_n
 from fastreg.compat.v1.variables import loss_of
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import Penalty
-from fastreg.losses import add_loss, get_losses, get_regularization_losses
-
-__all__ = [
-    "add_loss", "apply_regularization", "get_losses", "get_regularization_loss", "get_regularization_losses", "get_total_loss",
-    "l1_l2_regularizer", "l1_regularizer", "l2_regularizer", "sum_regularizer",
-]  # fmt: skip
 
 
 def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,15 +82,3 @@ def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = 
         total = add_n(penalties, name=scope)
         get_default_graph().add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
     return total
-
-
-def get_regularization_loss(scope: str | None = None, name: str = "total_regularization_loss") -> Any:
-    """Return the sum of the regularization losses, a float32 0.0 if there is none."""
-    losses = get_regularization_losses(scope)
-    return add_n(losses, name=name) if losses else constant(0.0)
-
-
-def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss", scope: str | None = None) -> Any:
-    """Return the sum of the filed losses and, unless told otherwise, of the regularization losses."""
-    losses = get_losses(scope) + (get_regularization_losses(scope) if add_regularization_losses else [])
-    return add_n(losses, name=name)

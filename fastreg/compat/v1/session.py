@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.compat.v1.conversion import IndexedSlices
+from fastreg.compat.v1.conversion import IndexedSlices, IndexedSlicesValue
 from fastreg.compat.v1.execution import Run
 from fastreg.compat.v1.graph import Graph, Operand, Operation, Tensor, default_sessions, get_default_graph
 
@@ -98,7 +98,8 @@ class Session:
         flat: list[Any] = []
         rebuild = _flatten(fetches, flat)
         elements = [self._element(fetch, "Fetch argument") for fetch in flat]
-        return rebuild(iter(Run(self.graph, values).fetch(elements)))
+        with np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+            return rebuild(iter(Run(self.graph, values).fetch(elements)))
 
     def _element(self, item: Any, what: str) -> Any:
         try:
@@ -145,14 +146,15 @@ def _fits(value: int, dtype: np.dtype[Any]) -> bool:
 def _flatten(fetches: Any, flat: list[Any]) -> Callable[[Iterator[Any]], Any]:
     """Append the leaves of `fetches`, and return what puts values in their places."""
     if isinstance(fetches, dict):
-        parts = {key: _flatten(value, flat) for key, value in fetches.items()}
-        return lambda values: {key: part(values) for key, part in parts.items()}
+        items_by_key = {key: _flatten(value, flat) for key, value in fetches.items()}
+        return lambda values: {key: part(values) for key, part in items_by_key.items()}
     if isinstance(fetches, (list, tuple)):
         items = [_flatten(value, flat) for value in fetches]
         if hasattr(fetches, "_fields"):
             return lambda values: type(fetches)(*[item(values) for item in items])
         return lambda values: type(fetches)([item(values) for item in items])
     if isinstance(fetches, IndexedSlices):
-        return _flatten([fetches.values, fetches.indices], flat)
+        parts = [_flatten(part, flat) for part in (fetches.values, fetches.indices, fetches.dense_shape) if part is not None]
+        return lambda values: IndexedSlicesValue(*[part(values) for part in parts], *[None] * (3 - len(parts)))
     flat.append(fetches)
     return next

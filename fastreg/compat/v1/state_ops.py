@@ -45,7 +45,7 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
                 cell[0][...] = value
             return cell[0]
 
-        return make(kind, name, [x], compute, target.dtype, target.shape, writes=True)
+        return make(kind, name, [x], compute, target.dtype, target.shape, writes=[ref.op.name])
 
     return function
 

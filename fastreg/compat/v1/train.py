@@ -6,6 +6,7 @@ once. As in TensorFlow, its numbers pass through float32.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -13,16 +14,26 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastreg import optim
-from fastreg.compat.v1.array_ops import zeros
 from fastreg.compat.v1.control_flow_ops import no_op
 from fastreg.compat.v1.conversion import IndexedSlices, constant, convert_to_tensor
 from fastreg.compat.v1.gradients_impl import gradients
-from fastreg.compat.v1.graph import Operation, Tensor, control_dependencies, get_default_graph, make_operation, name_scope
-from fastreg.compat.v1.scopes import get_variable, variable_scope
+from fastreg.compat.v1.graph import (
+    Fused,
+    Operand,
+    Operation,
+    Tensor,
+    control_dependencies,
+    get_default_graph,
+    make_operation,
+    name_scope,
+)
+from fastreg.compat.v1.intake import Folded, Whole, fold
+from fastreg.compat.v1.slot_creator import create_slot
 from fastreg.compat.v1.state_ops import assign, assign_add, read_cell
 from fastreg.compat.v1.variables import Variable
 from fastreg.graph import GraphKeys
-from fastreg.variables import get_variable_scope, trainable_variables
+from fastreg.kernels import RULES
+from fastreg.variables import trainable_variables
 
 
 class Optimizer:
@@ -40,7 +51,7 @@ class Optimizer:
         self._slot_ops = {slot: self._numbers.pop(slot + "_name", None) for slot in ("accum", "linear")}
         self._numbers.pop("use_locking")
         # A tensor or a function has no value yet; a number is checked now.
-        checked: dict[str, Any] = {k: 0.5 if isinstance(v, Tensor) or callable(v) else v for k, v in self._numbers.items()}
+        checked: dict[str, Any] = {k: 0.5 if isinstance(v, Operand) or callable(v) else v for k, v in self._numbers.items()}
         self._rule = self._core(**checked)
         self._slots: dict[str, dict[Any, Variable]] = {}
         self._powers: dict[Any, tuple[Variable, Variable]] = {}
@@ -76,7 +87,8 @@ class Optimizer:
         variables = list(variables) if isinstance(variables, (list, tuple)) else [variables]
         if not variables:
             raise ValueError("No variables to optimize.")
-        return list(zip(gradients(loss, variables, grad_loss), variables, strict=True))
+        by_variables = gradients(loss, variables, grad_loss, gate_gradients=gate_gradients == self.GATE_OP)
+        return list(zip(by_variables, variables, strict=True))
 
     def minimize(
         self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP,
@@ -84,7 +96,7 @@ class Optimizer:
         grad_loss: Any = None, **decay: Any,
     ) -> Operation:  # fmt: skip
         """Return an operation that steps the variables down the gradient of `loss`."""
-        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+        pairs = self.compute_gradients(loss, var_list, gate_gradients, grad_loss=grad_loss)
         if all(g is None for g, _ in pairs):
             raise ValueError(
                 "No gradients provided for any variable, check your graph for ops that do not support gradients, between "
@@ -110,28 +122,34 @@ class Optimizer:
         if any(isinstance(g, IndexedSlices) and v.constraint is not None for g, v in live):
             raise RuntimeError("Cannot use a constraint function on a sparse variable.")
         decays = [v.op.name for _, v in live if not decay_var_list or v in decay_var_list]
-        self._make_slots([v for _, v in live])
         graph = get_default_graph()
+        with graph.control_dependencies(None):  # initializing a slot waits for nothing
+            self._make_slots([v for _, v in live])
         with name_scope(name, self._name) as scope:
             numbers = {key: self._number(key, value) for key, value in self._numbers.items()}
-            tensors = [t for g, _ in live for t in ([g.values, g.indices] if isinstance(g, IndexedSlices) else [g])]
             late = {key: value for key, value in numbers.items() if isinstance(value, Tensor)}
             early = {key: value for key, value in numbers.items() if key not in late}
 
-            def compute(*arrays: Any) -> None:
-                known = early | {key: float(a) for key, a in zip(late, arrays[len(tensors) :], strict=True)}
-                self._step(live, iter(arrays), known, decays)
+            def inputs(gradients: Sequence[Whole | Folded]) -> list[Tensor]:
+                return [*(t for g in gradients for t in g.inputs), *late.values()]
 
+            whole = [Whole(g) for g, _ in live]
+            compute = functools.partial(self._compute, [v for _, v in live], decays, early, list(late))
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
                 f"Apply{self._core.__name__}",
                 scope + "update/" if more else scope,
-                [*tensors, *late.values()],
-                compute,
+                inputs(whole),
+                functools.partial(compute, whole),
                 [],
-                writes=True,
+                writes=[v.op.name for _, v in live],
             )
+            if not RULES[self._core.rule].takes_l1:  # such a rule takes L1 in its proximal step, which is another one
+                folded = [fold(g, v, step) for g, v in live]
+                if skipped := [op for g in folded for op in g.skipped]:
+                    reads = frozenset(name for g in folded for name in g.reads)
+                    step.fused = Fused(inputs(folded), skipped, functools.partial(compute, folded), reads)
             if more:
                 with control_dependencies([step]):
                     ends = [assign(v, v.constraint(v.read_value())).op for v in after]
@@ -144,52 +162,57 @@ class Optimizer:
 
     def _number(self, key: str, value: Any) -> Any:
         """Return a number as TensorFlow computes with it, or a tensor that will be one."""
-        if callable(value) and not isinstance(value, Tensor):
+        if callable(value) and not isinstance(value, Operand):
             value = value()
-        if isinstance(value, (Tensor, bool)) or key == "initial_accumulator_value":
+        if isinstance(value, Operand):
+            return value._as_tensor()
+        if isinstance(value, bool) or key == "initial_accumulator_value":
             return value
         return float(value) if key == "weight_decay" else float(np.float32(value))
 
     def _make_slots(self, variables: list[Variable]) -> None:
         if hasattr(self._rule, "beta2") and variables[0].graph not in self._powers:
-            with name_scope(None):
-                self._powers[variables[0].graph] = (
-                    Variable(self._number("beta1", self._numbers["beta1"]), False, name="beta1_power"),
-                    Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
-                )
+            self._powers[variables[0].graph] = (
+                Variable(self._number("beta1", self._numbers["beta1"]), False, name="beta1_power"),
+                Variable(self._number("beta2", self._numbers["beta2"]), False, name="beta2_power"),
+            )
         for v in variables:
             starts = self._rule.initial_slots(np.zeros(()))
             pairs = zip(self._rule.slot_names, starts, strict=True)
             for slot, start in sorted(pairs, key=lambda pair: pair[0] == "momentum"):  # TensorFlow makes RMSProp's last
                 slots = self._slots.setdefault(slot, {})
                 if v not in slots:
-                    with variable_scope(None, f"{v.op.name}/{self._slot_ops.get(slot) or self._name}"):
-                        get_variable_scope().set_partitioner(None)
-                        initial = constant(start, v.dtype.base_dtype, v.shape)
-                        slots[v] = get_variable("", initializer=initial, regularizer=lambda _: None, trainable=False)
+                    initial = constant(start, v.dtype.base_dtype, v.shape)
+                    slots[v] = create_slot(v, initial, self._slot_ops.get(slot) or self._name)
 
-    def _step(self, live: list[tuple[Any, Variable]], arrays: Any, numbers: dict[str, Any], decays: list[str]) -> None:
+    def _compute(
+        self, variables: list[Variable], decays: list[str], early: dict[str, float], late: list[str],
+        gradients: Sequence[Whole | Folded], *arrays: Any,
+    ) -> None:  # fmt: skip
+        """Step variables: `arrays` are the values of the gradients' inputs, then those of the hyperparameters in `late`."""
+        values = iter(arrays)
+        taken = [g.take(values) for g in gradients]
+        numbers = early | {key: float(a) for key, a in zip(late, values, strict=True)}
         rule = self._rule
         decay = numbers.pop("weight_decay", None)
         for key, number in numbers.items():
             setattr(rule, key, number)
-        powers = [read_cell(power) for power in self._powers.get(live[0][1].graph, ())]
+        powers = [read_cell(power) for power in self._powers.get(variables[0].graph, ())]
         if powers:
             rule.powers = float(powers[0]), float(powers[1])  # type: ignore[attr-defined]
         pairs: dict[str, tuple[Any, Any]] = {}
         narrow: list[tuple[Any, Any]] = []  # float16 weights are stepped in float32
-        for gradient, v in live:
+        for v, (gradient, rows, _) in zip(variables, taken, strict=True):
             held = [read_cell(v), *(read_cell(self._slots[slot][v]) for slot in rule.slot_names)]
             wide = [a.astype(np.float32) for a in held] if held[0].dtype == np.float16 else held
             narrow += [(a, b) for a, b in zip(held, wide, strict=True) if a is not b]
             weights = wide[0]
-            g = np.asarray(next(arrays), weights.dtype, order="C")
-            if not isinstance(gradient, IndexedSlices):
+            g = np.asarray(gradient, weights.dtype, order="C")
+            if rows is None:
                 pairs[v.op.name] = (g, weights)
             elif not powers:
-                pairs[v.op.name] = ((g, next(arrays)), weights)
+                pairs[v.op.name] = ((g, rows), weights)
             else:  # TensorFlow's Adam steps all rows, but decays only those of the gradient
-                rows = next(arrays)
                 if decay is not None and v.op.name in decays:
                     np.subtract.at(weights, rows, weights[rows] * weights.dtype.type(decay))
                     decays = [name for name in decays if name != v.op.name]
@@ -199,7 +222,7 @@ class Optimizer:
             rule.set_slots(v.op.name, dict(zip(rule.slot_names, wide[1:], strict=True)))
         if decay is not None:
             rule.weight_decay = [(name, decay) for name in decays]  # type: ignore[attr-defined]
-        rule.apply_gradients(pairs)
+        rule.apply_gradients(pairs, regularization=[t.term for t in taken if t.term is not None] or None)
         for array, wider in narrow:
             array[...] = wider
         for power, beta in zip(powers, ("beta1", "beta2"), strict=False):
@@ -265,18 +288,3 @@ def extend_with_decoupled_weight_decay(base_optimizer: type[Optimizer]) -> type[
     weight_decay = inspect.Parameter("weight_decay", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([weight_decay, *base_optimizer._parameters.parameters.values()])
     return type("OptimizerWithDecoupledWeightDecay", (base_optimizer,), {"_core": core, "_parameters": signature})
-
-
-def get_global_step(graph: Any = None) -> Any:
-    """Return the graph's global step, or None."""
-    steps = (graph or get_default_graph()).get_collection(GraphKeys.GLOBAL_STEP)
-    return steps[0] if steps else None
-
-
-def get_or_create_global_step(graph: Any = None) -> Any:
-    """Return the graph's global step, made if there is none."""
-    graph = graph or get_default_graph()
-    with graph.as_default():
-        return get_global_step() or get_variable(
-            "global_step", (), "i8", zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
-        )

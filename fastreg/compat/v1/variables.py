@@ -30,8 +30,10 @@ from fastreg.regularizers.scales import is_disabled
 from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
-    "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops", "config",
-    "expected_shape", "gate_gradients", "partition_strategy", "target", "use_cudnn_on_gpu", "use_locking", "use_resource",
+    "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops",
+    "config", "device", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "partition_strategy",
+    "restore_sequentially", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu", "use_locking", "use_resource",
+    "validate_indices", "write_meta_graph", "write_version",
 }  # fmt: skip
 
 
