@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastreg.compat.v1.math_ops import cast, clip_by_value, greater_equal, sqrt, square
+from fastreg.compat.v1.clip_ops import clip_by_value
+from fastreg.compat.v1.math_ops import cast, greater_equal, sqrt, square
 from fastreg.compat.v1.reduction_ops import reduce_sum
 
 EPSILON = 1e-7  # tf.keras.backend.epsilon()
