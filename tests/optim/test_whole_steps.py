@@ -103,7 +103,7 @@ STEPS = {
 }
 STEPS |= {"ProximalGradientDescent, prox": ("ProximalGradientDescent", partial(GroupLasso, 0.5), None)}
 STEPS |= {
-    f"{name}, {constraint!r}": (name, None, constraint)
+    f"{name}, {getattr(constraint, '__name__', constraint)}": (name, None, constraint)
     for name in ("GradientDescent", "Adam")
     for constraint in (fr.constraints.non_neg(), fr.constraints.max_norm(2.0), halved)
 }
