@@ -1,5 +1,8 @@
 """TensorFlow 1's regularization surface over fastreg: ``import fastreg.compat.v1 as tf``.
 
+Submodules are imported as TensorFlow's are: ``import fastreg.compat.v1.contrib.slim as slim``. A script that cannot be edited is
+run by ``python -m fastreg.compat.v1 script.py ARGS`` (`__main__`), with this face in the place of tensorflow.
+
 A script builds its graph and runs it in a session as it did; the arrays are NumPy's, and penalties, collections and scopes are
 fastreg's own. docs/porting.md says what is here and what is not.
 
@@ -31,6 +34,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 from __future__ import annotations
 
 import sys as _sys
+import types as _types
 from typing import Any as _Any
 
 from fastreg import graph as _core_graph
@@ -128,6 +132,7 @@ _OUTSIDE = {
     "data": "feed NumPy arrays, batch by batch",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
+    "examples": "load the data by a package of its own, or by NumPy, and feed it",
     "enable_eager_execution": "call fastreg itself: its functions work on arrays at once",
 }
 
@@ -143,15 +148,17 @@ def _missing(name: str, attribute: str) -> AttributeError:
     return AttributeError(f"{name} has no attribute {attribute!r}: {hint}")
 
 
-class _Namespace:
-    """A submodule of TensorFlow's, with what there is of it here."""
+class _Namespace(_types.ModuleType):
+    """A submodule of TensorFlow's, with what there is of it here; it can be imported."""
 
     def __init__(self, name: str, *modules: _Any, names: str = "", **more: _Any) -> None:
-        self._name = name
+        super().__init__(f"{__name__}.{name}", self.__doc__)
+        self.__path__ = []  # there are no files in it
         self.__dict__.update({n: next(getattr(m, n) for m in modules if hasattr(m, n)) for n in names.split()} | more)
+        _sys.modules[self.__name__] = self  # in place of the file of that name, if there is one
 
     def __getattr__(self, attribute: str) -> _Any:
-        raise _missing(f"fastreg.compat.v1.{self._name}", attribute)
+        raise _missing(self.__name__, attribute)
 
 
 def __getattr__(attribute: str) -> _Any:
