@@ -52,7 +52,7 @@ CHECKS = {
     **each(
         "abs ceil cos exp expm1 floor identity negative reciprocal round sigmoid sign sin square tanh", lambda f: [(f, [A])]
     ),
-    **each("log log1p rsqrt sqrt", lambda f: [(f, [POSITIVE])]),
+    **each("log log1p log_sigmoid rsqrt sqrt", lambda f: [(f, [POSITIVE])]),
     **each(
         "add maximum minimum multiply squared_difference subtract",
         lambda f: [(f, pair) for pair in ([A, B], [A, ROW], [ROW, B], [COLUMN, ROW], [A, SCALAR], [SCALAR, B])],
@@ -142,6 +142,8 @@ CHECKS = {
     ],
     "xw_plus_b": [(tf.nn.xw_plus_b, [A, OTHER[0], OTHER[1, 0]])],
     "l2_normalize": [(lambda x: tf.nn.l2_normalize(x, 1), [A])],
+    **{name: [(lambda x, f=name: getattr(tf.nn, f)(x, 2, 1.0, 0.5, 0.75), [first(IMAGES)])]
+       for name in ("local_response_normalization", "lrn")},
     "moments": [(lambda x: tf.nn.moments(x, [0, 1])[0], [BATCH]), (lambda x: tf.nn.moments(x, [0])[1], [A])],
     "batch_normalization": [
         (lambda *t: tf.nn.batch_normalization(*t, 1e-3), [A, ROW, np.abs(ROW) + 0.2, B[0], B[1]]),
@@ -213,6 +215,8 @@ WITHOUT = {
     "logical_and": lambda x: tf.logical_and(x > 0, x > 1),
     "logical_or": lambda x: tf.logical_or(x > 0, x > 1),
     "logical_not": lambda x: tf.logical_not(x > 0),
+    "logical_xor": lambda x: tf.logical_xor(x > 0, x > 1),
+    "zero_fraction": tf.nn.zero_fraction,
     "one_hot": lambda x: tf.one_hot(tf.cast(x, tf.int32), 3),
     "range": lambda x: tf.range(tf.cast(x[0, 0], tf.int32)),
     "reduce_all": lambda x: tf.reduce_all(x > 0),

@@ -85,10 +85,11 @@ from fastreg.compat.v1 import variables as _variables
 from fastreg.compat.v1 import window_ops as _window_ops
 
 _OPERATIONS: dict[_Any, str] = {
-    _math_ops: "abs add cast ceil cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater "
-    "greater_equal identity is_finite is_inf is_nan less less_equal log log1p logical_and logical_not logical_or maximum minimum "
-    "mod multiply negative not_equal ones_like pow reciprocal round rsqrt sigmoid sign sin sqrt square squared_difference "
-    "stop_gradient subtract tanh to_double to_float to_int32 to_int64 truediv where zeros_like",
+    _math_ops: "abs add cast ceil cos div div_no_nan divide equal exp expm1 floor floordiv floormod greater greater_equal "
+    "identity is_finite is_inf is_nan less less_equal log log1p log_sigmoid logical_and logical_not logical_or "
+    "logical_xor maximum minimum mod multiply negative not_equal ones_like pow reciprocal round rsqrt sigmoid sign "
+    "sin sqrt square squared_difference stop_gradient subtract tanh to_double to_float to_int32 to_int64 truediv "
+    "where zeros_like",
     _penalties: "add_n",
     _array_ops: "boolean_mask concat cumsum diag_part expand_dims eye fill gather one_hot ones pad placeholder "
     "placeholder_with_default range rank reshape reverse shape size slice split squeeze strided_slice tile transpose unstack "
@@ -183,11 +184,13 @@ nn = _Namespace(
     _array_ops,
     _reduction_ops,
     names="avg_pool batch_normalization bias_add conv2d conv2d_backprop_filter conv2d_backprop_input conv2d_transpose "
-    "dropout elu embedding_lookup fused_batch_norm in_top_k l2_loss l2_normalize leaky_relu log_softmax max_pool "
-    "moments relu relu6 selu sigmoid sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits "
-    "softmax_cross_entropy_with_logits_v2 softplus softsign sparse_softmax_cross_entropy_with_logits tanh top_k "
-    "weighted_cross_entropy_with_logits xw_plus_b",
+    "dropout elu embedding_lookup fused_batch_norm in_top_k l2_loss l2_normalize leaky_relu "
+    "local_response_normalization log_sigmoid log_softmax max_pool moments relu relu6 selu sigmoid "
+    "sigmoid_cross_entropy_with_logits softmax softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2 "
+    "softplus softsign sparse_softmax_cross_entropy_with_logits tanh top_k weighted_cross_entropy_with_logits "
+    "xw_plus_b zero_fraction",
     avg_pool2d=_window_ops.avg_pool,
+    lrn=_nn_impl.local_response_normalization,
 )
 math = _Namespace("math", *_OPERATIONS, _nn_impl, names=" ".join(_OPERATIONS.values()) + " in_top_k l2_normalize top_k")
 linalg = _Namespace("linalg", _linalg_ops, _array_ops, names="matmul norm trace eye tensordot diag_part")

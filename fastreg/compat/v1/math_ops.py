@@ -127,6 +127,7 @@ relu6 = _piecewise("Relu6", lambda a: np.clip(a, 0, 6), _slope("Relu6Grad", "y",
 elu = _activation("Elu", _elu, _slope("EluGrad", "y", _elu_slope, _elu_bend))
 selu = _activation("Selu", _selu, _slope("SeluGrad", "y", _selu_slope, _selu_bend))
 softplus = _activation("Softplus", _softplus, _slope("SoftplusGrad", "x", _sigmoid, lambda x: _sigmoid(x) * _sigmoid(-x)))
+log_sigmoid = _inexact("LogSigmoid", lambda a: -_softplus(-a), lambda x, y, g: g * sigmoid(-x))
 softsign = _activation(
     "Softsign",
     lambda a: a / (1 + np.abs(a)),
@@ -302,6 +303,7 @@ equal = _binary("Equal", "Equal", np.equal, dtype="?")
 not_equal = _binary("NotEqual", "NotEqual", np.not_equal, dtype="?")
 logical_and = _binary("LogicalAnd", "LogicalAnd", np.logical_and, dtype="?")
 logical_or = _binary("LogicalOr", "LogicalOr", np.logical_or, dtype="?")
+logical_xor = _binary("LogicalXor", "LogicalXor", np.logical_xor, dtype="?")
 
 # In which dtype integers are divided.
 _QUOTIENTS = {"int8": "f4", "int16": "f4", "uint8": "f4", "uint16": "f4", "int32": "f8", "int64": "f8"}
@@ -342,7 +344,8 @@ def _divided(x: Any, y: Any, name: str) -> Any:
 # Operations of operators are named after the operator: 2 * x is mul, tf.multiply(2, x) is Mul.
 _OPERATORS = {
     "add": (add, "add"), "sub": (subtract, "sub"), "mul": (multiply, "mul"), "truediv": (_divided, "truediv"),
-    "floordiv": (floordiv, "floordiv"), "mod": (floormod, "mod"), "pow": (pow, "pow"),
+    "floordiv": (floordiv, "floordiv"), "mod": (floormod, "mod"), "pow": (pow, "pow"), "and": (logical_and, "and"),
+    "or": (logical_or, "or"), "xor": (logical_xor, "xor"),
 }  # fmt: skip
 for _key, (_f, _name) in _OPERATORS.items():
     setattr(Operand, f"__{_key}__", lambda x, y, f=_f, name=_name: f(x, y, name=name))
@@ -351,6 +354,7 @@ for _key, _f in {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equa
     setattr(Operand, f"__{_key}__", lambda x, y, f=_f: f(x, y))
 for _key in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):  # x -= y is x = x - y; the core's writes to the array
     setattr(Operand, f"__i{_key}__", lambda x, y: NotImplemented)
+setattr(Operand, "__invert__", logical_not)  # noqa: B010
 setattr(Operand, "__neg__", negative)  # noqa: B010
 setattr(Operand, "__abs__", abs)  # noqa: B010
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.compat.v1.array_ops import shape, squeeze
+from fastreg.compat.v1.array_ops import rearranged, shape, squeeze
 from fastreg.compat.v1.common_shapes import shown
 from fastreg.compat.v1.conversion import check_dtype, constant, convert_to_tensor, either
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, as_outputs, make, name_scope
@@ -20,6 +20,7 @@ from fastreg.compat.v1.math_ops import (
     greater_equal,
     maximum,
     multiply,
+    pow,
     rsqrt,
     square,
     squared_difference,
@@ -44,6 +45,35 @@ def l2_normalize(x: Any, axis: Any = None, epsilon: float = 1e-12, name: str | N
     with name_scope(name, "l2_normalize", [x]) as scope:
         x = convert_to_tensor(x)
         return multiply(x, rsqrt(maximum(reduce_sum(square(x), axis, keepdims=True), epsilon)), name=scope)
+
+
+def local_response_normalization(
+    input: Any, depth_radius: int = 5, bias: float = 1.0, alpha: float = 1.0, beta: float = 0.5, name: str | None = None
+) -> Any:
+    """Return x / (bias + alpha * the sum of x**2 over the channels up to `depth_radius` away) ** beta."""
+    x: Any = convert_to_tensor(input, name="input")
+    check_dtype(x, "input", "float16, bfloat16, float32, float64")
+    scope = x.graph.unique_name(name or "LRN") + "/"
+    if x.shape.ndims not in (None, 4):
+        raise ValueError(
+            f"Shape must be rank 4 but is rank {x.shape.ndims} for {scope[:-1]!r} (op: 'LRN') with input shapes: {shown(x)}."
+        )
+
+    def over_channels(a: Any, *like: Any) -> Any:
+        total = np.cumsum(np.pad(a, [(0, 0)] * 3 + [(depth_radius + 1, depth_radius)]), -1, np.float64)
+        return (total[..., 2 * depth_radius + 1 :] - total[..., : -2 * depth_radius - 1]).astype(a.dtype)
+
+    with name_scope(scope):
+        sums = rearranged("ChannelSums", square(x), None, over_channels, over_channels, x.shape)
+        return multiply(x, pow(bias + alpha * sums, -beta), name=scope)
+
+
+def zero_fraction(value: Any, name: str | None = None) -> Any:
+    """Return which part of the elements is 0."""
+    with name_scope(name, "zero_fraction", [value]) as scope:
+        x: Tensor = convert_to_tensor(value, name="value")
+        share = lambda a: np.asarray(1 - np.count_nonzero(a) / a.size if a.size else np.nan, np.float32)  # noqa: E731
+        return make("ZeroFraction", scope + "fraction/", [x], share, "f4", (), lambda op, g: [None])
 
 
 def moments(

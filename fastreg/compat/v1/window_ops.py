@@ -376,10 +376,15 @@ def _max_gradient(windows: Windows, window: Pair, a: Any, y: Any, g: Any) -> Any
     """Return the gradient of `_max`: the first of the largest elements of a window gets it."""
     padded = windows.padded(a, window, -np.inf)
     out, missing = np.zeros(padded.shape, g.dtype), np.ones(y.shape, bool)
+    apart = all(s >= w for s, w in zip(windows.strides, window, strict=True))
     for _, _, shifted in windows.shifts(window, y.shape[1:3]) if y.size else ():
-        hit = (padded[shifted] == y) & missing
-        out[shifted] += g * hit
-        missing &= ~hit
+        hit = padded[shifted] == y
+        hit &= missing
+        if apart:
+            np.multiply(g, hit, out=out[shifted])
+        else:
+            out[shifted] += g * hit
+        missing ^= hit
     return windows.cropped(out, a.shape[1:3], window)
 
 
@@ -390,7 +395,7 @@ def _picked(windows: Windows, window: Pair, a: Any, y: Any, h: Any) -> Any:
     for _, _, shifted in windows.shifts(window, y.shape[1:3]) if y.size else ():
         hit = (padded[shifted] == y) & missing
         out += taken[shifted] * hit
-        missing &= ~hit
+        missing ^= hit
     return out
 
 

@@ -7,7 +7,7 @@ def show(label, ys, xs):
     gs = tf.gradients(ys, xs, [tf.constant(val(*y.shape.as_list())) for y in ys])
     with tf.Session() as s:
         vs = s.run(ys + [tf.convert_to_tensor(g) for g in gs if g is not None])
-    print(label, [None if g is None else type(g).__name__ for g in gs])
+    print(label, [g if g is None else "rows" if isinstance(g, tf.IndexedSlices) else "whole" for g in gs])
     for v in vs:
         print(" ", v.shape, (np.round(v.astype("f8"), 3) + 0.0).ravel().tolist()[:12], "%.2f" % np.abs(v.astype("f8")).sum())
 x = tf.constant(val(3, 4, 5, 2))
@@ -47,3 +47,14 @@ with tf.Graph().as_default():
         a, b, c = s.run([d, g, rows])
         print(sorted(set(a.ravel().tolist())), abs(a.mean() - 1) < 0.05, np.array_equal(b, a * 4), sorted(set(np.round(c, 4).ravel().tolist())) == sorted(set(np.round(np.float32([0, 1 / 0.75]), 4).tolist())), set((c == c[:, :1]).ravel().tolist()))
         print(s.run(d, {keep: 1.0}).mean(), np.array_equal(*[s.run(d) for _ in range(2)]))
+image = tf.constant((np.arange(24).reshape(1, 2, 2, 6) % 7 / 2.0).astype("f4"))
+for y in (tf.nn.lrn(image, 2, bias=1.0, alpha=0.5, beta=0.75), tf.nn.local_response_normalization(image, name="norm")):
+    print(y)
+    show("lrn", y, [image])
+z = tf.nn.zero_fraction(image)
+yes, no = tf.constant([True, False]), tf.constant([True, True])
+with tf.Session() as s:
+    print(z, "%.5f" % s.run(z))
+    for t in (yes & no, yes | no, ~yes, yes ^ no, tf.logical_xor(yes, no)):
+        print(t, s.run(t).tolist())
+show("log_sigmoid", tf.log_sigmoid(image), [image])

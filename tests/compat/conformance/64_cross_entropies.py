@@ -7,7 +7,7 @@ def show(label, ys, xs):
     gs = tf.gradients(ys, xs, [tf.constant(val(*y.shape.as_list())) for y in ys])
     with tf.Session() as s:
         vs = s.run(ys + [tf.convert_to_tensor(g) for g in gs if g is not None])
-    print(label, [None if g is None else type(g).__name__ for g in gs])
+    print(label, [g if g is None else "rows" if isinstance(g, tf.IndexedSlices) else "whole" for g in gs])
     for v in vs:
         print(" ", v.shape, (np.round(v.astype("f8"), 3) + 0.0).ravel().tolist()[:12], "%.2f" % np.abs(v.astype("f8")).sum())
 N = tf.nn
