@@ -13,7 +13,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | dtypes, tensor_shape, errors | dtypes, shapes, errors |
 | graph | graphs, name scopes, operations, tensors |
 | common_shapes, conversion | which shape a result has; what is made into a tensor |
-| execution, session | the order in which a run computes; feeds and fetches |
+| execution, config_pb2, session | the order in which a run computes; feeds and fetches |
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
@@ -46,6 +46,7 @@ from fastreg.compat.v1 import arg_scope as _arg_scope
 from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import clip_ops as _clip_ops
+from fastreg.compat.v1 import config_pb2 as _config_pb2
 from fastreg.compat.v1 import contrib_layers as _contrib_layers
 from fastreg.compat.v1 import contrib_losses as _contrib_losses
 from fastreg.compat.v1 import control_flow_ops as _control_flow_ops
@@ -107,13 +108,14 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _tensor_shape: "Dimension TensorShape",
     _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
     _conversion: "IndexedSlices IndexedSlicesValue constant convert_to_tensor stack",
+    _config_pb2: "ConfigProto GPUOptions RunMetadata RunOptions",
     _session: "InteractiveSession Session",
     _state_ops: "assign assign_add assign_sub",
     _init_ops: "constant_initializer glorot_normal_initializer glorot_uniform_initializer ones_initializer "
     "orthogonal_initializer random_normal_initializer random_uniform_initializer truncated_normal_initializer "
     "variance_scaling_initializer zeros_initializer",
     _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
-    "local_variables_initializer variables_initializer",
+    "is_variable_initialized local_variables_initializer report_uninitialized_variables variables_initializer",
     _moving_averages: "moving_average_variables",
     _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
     _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
@@ -122,9 +124,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _partitions: "fixed_size_partitioner min_max_variable_partitioner variable_axis_size_partitioner",
     _core_regularizers: "no_regularizer",
 }
-_DTYPES = (
-    "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool"  # what as_dtype takes by name
-)
+_DTYPES = "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"  # what as_dtype takes by name
 _OUTSIDE = {
     "device": "arrays have no device; leave it out",
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
@@ -170,7 +170,19 @@ def disable_eager_execution() -> None:
     """Do nothing: there is only the graph."""
 
 
+def tables_initializer(name: str = "init_all_tables") -> _graph.Operation:
+    """Return an operation that does nothing: there are no tables."""
+    return _control_flow_ops.no_op(name)
+
+
+def _false(*_: _Any, **__: _Any) -> bool:
+    """Return False: arrays are the processor's."""
+    return False
+
+
+__version__ = VERSION = "1.15.5"  # of the TensorFlow whose face it is
 disable_v2_behavior = disable_eager_execution
+test = _Namespace("test", is_gpu_available=_false, is_built_with_cuda=_false, gpu_device_name=lambda: "")
 newaxis = None
 initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 
