@@ -124,7 +124,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _partitions: "fixed_size_partitioner min_max_variable_partitioner variable_axis_size_partitioner",
     _core_regularizers: "no_regularizer",
 }
-_DTYPES = "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"  # what as_dtype takes by name
+_DTYPES = "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"
 _OUTSIDE = {
     "device": "arrays have no device; leave it out",
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",

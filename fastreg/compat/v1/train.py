@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -94,7 +95,12 @@ class Optimizer:
         aggregation_method: Any = None, colocate_gradients_with_ops: bool = False, name: str | None = None,
         grad_loss: Any = None, **decay: Any,
     ) -> Operation:  # fmt: skip
-        """Return an operation that steps the variables down the gradient of `loss`."""
+        """Return an operation that steps the variables down the gradient of `loss`.
+
+        As in TensorFlow 1.15.5, `decay_var_list` is not heeded here, but by `apply_gradients`: every variable is decayed.
+        """
+        if "weight_decay" in self._numbers and decay.pop("decay_var_list", None):
+            _say_that_all_are_decayed()
         pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
         if all(g is None for g, _ in pairs):
             raise ValueError(
@@ -224,6 +230,14 @@ class Optimizer:
             array[...] = wider
         for power, beta in zip(powers, ("beta1", "beta2"), strict=False):
             np.multiply(power, np.float32(numbers[beta]), out=power)
+
+
+@functools.cache  # once is enough
+def _say_that_all_are_decayed() -> None:
+    logging.getLogger("fastreg").warning(
+        "minimize(..., decay_var_list=[...]) decays every variable, as TensorFlow 1.15.5 does; to decay some, pass the list to "
+        "apply_gradients(compute_gradients(loss), decay_var_list=[...])"
+    )
 
 
 def _gradient(g: Any) -> Any:
