@@ -121,16 +121,17 @@ def rearranged(
     back: Callable[..., Any],
     shape: Any,
     more: Sequence[Tensor] = (),
+    undone: str | None = None,
 ) -> Any:
-    """Make an operation that moves elements and computes none, so that its gradient is linear too.
+    """Make an operation that moves elements and computes none, so that its gradient is linear too; `undone` is that one's name.
 
     `move` is of the array of `x` and those of `more`; `back`, of the gradient, the array of `x` and those of `more`, returns each
     element to where it came from, and adds those that came from one place.
     """
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:
-        again = lambda op, h: [rearranged(kind, h, kind, move, back, shape, more), *[None] * (len(more) + 1)]  # noqa: E731
-        return [make(kind + "Grad", None, [g, x, *more], back, g.dtype, x.shape, again), *[None] * len(more)]
+        again = lambda op, h: [rearranged(kind, h, kind, move, back, shape, more, undone), *[None] * (len(more) + 1)]  # noqa: E731
+        return [make(kind + "Grad", undone, [g, x, *more], back, g.dtype, x.shape, again), *[None] * len(more)]
 
     return make(kind, name, [x, *more], move, x.dtype.base_dtype, shape, gradient)
 
@@ -194,7 +195,7 @@ def transpose(a: Any, perm: Any = None, name: str = "transpose", conjugate: bool
         raise ValueError(f"perm must name each of the {x.shape.ndims} axes once, got {order}")
     move = lambda a: np.transpose(a, order)  # noqa: E731
     back = lambda a, like: np.transpose(a, None if order is None else np.argsort(np.mod(order, len(order))))  # noqa: E731
-    return rearranged("transpose", x, name, move, back, dry_run(move, x))
+    return rearranged("Transpose", x, name, move, back, dry_run(move, x), undone="transpose")
 
 
 def expand_dims(input: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Any:
@@ -207,7 +208,7 @@ def expand_dims(input: Any, axis: int | None = None, name: str | None = None, di
             f"tensors: input[1] = <{at}>."
         )
     move = lambda a: np.expand_dims(a, at)  # noqa: E731
-    return rearranged("ExpandDims", x, name, move, _reshaped_back, dry_run(move, x))
+    return rearranged("ExpandDims", x, name, move, _reshaped_back, dry_run(move, x), undone="Reshape")
 
 
 def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims: Any = None) -> Any:
@@ -223,7 +224,7 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
             )
     move = lambda a: np.squeeze(a, gone or None)  # noqa: E731
     known = None if gone is None and not x.shape.is_fully_defined() else _squeezed(x.shape.raw, gone)
-    return rearranged("Squeeze", x, name, move, _reshaped_back, known)
+    return rearranged("Squeeze", x, name, move, _reshaped_back, known, undone="Reshape")
 
 
 def _squeezed(shape: Shape, gone: tuple[int, ...] | None) -> Shape:
@@ -248,7 +249,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
     known = (None,) * x.shape.ndims if x.shape.ndims is not None else None
     if counts is not None and x.shape.raw is not None:
         known = tuple(None if d is None else d * n for d, n in zip(x.shape.raw, counts, strict=True))  # type: ignore[misc]
-    return rearranged("Tile", x, scope, np.tile, back, known, [times])
+    return rearranged("Tile", x, scope, np.tile, back, known, [times], "Sum")
 
 
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
@@ -381,7 +382,7 @@ def _indexed(value: Any, key: Any, name: str = "strided_slice") -> Any:
     def back(a: Any, like: Any, *numbers: Any) -> Any:
         return _put_back(settled(numbers))(a, like)
 
-    return rearranged("strided_slice", x, name, move, back, _indexed_shape(x, settled, len(tensors)), tensors)
+    return rearranged("StridedSlice", x, name, move, back, _indexed_shape(x, settled, len(tensors)), tensors)
 
 
 _SLICE = builtins.slice
@@ -653,4 +654,6 @@ def cumsum(x: Any, axis: int = 0, exclusive: bool = False, reverse: bool = False
         out = np.cumsum(a, axis, a.dtype) - (a if exclusive else 0)
         return np.flip(out, axis) if from_the_end else out
 
-    return rearranged("Cumsum", t, name, lambda a: total(a, reverse), lambda a, like: total(a, not reverse), t.shape)
+    return rearranged(
+        "Cumsum", t, name, lambda a: total(a, reverse), lambda a, like: total(a, not reverse), t.shape, undone="Cumsum"
+    )

@@ -6,13 +6,14 @@ Knows no particular operation but those that sum what arrives on several paths.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastreg.compat.v1.array_ops import concat
 from fastreg.compat.v1.conversion import IndexedSlices, convert_to_tensor
-from fastreg.compat.v1.graph import Operand, Operation, name_scope, operation_of
-from fastreg.compat.v1.math_ops import cast, ones_like, zeros_like
+from fastreg.compat.v1.graph import Operand, Operation, Tensor, name_scope, operation_of, rename
+from fastreg.compat.v1.math_ops import cast, identity, ones_like, zeros_like
 from fastreg.compat.v1.penalties import add_n
 
 
@@ -60,12 +61,10 @@ def gradients(
                 if isinstance(g, IndexedSlices)
                 else convert_to_tensor(g, y.dtype.base_dtype, f"grad_ys_{i}")
             )
-        for op in reversed(order):
-            if op not in leads or op not in arrived:
-                continue
-            if len(arrived[op]) > 1:
+        for op in _downwards(tops, leads, stops):
+            if len(arrived.get(op, ())) > 1:
                 arrived[op] = [_sum(arrived[op])]
-            if op in stops or not any(t.op in leads for t in op.inputs):
+            if op not in arrived or op in stops or not any(t.op in leads for t in op.inputs):
                 continue
             if op.gradient is None:
                 if not op.outputs[0].dtype.is_floating:
@@ -74,7 +73,10 @@ def gradients(
             with op.graph.name_scope(op.gradient_scope or op.graph.get_name_scope() + "/"):
                 g = arrived[op][0]
                 g = g if op.type == "Identity" else convert_to_tensor(g)
-                for t, part in zip(op.inputs, op.gradient(op, g), strict=True):
+                parts = op.gradient(op, g)
+                if gate_gradients and sum(part is not None for part in parts) > 1:
+                    parts = _named_as_tuple(parts, g)
+                for t, part in zip(op.inputs, parts, strict=True):
                     if part is not None and t.op in leads:
                         arrived.setdefault(t.op, []).append(part)
     zero = UnconnectedGradients(unconnected_gradients) is UnconnectedGradients.ZERO
@@ -87,12 +89,40 @@ def _listed(items: Any) -> Sequence[Any]:
 
 
 def _sum(parts: list[Any]) -> Any:
-    """Return the sum of what arrived on several ways: of IndexedSlices alone, their rows one after the other."""
+    """Return the sum of what arrived on several ways: of IndexedSlices alone, their rows one after the other.
+
+    Gradients of penalties come last, for a step that forms them by itself adds them to the rest.
+    """
     if not all(isinstance(part, IndexedSlices) for part in parts):
-        return add_n([convert_to_tensor(part) for part in parts])
+        tensors = [convert_to_tensor(part) for part in parts]
+        return add_n(sorted(tensors, key=lambda t: t.op.differentiated is not None))
     values, indices = ([getattr(part, what) for part in parts] for what in ("values", "indices"))
     wide = [cast(i, "i8") for i in indices] if len({str(i.dtype) for i in indices}) > 1 else indices
     return IndexedSlices(concat(values, 0), concat(wide, 0), parts[0].dense_shape)
+
+
+def _named_as_tuple(parts: list[Any], g: Any) -> list[Any]:
+    """Give gradients the names that TensorFlow gives those that it computes together."""
+    named = list(parts)
+    for i, part in enumerate(parts):
+        if isinstance(part, Tensor):
+            name = part.graph.unique_name("tuple/control_dependency") + "/"
+            alone = part is not g and len(part.op.outputs) == 1 and all(part is not other for other in parts[:i])
+            named[i] = rename(part, name) if alone else identity(part, name=name)
+    return named
+
+
+def _downwards(tops: list[Tensor], leads: set[Operation], stops: set[Operation]) -> Iterator[Operation]:
+    """Yield the operations that lead to the sources, each after all that use it, in TensorFlow's order."""
+    users = Counter(t.op for op in leads - stops for t in op.inputs)
+    queue = deque(op for op in dict.fromkeys(t.op for t in tops) if op in leads and not users[op])
+    while queue:
+        op = queue.popleft()
+        yield op
+        for t in op.inputs if op not in stops else ():
+            users[t.op] -= 1
+            if t.op in leads and not users[t.op]:
+                queue.append(t.op)
 
 
 def _upstream(ops: list[Operation]) -> list[Operation]:

@@ -290,6 +290,16 @@ def as_outputs(tensors: Sequence[Tensor]) -> list[Tensor]:
     return outputs
 
 
+def rename(tensor: Tensor, name: str) -> Tensor:
+    """Give a tensor's operation another name, one of the form of `make`."""
+    op = tensor.op
+    del op.graph.elements[op.name]
+    op.name = _op_name(op.graph, name)
+    op.gradient_scope = op.name + "_grad"
+    op.graph.elements[op.name] = op
+    return tensor
+
+
 def make_operation(
     kind: str, name: str | None, inputs: Sequence[Tensor], compute: Callable[..., Any], after: Sequence[Any],
     writes: Iterable[str] = (),

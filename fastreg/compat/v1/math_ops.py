@@ -175,7 +175,7 @@ def summed_to(g: Tensor, x: Tensor) -> Tensor:
         wide = lambda a, like: np.broadcast_to(a, like.shape)  # noqa: E731
         return [make("BroadcastTo", None, [h, g], wide, h.dtype, g.shape, lambda op, f: [summed_to(f, h), None]), None]
 
-    return make("Reduce", None, [g, x], compute, g.dtype, x.shape, again)  # type: ignore[no-any-return]
+    return make("Reshape", None, [g, x], compute, g.dtype, x.shape, again)  # type: ignore[no-any-return]
 
 
 def _operands(x: Any, y: Any) -> tuple[Tensor, Tensor]:

@@ -88,7 +88,8 @@ class Optimizer:
         variables = list(variables) if isinstance(variables, (list, tuple)) else [variables]
         if not variables:
             raise ValueError("No variables to optimize.")
-        return list(zip(gradients(loss, variables, grad_loss), variables, strict=True))
+        by_variables = gradients(loss, variables, grad_loss, gate_gradients=gate_gradients == self.GATE_OP)
+        return list(zip(by_variables, variables, strict=True))
 
     def minimize(
         self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = GATE_OP,
@@ -101,7 +102,7 @@ class Optimizer:
         """
         if "weight_decay" in self._numbers and decay.pop("decay_var_list", None):
             _say_that_all_are_decayed()
-        pairs = self.compute_gradients(loss, var_list, grad_loss=grad_loss)
+        pairs = self.compute_gradients(loss, var_list, gate_gradients, grad_loss=grad_loss)
         if all(g is None for g, _ in pairs):
             raise ValueError(
                 "No gradients provided for any variable, check your graph for ops that do not support gradients, between "
