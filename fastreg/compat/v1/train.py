@@ -137,8 +137,9 @@ class Optimizer:
             def inputs(gradients: Sequence[Whole | Folded]) -> list[Tensor]:
                 return [*(t for g in gradients for t in g.inputs), *late.values()]
 
-            whole = [Whole(g) for g, _ in live]
-            compute = functools.partial(self._compute, [v for _, v in live], decays, early, list(late))
+            whole, variables = [Whole(g) for g, _ in live], [v for _, v in live]
+            slots = [slot[v] for slot in self._slots.values() for v in variables]
+            compute = functools.partial(self._compute, variables, decays, early, list(late))
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
@@ -147,7 +148,7 @@ class Optimizer:
                 inputs(whole),
                 functools.partial(compute, whole),
                 [],
-                writes=[v.op.name for _, v in live],
+                writes=[v.op.name for v in (*variables, *slots, *self._powers.get(graph, ()))],
             )
             if not RULES[self._core.rule].takes_l1:  # such a rule takes L1 in its proximal step, which is another one
                 folded = [fold(g, v, step) for g, v in live]
