@@ -118,8 +118,8 @@ def _second_gradient(regularizer: Penalty, op: Operation, h: Tensor) -> list[Any
         return np.sum(a * _gradient_times(regularizer, w, 1.0), dtype=np.float64).astype(a.dtype)
 
     return [
-        make("Mul", None, [h, factor], by_weights, h.dtype, weights.shape),
-        make("Sum", None, [h, weights], by_factor, factor.dtype, ()),
+        make("PenaltyGradGrad", "mul", [h, factor], by_weights, h.dtype, weights.shape),
+        make("PenaltyGradGrad", "Sum", [h, weights], by_factor, factor.dtype, ()),
     ]
 
 
