@@ -123,10 +123,17 @@ def rearranged(
     more: Sequence[Tensor] = (),
     undone: str | None = None,
 ) -> Any:
-    """Make an operation that moves elements and computes none, so that its gradient is linear too; `undone` is that one's name.
+    """Make an operation that is linear in `x`: it moves, repeats or adds elements.
 
-    `move` is of the array of `x` and those of `more`; `back`, of the gradient, the array of `x` and those of `more`, returns each
-    element to where it came from, and adds those that came from one place.
+    Parameters
+    ----------
+    move : callable
+        Computes it, from the array of `x` and those of `more`.
+    back : callable
+        Computes the gradient, from the result's gradient, the array of `x` and those of `more`. It is linear too, and the
+        gradient of it is `move` again.
+    undone : str, optional
+        The name of the gradient's operation.
     """
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:
