@@ -234,3 +234,28 @@ def test_constrained_variables_are_folded_too(passes):
         sess.run(tf.global_variables_initializer())
         sess.run(step)
         assert sess.run(w).tolist() == [0.25, 0.0] and not passes
+
+
+def test_the_penalties_of_layers_are_folded(passes):
+    """By scopes, by layers' arguments, by arg_scope and by a list of tf.nn.l2_loss, in one network."""
+    slim = tf.contrib.slim
+    x, y = tf.placeholder(tf.float32, [None, 6, 6, 2]), tf.placeholder(tf.int32, [None])
+    with slim.arg_scope([slim.conv2d], weights_regularizer=slim.l2_regularizer(5e-4)):
+        net = slim.conv2d(x, 3, [3, 3], normalizer_fn=slim.batch_norm)
+        net = slim.repeat(slim.max_pool2d(net, 2), 2, slim.conv2d, 4, [2, 2])
+    net = tf.layers.dense(tf.layers.flatten(net), 5, tf.nn.tanh, kernel_regularizer=L.l1_regularizer(1e-3))
+    with tf.variable_scope("last", regularizer=L.l1_l2_regularizer(1e-3, 1e-3)):
+        net = tf.layers.dense(net, 4)
+    extra = tf.get_variable("extra", [4], initializer=tf.ones_initializer())
+    tf.losses.sparse_softmax_cross_entropy(y, net * extra)
+    loss = tf.losses.get_total_loss() + 1e-3 * tf.nn.l2_loss(extra)
+    with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
+        step = T.MomentumOptimizer(0.1, 0.9).minimize(loss, T.get_or_create_global_step())
+    rng = np.random.default_rng(0)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        before = sess.run(tf.trainable_variables())
+        value = sess.run([step, loss], {x: rng.normal(size=(8, 6, 6, 2)), y: rng.integers(4, size=8)})[1]
+        after = sess.run(tf.trainable_variables())
+    assert np.isfinite(value) and not any(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert len(tf.losses.get_regularization_losses()) == 6 and not passes

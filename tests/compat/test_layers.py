@@ -1,6 +1,7 @@
 """Convolution against plain loops, and what layers register."""
 
 import itertools
+import threading
 
 import numpy as np
 import pytest
@@ -139,6 +140,9 @@ def test_orthogonal_initializer(shape):
         (tf.glorot_uniform_initializer(), 0.0, (2 / 300) ** 0.5, (6 / 300) ** 0.5),
         (tf.glorot_normal_initializer(), 0.0, (2 / 300) ** 0.5, 2 * (2 / 300) ** 0.5 / 0.8796),
         (tf.contrib.layers.xavier_initializer(), 0.0, (2 / 300) ** 0.5, (6 / 300) ** 0.5),
+        (tf.contrib.layers.xavier_initializer(uniform=False), 0.0, 0.8796 * (2.6 / 300) ** 0.5, 2 * (2.6 / 300) ** 0.5),
+        (tf.contrib.layers.variance_scaling_initializer(), 0.0, 0.8796 * (2.6 / 100) ** 0.5, 2 * (2.6 / 100) ** 0.5),
+        (tf.contrib.layers.variance_scaling_initializer(1.0, "FAN_OUT", True), 0.0, (1 / 200) ** 0.5, (3 / 200) ** 0.5),
         (tf.variance_scaling_initializer(2.0), 0.0, (2 / 100) ** 0.5, None),
     ],
 )
@@ -151,3 +155,78 @@ def test_initializers_by_their_moments(initializer, mean, deviation, limit):
     assert value.dtype == np.float32
     assert value.mean() == pytest.approx(mean, abs=0.05 * deviation) and value.std() == pytest.approx(deviation, rel=0.02)
     assert limit is None or np.abs(value).max() <= limit * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        lambda x, training: tf.layers.dropout(x, 0.25, training=training),
+        lambda x, training: tf.contrib.slim.dropout(x, 0.75, is_training=training),
+        lambda x, training: tf.layers.Dropout(0.25, seed=1)(x, training=training),
+    ],
+)
+def test_dropout_while_training_and_otherwise(drop):
+    tf.set_random_seed(0)
+    flag = tf.placeholder(tf.bool, [])
+    x = tf.get_variable("x", initializer=np.ones((100, 200), np.float32))
+    always, never, told = drop(x, True), drop(x, False), drop(x, flag)
+    gradient = tf.gradients(told, x)[0]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for y in (sess.run(always), *sess.run([told, gradient], {flag: True})):
+            assert set(np.unique(y)) == {0, np.float32(1) / np.float32(0.75)} and np.mean(y == 0) == pytest.approx(0.25, abs=0.01)
+        kept, slope = sess.run([told, gradient], {flag: True})
+        assert np.array_equal(kept, slope)
+        for y in (sess.run(never), *sess.run([told, gradient], {flag: False})):
+            assert (y == 1).all()
+
+
+def test_arg_scope_belongs_to_its_thread():
+    slim = tf.contrib.slim
+
+    @slim.add_arg_scope
+    def scaled(x, by=1.0):
+        return x * by
+
+    found = []
+    with slim.arg_scope([scaled], by=3.0):
+        other = threading.Thread(target=lambda: found.append(scaled(2.0)))
+        other.start()
+        other.join()
+        found.append(scaled(2.0))
+    assert [*found, scaled(2.0)] == [2.0, 6.0, 2.0]
+
+
+def test_a_layer_of_ones_own():
+    class Scale(tf.layers.Layer):
+        def build(self, input_shape):
+            self.by = self.add_weight("by", [int(input_shape[-1])], initializer=tf.ones_initializer(), regularizer=regularizer)
+
+        def call(self, inputs):
+            return inputs * self.by
+
+    regularizer = tf.contrib.layers.l2_regularizer(2.0)
+    layer = Scale(name="scale")
+    twice = layer(layer(tf.ones([2, 3])))
+    assert (
+        layer.built
+        and names() == ["scale/by/Regularizer/l2_regularizer:0"]
+        and [v.name for v in layer.variables] == ["scale/by:0"]
+    )
+    with pytest.raises(NotImplementedError, match="Layer has no method `call`"):
+        tf.layers.Layer()(tf.ones([1]))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert sess.run(twice).tolist() == [[1.0] * 3] * 2 and sess.run(layer.losses) == [3.0]
+
+
+def test_what_batch_normalization_has_not():
+    x = tf.ones([2, 3])
+    for wrong in (
+        lambda: tf.layers.batch_normalization(x, renorm=True),
+        lambda: tf.layers.batch_normalization(x, axis=[0, 1]),
+        lambda: tf.layers.batch_normalization(x, virtual_batch_size=1),
+        lambda: tf.contrib.slim.batch_norm(x, batch_weights=tf.ones([2])),
+    ):
+        with pytest.raises(NotImplementedError, match=r"outside fastreg\.compat\.v1"):
+            wrong()

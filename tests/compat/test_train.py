@@ -200,6 +200,25 @@ def test_decay_for_some_variables():
         assert np.array_equal(sess.run(vs[0]), W[0]) and np.array_equal(sess.run(vs[1]), W[1] / 2)
 
 
+def test_minimize_says_once_that_it_decays_every_variable(run_python):
+    done = run_python("""
+import fastreg.compat.v1 as tf
+a, b = tf.Variable(1.0), tf.Variable(1.0)
+opt = tf.contrib.opt.extend_with_decoupled_weight_decay(tf.train.GradientDescentOptimizer)(0.5, 0.0)
+steps = [opt.minimize(a + b, decay_var_list=[a]) for _ in range(2)]
+with tf.Session() as sess:
+    sess.run(tf.global_variables_initializer())
+    sess.run(steps[0])
+    print(*sess.run([a, b]))
+try:
+    tf.train.GradientDescentOptimizer(0.1).minimize(a, decay_var_list=[a])
+except TypeError as error:
+    print(error)
+""")
+    assert done.stdout.splitlines()[0] == "0.5 0.5" and "has no decay_var_list" in done.stdout
+    assert done.stderr.count("decays every variable") == 1 and "pass the list to apply_gradients" in done.stderr
+
+
 def test_an_uninitialized_variable_is_not_stepped():
     vs = variables()
     step = T.AdamOptimizer().apply_gradients([(tf.constant(g), v) for g, v in zip(G, vs, strict=True)])

@@ -1,5 +1,8 @@
 """TensorFlow 1's regularization surface over fastreg: ``import fastreg.compat.v1 as tf``.
 
+Submodules are imported as TensorFlow's are: ``import fastreg.compat.v1.contrib.slim as slim``. A script that cannot be edited is
+run by ``python -m fastreg.compat.v1 script.py ARGS`` (`__main__`), with this face in the place of tensorflow.
+
 A script builds its graph and runs it in a session as it did; the arrays are NumPy's, and penalties, collections and scopes are
 fastreg's own. docs/porting.md says what is here and what is not.
 
@@ -10,7 +13,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 | dtypes, tensor_shape, errors | dtypes, shapes, errors |
 | graph | graphs, name scopes, operations, tensors |
 | common_shapes, conversion | which shape a result has; what is made into a tensor |
-| execution, session | the order in which a run computes; feeds and fetches |
+| execution, config_pb2, session | the order in which a run computes; feeds and fetches |
 | math_ops | elementwise functions, operators |
 | penalties | regularizers as operations, add_n |
 | array_ops, reduction_ops, linalg_ops | shapes, slices, gathers; sums over axes; products and norms |
@@ -31,6 +34,7 @@ The files have the names of TensorFlow's own where there is one, and each import
 from __future__ import annotations
 
 import sys as _sys
+import types as _types
 from typing import Any as _Any
 
 from fastreg import graph as _core_graph
@@ -42,6 +46,7 @@ from fastreg.compat.v1 import arg_scope as _arg_scope
 from fastreg.compat.v1 import array_ops as _array_ops
 from fastreg.compat.v1 import base_layer as _base_layer
 from fastreg.compat.v1 import clip_ops as _clip_ops
+from fastreg.compat.v1 import config_pb2 as _config_pb2
 from fastreg.compat.v1 import constraints as _constraints
 from fastreg.compat.v1 import contrib_layers as _contrib_layers
 from fastreg.compat.v1 import contrib_losses as _contrib_losses
@@ -104,13 +109,14 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _tensor_shape: "Dimension TensorShape",
     _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
     _conversion: "IndexedSlices IndexedSlicesValue constant convert_to_tensor stack",
+    _config_pb2: "ConfigProto GPUOptions RunMetadata RunOptions",
     _session: "InteractiveSession Session",
     _state_ops: "assign assign_add assign_sub",
     _init_ops: "constant_initializer glorot_normal_initializer glorot_uniform_initializer ones_initializer "
     "orthogonal_initializer random_normal_initializer random_uniform_initializer truncated_normal_initializer "
     "variance_scaling_initializer zeros_initializer",
     _variables: "Variable VariableAggregation VariableSynchronization global_variables_initializer local_variables "
-    "local_variables_initializer variables_initializer",
+    "is_variable_initialized local_variables_initializer report_uninitialized_variables variables_initializer",
     _moving_averages: "moving_average_variables",
     _scopes: "get_local_variable get_variable get_variable_scope variable_scope",
     _core_graph: "GraphKeys add_to_collection add_to_collections get_collection get_collection_ref reset_default_graph "
@@ -119,9 +125,7 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _partitions: "fixed_size_partitioner min_max_variable_partitioner variable_axis_size_partitioner",
     _core_regularizers: "no_regularizer",
 }
-_DTYPES = (
-    "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool"  # what as_dtype takes by name
-)
+_DTYPES = "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"
 _OUTSIDE = {
     "device": "arrays have no device; leave it out",
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
@@ -130,6 +134,7 @@ _OUTSIDE = {
     "data": "feed NumPy arrays, batch by batch",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
+    "examples": "load the data by a package of its own, or by NumPy, and feed it",
     "enable_eager_execution": "call fastreg itself: its functions work on arrays at once",
 }
 
@@ -145,15 +150,17 @@ def _missing(name: str, attribute: str) -> AttributeError:
     return AttributeError(f"{name} has no attribute {attribute!r}: {hint}")
 
 
-class _Namespace:
-    """A submodule of TensorFlow's, with what there is of it here."""
+class _Namespace(_types.ModuleType):
+    """A submodule of TensorFlow's, with what there is of it here; it can be imported."""
 
     def __init__(self, name: str, *modules: _Any, names: str = "", **more: _Any) -> None:
-        self._name = name
+        super().__init__(f"{__name__}.{name}", self.__doc__)
+        self.__path__ = []  # there are no files in it
         self.__dict__.update({n: next(getattr(m, n) for m in modules if hasattr(m, n)) for n in names.split()} | more)
+        _sys.modules[self.__name__] = self  # in place of the file of that name, if there is one
 
     def __getattr__(self, attribute: str) -> _Any:
-        raise _missing(f"fastreg.compat.v1.{self._name}", attribute)
+        raise _missing(self.__name__, attribute)
 
 
 def __getattr__(attribute: str) -> _Any:
@@ -164,7 +171,19 @@ def disable_eager_execution() -> None:
     """Do nothing: there is only the graph."""
 
 
+def tables_initializer(name: str = "init_all_tables") -> _graph.Operation:
+    """Return an operation that does nothing: there are no tables."""
+    return _control_flow_ops.no_op(name)
+
+
+def _false(*_: _Any, **__: _Any) -> bool:
+    """Return False: arrays are the processor's."""
+    return False
+
+
+__version__ = VERSION = "1.15.5"  # of the TensorFlow whose face it is
 disable_v2_behavior = disable_eager_execution
+test = _Namespace("test", is_gpu_available=_false, is_built_with_cuda=_false, gpu_device_name=lambda: "")
 newaxis = None
 initialize_all_variables, all_variables = _variables.global_variables_initializer, _core_variables.global_variables
 

@@ -71,7 +71,8 @@ def penalty(regularizer: Any, weights: Any, name: str | None = None, kind: str |
 
     def gradient(op: Operation, g: Tensor) -> list[Any]:
         compute = functools.partial(_gradient_times, regularizer)
-        found = make("PenaltyGrad", last, [weights, g], compute, weights.dtype, weights.shape)
+        again = None if regularizer.n_profiles else functools.partial(_second_gradient, regularizer)
+        found = make("PenaltyGrad", last, [weights, g], compute, weights.dtype, weights.shape, again)
         found.op.differentiated = regularizer
         return [found]
 
@@ -104,6 +105,22 @@ def _gradient_times(regularizer: Penalty, weights: Any, factor: Any) -> Any:
     if whole is None:
         return as_kernel_array(regularizer.gradient)(weights) * factor
     return as_kernel_array(whole.gradient)(weights)
+
+
+def _second_gradient(regularizer: Penalty, op: Operation, h: Tensor) -> list[Any]:
+    """Return the gradients of a gradient of L1 and L2, by the weights and by the factor."""
+    weights, factor = op.inputs
+
+    def by_weights(a: Any, f: Any) -> Any:
+        return a * (f * f.dtype.type(regularizer.coefficients[1]))
+
+    def by_factor(a: Any, w: Any) -> Any:
+        return np.sum(a * _gradient_times(regularizer, w, 1.0), dtype=np.float64).astype(a.dtype)
+
+    return [
+        make("PenaltyGradGrad", "mul", [h, factor], by_weights, h.dtype, weights.shape),
+        make("PenaltyGradGrad", "Sum", [h, weights], by_factor, factor.dtype, ()),
+    ]
 
 
 def as_kernel_array(f: Callable[..., Any]) -> Callable[[Any], Any]:

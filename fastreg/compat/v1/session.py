@@ -65,7 +65,7 @@ class Session:
                 cell[0] = self._values[i] if i < len(self._values) else None
         graph.bound = self
 
-    def run(self, fetches: Any, feed_dict: Any = None) -> Any:
+    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None) -> Any:
         """Return the values of `fetches` - tensors, operations, variables, names, or lists, tuples and dicts of such.
 
         What changes no variable is computed first, so that a loss fetched beside a training step is the loss before it, and

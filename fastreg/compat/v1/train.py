@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -95,7 +96,12 @@ class Optimizer:
         aggregation_method: Any = None, colocate_gradients_with_ops: bool = False, name: str | None = None,
         grad_loss: Any = None, **decay: Any,
     ) -> Operation:  # fmt: skip
-        """Return an operation that steps the variables down the gradient of `loss`."""
+        """Return an operation that steps the variables down the gradient of `loss`.
+
+        As in TensorFlow 1.15.5, `decay_var_list` is not heeded here, but by `apply_gradients`: every variable is decayed.
+        """
+        if "weight_decay" in self._numbers and decay.pop("decay_var_list", None):
+            _say_that_all_are_decayed()
         pairs = self.compute_gradients(loss, var_list, gate_gradients, grad_loss=grad_loss)
         if all(g is None for g, _ in pairs):
             raise ValueError(
@@ -133,8 +139,9 @@ class Optimizer:
             def inputs(gradients: Sequence[Whole | Folded]) -> list[Tensor]:
                 return [*(t for g in gradients for t in g.inputs), *late.values()]
 
-            whole = [Whole(g) for g, _ in live]
-            compute = functools.partial(self._compute, [v for _, v in live], decays, early, list(late))
+            whole, variables = [Whole(g) for g, _ in live], [v for _, v in live]
+            slots = [slot[v] for slot in self._slots.values() for v in variables]
+            compute = functools.partial(self._compute, variables, decays, early, list(late))
             after = [v for _, v in live if v.constraint is not None]
             more = bool(after) or global_step is not None
             step = make_operation(
@@ -143,7 +150,7 @@ class Optimizer:
                 inputs(whole),
                 functools.partial(compute, whole),
                 [],
-                writes=[v.op.name for _, v in live],
+                writes=[v.op.name for v in (*variables, *slots, *self._powers.get(graph, ()))],
             )
             if not RULES[self._core.rule].takes_l1:  # such a rule takes L1 in its proximal step, which is another one
                 folded = [fold(g, v, step) for g, v in live]
@@ -227,6 +234,14 @@ class Optimizer:
             array[...] = wider
         for power, beta in zip(powers, ("beta1", "beta2"), strict=False):
             np.multiply(power, np.float32(numbers[beta]), out=power)
+
+
+@functools.cache  # once is enough
+def _say_that_all_are_decayed() -> None:
+    logging.getLogger("fastreg").warning(
+        "minimize(..., decay_var_list=[...]) decays every variable, as TensorFlow 1.15.5 does; to decay some, pass the list to "
+        "apply_gradients(compute_gradients(loss), decay_var_list=[...])"
+    )
 
 
 def _gradient(g: Any) -> Any:

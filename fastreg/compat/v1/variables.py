@@ -11,6 +11,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from fastreg import variables as core
 from fastreg.compat.v1.array_ops import concat
 from fastreg.compat.v1.control_flow_ops import group
@@ -31,9 +33,9 @@ from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
     "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops",
-    "config", "device", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "partition_strategy",
-    "restore_sequentially", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu", "use_locking", "use_resource",
-    "validate_indices", "write_meta_graph", "write_version",
+    "config", "device", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "options", "partition_strategy",
+    "restore_sequentially", "run_metadata", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu", "use_locking",
+    "use_resource", "validate_indices", "write_meta_graph", "write_version",
 }  # fmt: skip
 
 
@@ -312,3 +314,20 @@ def global_variables_initializer() -> Operation:
 def local_variables_initializer() -> Operation:
     """Return an operation that gives the local variables their initial values."""
     return variables_initializer(local_variables())
+
+
+def is_variable_initialized(variable: Any) -> Any:
+    """Return a tensor that tells whether a variable has a value."""
+    cell = variable.cell
+    return make("IsVariableInitialized", None, [], lambda: np.array(cell[0] is not None), "?", ())
+
+
+def report_uninitialized_variables(var_list: Sequence[Any] | None = None, name: str = "report_uninitialized_variables") -> Any:
+    """Return a tensor of the names of the variables that have no value, by default of all global and local ones."""
+    variables = core.global_variables() + local_variables() if var_list is None else list(var_list)
+
+    def compute() -> Any:
+        return np.array([v.op.name.encode() for v in variables if v.cell[0] is None], object)
+
+    with name_scope(name) as scope:
+        return make("Report", scope + "boolean_mask/GatherV2/", [], compute, "string", [None])
