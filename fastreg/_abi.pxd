@@ -31,8 +31,8 @@ cdef enum Operation:
     FTRL
 
 cdef enum ProfileKind:         # the profiles besides the elastic pair; their functions stand in _loops/profiles.pxd
-    LINEAR                     # the magnitude itself: of groups, the group lasso
     MCP
+    LINEAR                     # the magnitude itself: of groups, the group lasso
     SCAD
     L0
     HUBER

@@ -46,8 +46,8 @@ cdef enum:
     MOST_AXES = 64             # what an array can have
 
 PROFILES = {
-    "linear": LINEAR,
     "mcp": MCP,
+    "linear": LINEAR,
     "scad": SCAD,
     "l0": L0,
     "huber": HUBER,
@@ -270,13 +270,13 @@ cdef int run_proxes(Penalty penalty, Job* job) except -1:
     cdef Profile* profiles = item.profiles
     cdef int k, n = item.n_profiles
     cdef double l2 = item.l2
-    for k in range(n):
-        if not has_closed_prox(profiles[k].kind):
-            raise ValueError(f"{penalty!r} has no closed prox: {no_closed_prox(profiles[k].kind)}")
     if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or l2 != 0):
         raise ValueError(
             f"{penalty!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are nested can be added"
         )
+    for k in range(n):
+        if not has_closed_prox(profiles[k].kind):
+            raise ValueError(f"{penalty!r} has no closed prox: {no_closed_prox(profiles[k].kind)}")
     item.n_profiles = 1
     for k in range(n):
         item.profiles = &profiles[k]

@@ -174,10 +174,10 @@ cdef inline double log_sum_threshold(double step, Profile* p) noexcept nogil:
 # -------------------------------------------------------------------------------------------------------- by their name
 # `kind` is a literal, so the compiler makes a loop for each.
 cdef inline double profile_value(double m, Profile* p, int kind) noexcept nogil:
-    if kind == LINEAR:
-        return p.scale * m
     if kind == MCP:
         return mcp_value(m, p)
+    if kind == LINEAR:
+        return p.scale * m
     if kind == SCAD:
         return scad_value(m, p)
     if kind == L0:
@@ -192,10 +192,10 @@ cdef inline double profile_value(double m, Profile* p, int kind) noexcept nogil:
 
 
 cdef inline double profile_gradient(double m, Profile* p, int kind) noexcept nogil:
-    if kind == LINEAR:
-        return p.scale
     if kind == MCP:
         return mcp_gradient(m, p)
+    if kind == LINEAR:
+        return p.scale
     if kind == SCAD:
         return scad_gradient(m, p)
     if kind == L0:
@@ -210,10 +210,10 @@ cdef inline double profile_gradient(double m, Profile* p, int kind) noexcept nog
 
 
 cdef inline double profile_prox(double m, double step, Profile* p, int kind) noexcept nogil:
-    if kind == LINEAR:
-        return linear_prox(m, step, p)
     if kind == MCP:
         return mcp_prox(m, step, p)
+    if kind == LINEAR:
+        return linear_prox(m, step, p)
     if kind == SCAD:
         return scad_prox(m, step, p)
     if kind == L0:

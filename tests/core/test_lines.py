@@ -328,7 +328,7 @@ def test_a_bad_scale_is_refused_and_changes_nothing(factory, scale, error, messa
 @pytest.mark.parametrize("axis", [1.0, "0", (), [], (0, 1.0), True, (0, True)], ids=repr)
 def test_an_axis_that_is_none_is_refused(axis):
     for factory in FACTORIES.values():
-        with pytest.raises(TypeError, match=r"^axis must be a whole number"):
+        with pytest.raises(TypeError, match=r"^axis must be "):
             factory(0.5, axis=axis)
     with pytest.raises(TypeError, match=r"^axis must be a whole number, got None$"):
         fr.total_variation_regularizer(0.5, axis=None)
