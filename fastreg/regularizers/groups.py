@@ -17,7 +17,7 @@ def check_axis(axis: Any) -> tuple[int, ...] | None:
     if axis is None:
         return None
     try:
-        axes = (operator.index(axis),)
+        axes: tuple[int, ...] = (operator.index(axis),)
     except TypeError:
         try:
             axes = tuple(operator.index(k) for k in axis)
@@ -152,9 +152,7 @@ class GroupLassoRegularizer(ScaledPenalty):
         return f"group_lasso_regularizer({self.scale!r}, axis={show_axis(self._axes)}{power})"
 
 
-def group_lasso_regularizer(
-    scale: float, axis: Axis, size_power: float = 0.0, scope: str | None = None
-) -> GroupLassoRegularizer:
+def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, scope: str | None = None) -> GroupLassoRegularizer:
     """Return a function that computes the group lasso: the sum of the norms of groups of weights.
 
     It is scale * sum(size**size_power * sqrt(sum(w**2))), the inner sum over the members of a group, the outer one over the
