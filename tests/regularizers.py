@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from twin.penalties import Elastic, Mcp
+from twin.penalties import Elastic, Groups, Linear, Mcp, Sum
 
 import fastreg as fr
 
@@ -34,5 +34,10 @@ PENALTIES = {
     "mcp": (fr.mcp_regularizer(0.3, gamma=3.0), Mcp(0.3, 3.0)),
     "mcp, a step past gamma": (fr.mcp_regularizer(0.7, gamma=0.25), Mcp(0.7, 0.25)),
     "sum of an mcp": (fr.sum_regularizer([fr.mcp_regularizer(0.3, gamma=3.0)]), Mcp(0.3, 3.0)),
+    "group lasso": (fr.group_lasso_regularizer(0.3, None), Groups(Linear(0.3), None)),
+    "sparse group lasso": (
+        fr.sparse_group_lasso_regularizer(0.25, 0.7, None, -0.5),
+        Sum(Elastic(0.25), (Groups(Linear(0.7, -0.5), None),)),
+    ),
 }
 penalties = pytest.mark.parametrize(("regularizer", "twin"), PENALTIES.values(), ids=PENALTIES)
