@@ -23,7 +23,7 @@ four exceptions:
 - ProximalGradientDescent ends its step in the prox of a regularizer that has one of its own, and does not use its gradient.
   ProximalAdagrad and Ftrl refuse such a regularizer, because its prox has no closed form in their metric.
 - A gradient of rows touches only its rows.
-- Where a regularizer has groups, the norm that `clip_norm` limits is added up in another order. Its last bit in float64 may differ.
+- Where a regularizer has groups, the norm that `clip_norm` limits is added up in another order. Its last bit may differ.
 """
 
 from fastreg.optim import schedules

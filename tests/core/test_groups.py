@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from kernel_calls import Penalty, evaluate, set_axes, set_pair, set_profile
 from optimizers import PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of, slots_of
+from own import GroupLasso
 from regularizers import dtypes
 from scipy.optimize import check_grad, minimize
 from twin.compare import assert_same
@@ -648,6 +649,7 @@ def test_rules_of_another_metric_refuse_groups_and_name_what_to_use(name):
 
 CROSSING = {
     "crossing groups": [fr.group_lasso_regularizer(0.5, 0), fr.group_lasso_regularizer(0.5, 1)],
+    "a prox of the user's own": [fr.group_lasso_regularizer(0.5, 0), GroupLasso(0.5)],
     "an mcp beside": [fr.group_lasso_regularizer(0.5, 0), fr.mcp_regularizer(0.5)],
 }
 
@@ -660,6 +662,35 @@ def test_what_has_no_closed_prox_together_is_refused(regularizers):
     optimizer = fr.optim.ProximalGradientDescent(0.125)
     with refused(optimizer, ValueError, "a regularizer of 'w' has a prox of its own, .* no closed prox", *arrays.values()):
         optimizer.apply_gradients({key: (np.ones_like(w), w) for key, w in arrays.items()}, terms)
+
+
+@names(["GradientDescent", "Adam", PROX_RULES[0]])
+def test_a_step_gives_what_each_term_is_and_follows_the_scales(name):
+    arrays = grouped_network()
+    (terms, _), frozen = grouped_terms(arrays), {"still": weights((30, 7), np.float64)}
+    terms += fr.regularize(frozen, [("*", fr.group_lasso_regularizer(0.5, 0))])
+    optimizer = make(name)
+    for scale in (0.5, 2.0):
+        terms[0].regularizer.scale = scale
+        before = {term.name: float(fr.add_n([term])) for term in terms}
+        given = gradients(arrays, 0)
+        pairs = {key: (given[key], w) for key, w in arrays.items()}
+        loss, values = optimizer.apply_gradients(pairs, terms, per_term=True)
+        assert values == before
+        assert loss == pytest.approx(sum(before.values()), rel=1e-14)
+
+
+def test_the_strengths_of_groups_are_saved_and_restored():
+    arrays = grouped_network()
+    terms, _ = grouped_terms(arrays)
+    optimizer = fr.optim.Adam(0.1)
+    state = fr.optim.save(optimizer, arrays, terms)
+    both = next(term.regularizer for term in terms if hasattr(term.regularizer, "scale_l21"))
+    plain = next(term.regularizer for term in terms if type(term.regularizer) is type(fr.group_lasso_regularizer(0.5, 0)))
+    kept = both.scale_l1, both.scale_l21, plain.scale
+    both.scale_l1 = both.scale_l21 = plain.scale = 9.0
+    fr.optim.restore(state, optimizer, arrays, terms)
+    assert (both.scale_l1, both.scale_l21, plain.scale) == kept
 
 
 @names(["GradientDescent", "Adam", PROX_RULES[0]])
