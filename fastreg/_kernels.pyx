@@ -383,12 +383,20 @@ cdef void sum_strip(
 
 
 cdef void sum_block(double* sums, Layout* layout, real* w, real threshold) noexcept nogil:
-    """Sum all groups of a block."""
-    cdef Py_ssize_t strip, offset, group
+    """Sum all groups of a block, segment by segment of the first level."""
+    cdef double[STRIP] of_segment
+    cdef Py_ssize_t strip, offset, group, segment, first, count
     cdef int n
     for strip in range(layout.n_strips):
         n = strip_at(layout, strip, &offset, &group)
-        sum_strip(sums + group, layout, 0, w + offset, 0, layout.extents[0], n, threshold)
+        for segment in range(layout.n_segments):
+            first = segment * SEGMENT
+            count = min(layout.extents[0] - first, <Py_ssize_t>SEGMENT)
+            if segment == 0:
+                sum_strip(sums + group, layout, 0, w + offset, first, count, n, threshold)
+            else:
+                sum_strip(of_segment, layout, 0, w + offset, first, count, n, threshold)
+                add_all(sums + group, of_segment, n)
 
 
 cdef struct Groups:            # those of a chunk

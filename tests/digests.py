@@ -21,7 +21,7 @@ from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
 from twin.lines import Linf, TotalVariation, onto_l1_ball, onto_simplex, project
-from twin.penalties import L0, Elastic, Huber, LogSum, Mcp, Penalty, PseudoHuber, Scad, Sum
+from twin.penalties import L0, Elastic, Groups, Huber, Linear, LogSum, Mcp, Penalty, PseudoHuber, Scad, Sum
 from twin.steps import Stepper
 from twin.sums import CHUNK
 
@@ -166,6 +166,49 @@ def arrays_by_twin(steps, shapes):
             yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
 
 
+# ----------------------------------------------------------------------------------------------------------------- groups
+# Shapes with axes: the layouts, of groups that a chunk holds whole and of larger ones, in either memory order.
+LOCAL = [((130, 70), (1,)), ((130, 70), (0,)), ((7, 60, 11), (0, 2)), ((7, 60, 11), (1,)), ((3, 5, 2, 7, 4), (0, 2, -1))]
+SHARED_GROUPS = [((1100, 40), (0,)), ((1100, 3, 11), (0, 2))]
+GROUPED = [
+    *LOCAL,
+    ((90, 1), None),
+    ((3, 35_000), (1,)),
+    ((2, 3000), (0,)),
+    ((1, 300, 130), (1, 2)),
+    ((2, 3, 1100, 3, 2), (2, -1)),
+    *SHARED_GROUPS,
+]
+
+
+def grouped(cases):
+    """Yield regularizers of groups with their twins, over these shapes."""
+    for shape, axes in cases:
+        plain = fr.group_lasso_regularizer(0.3, axes, size_power=0.5), Groups(Linear(0.3, 0.5), axes)
+        three = fr.sum_regularizer([fr.sparse_group_lasso_regularizer(0.25, 0.7, axes), L2])
+        for regularizer, twin in (plain, (three, Sum(Elastic(0.25, 0.5), (Groups(Linear(0.7), axes),)))):
+            for w, base in inputs([shape]):
+                for order in "CF":
+                    yield regularizer, twin, w.copy(order), base.copy(order)
+
+
+def groups_by_kernels(cases, put=np.copy):
+    """Yield what a regularizer of groups gives for each of these cases."""
+    for regularizer, _, *arrays in grouped(cases):
+        w, base = map(put, arrays)
+        found = {"value": regularizer(w), "gradient": regularizer.gradient(w), "prox": regularizer.prox(w, 0.5)}
+        found["value with gradient"], found["added"] = regularizer.value_and_gradient(w, out=base, accumulate=True)
+        yield found
+
+
+def groups_by_twin(cases):
+    """Yield the same in NumPy."""
+    for _, twin, w, base in grouped(cases):
+        value = twin.value(w)
+        found = {"value": value, "gradient": twin.gradient(w), "prox": twin.prox(w, 0.5)}
+        yield found | {"value with gradient": value, "added": twin.gradient(w, base)}
+
+
 # ----------------------------------------------------------------------------------------------------------- update rules
 STEPPED = {"a": ((70_001,), np.float32), "b": ((513,), np.float64), "c": ((40, 41, 43), np.float32), "d": ((90_000,), np.float64)}
 ROWS = range(0, 40, 2)  # of "c"
@@ -182,6 +225,15 @@ CONSTRAINTS = {
     "b": (fr.constraints.max_norm(2.0), Rescaled(0, at_most(2.0))),
     "c": (fr.constraints.l1_ball(2.0, axis=2), l1_ball(2.0, 2)),
     "d": (fr.constraints.non_neg(), Between(0.0, np.inf)),
+}
+
+GROUPS = {
+    "c": (fr.group_lasso_regularizer(0.3, -1), Groups(Linear(0.3), (-1,))),
+    "b": (fr.group_lasso_regularizer(2.0, None, size_power=-0.5), Groups(Linear(2.0, -0.5), None)),
+    "*": (
+        fr.sum_regularizer([L2, fr.sparse_group_lasso_regularizer(0.25, 0.7, None)]),
+        Sum(Elastic(0.25, 0.5), (Groups(Linear(0.7), None),)),
+    ),
 }
 CLIP_NORM = 100.0
 
@@ -325,6 +377,21 @@ DIGESTS = {
         golden="9e165cda0d531564664b62c76fccd65b5890af55446cc7ed6550abbf27bb68f7",
         large=["Adam", "ProximalGradientDescent plain"],
         penalties=PROFILES,
+    ),
+    "groups": Digest(
+        covers=frozenset({"linear"}),
+        by_kernels=groups_by_kernels,
+        by_twin=groups_by_twin,
+        golden="1cca4323bc0fea6307893f31708379c35da4bd0c8886ee1a307e3b2976097ea5",
+        cases=GROUPED,
+        large=SHARED_GROUPS,
+        small=LOCAL,
+    ),
+    "rules with groups": of_rules(
+        ["GradientDescent", "AdamW", "ProximalGradientDescent", "ProximalGradientDescent plain"],
+        golden="0775c997e386072793900a31ca709f1878085f4b2f0d933c4ba3c033ceb93ec6",
+        large=["ProximalGradientDescent"],
+        penalties=GROUPS,
     ),
     "cautious decay": of_rules(
         list(CAUTIOUS),

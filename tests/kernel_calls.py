@@ -45,6 +45,7 @@ __all__ = [
     "prepare",
     "project_l1_ball",
     "project_simplex",
+    "set_axes",
     "set_pair",
     "set_parts",
     "set_profile",
@@ -85,6 +86,11 @@ def set_parts(penalty, parts):
 def set_profile(penalty, name, scale, shape):
     """Set the profile of a Penalty."""
     penalty._set_profile(name, scale, shape)
+
+
+def set_axes(penalty, axes):
+    """Set the axes along which the members of a Penalty's groups lie."""
+    penalty._set_axes(axes)
 
 
 def term(array, penalty, name="w"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from twin.inputs import weights
-from twin.penalties import L0, Distance, Elastic, Huber, LogSum, Mcp, PseudoHuber, Scad, Weighted
+from twin.penalties import L0, Distance, Elastic, Groups, Huber, Linear, LogSum, Mcp, PseudoHuber, Scad, Sum, Weighted
 
 import fastreg as fr
 
@@ -42,6 +42,11 @@ PENALTIES = {
     "log_sum": (fr.log_sum_regularizer(0.3, eps=1.0), LogSum(0.3, 1.0)),
     "log_sum, not convex": (fr.log_sum_regularizer(0.3, eps=0.01), LogSum(0.3, 0.01)),
     "sum of an mcp": (fr.sum_regularizer([fr.mcp_regularizer(0.3, gamma=3.0)]), Mcp(0.3, 3.0)),
+    "group lasso": (fr.group_lasso_regularizer(0.3, None), Groups(Linear(0.3), None)),
+    "sparse group lasso": (
+        fr.sparse_group_lasso_regularizer(0.25, 0.7, None, -0.5),
+        Sum(Elastic(0.25), (Groups(Linear(0.7, -0.5), None),)),
+    ),
 }
 penalties = pytest.mark.parametrize(("regularizer", "twin"), PENALTIES.values(), ids=PENALTIES)
 

@@ -250,7 +250,11 @@ cdef inline double make_factors(double* sums, int n, Layout* layout, bint value,
         divisor = 1 + item.rate * item.l2
         for j in range(n):
             x = profile_prox(norms[j], item.rate, &p, kind)
-            sums[j] = (1 if x == norms[j] else x / norms[j]) / divisor  # infinity, too, is left alone where the prox leaves it
+            if x != norms[j]:
+                x = x / norms[j]
+            else:                  # left alone, infinity too; but a norm whose squares vanished is one of zeros
+                x = 0 if x == 0 and item.rate != 0 else 1
+            sums[j] = x / divisor
     else:
         for j in range(n):
             x = profile_gradient(norms[j], &p, kind)

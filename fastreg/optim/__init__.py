@@ -17,12 +17,13 @@ in their order. TensorFlow does the same, except that its Adam also lets the slo
 
 Folding does not change bits: a step with `regularization=terms` gives the same weights, slots and loss as
 ``value_and_gradients(terms, out=gradients, accumulate=True)`` followed by a step without terms, clipping included. There are
-three exceptions:
+four exceptions:
 
 - A proximal rule (ProximalGradientDescent, ProximalAdagrad, Ftrl) takes an L1 term in its proximal step, which gives exact zeros.
 - ProximalGradientDescent ends its step in the prox of a regularizer that has one of its own, and does not use its gradient.
   ProximalAdagrad and Ftrl refuse such a regularizer, because its prox has no closed form in their metric.
 - A gradient of rows touches only its rows.
+- Where a regularizer has groups, the norm that `clip_norm` limits is added up in another order. Its last bit may differ.
 """
 
 from fastreg.optim import schedules

@@ -13,7 +13,7 @@ import fastreg as fr
 
 def collection():
     """Return arrays that mix shapes, dtypes, memory orders and regularizers; some large, some without elements."""
-    shapes = [(3, 4), 70_001, (), 0, (64, 65), 4097, 1, 33_000, 40_001, 515, (3, 700)]
+    shapes = [(3, 4), 70_001, (), 0, (64, 65), 4097, 1, 33_000, 40_001, 515, (3, 700), (5, 1, 9), 40_003]
     arrays = [weights(shapes[i % len(shapes)], DTYPES[i % 2], seed=i) for i in range(len(PENALTIES))]
     arrays[4] = np.asfortranarray(arrays[4])
     return arrays, [regularizer for regularizer, _ in PENALTIES.values()], [twin for _, twin in PENALTIES.values()]

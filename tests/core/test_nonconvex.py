@@ -297,7 +297,9 @@ def test_the_prox_of_a_sum_is_an_error_that_writes_nothing(parts, twin):
     out = np.full_like(W, 9.0)
     for into in (None, out, W.copy()):
         before = None if into is None else into.tobytes()
-        with pytest.raises(ValueError, match="has no closed prox: it is a sum, and only l1 and l2 can be added to each other"):
+        with pytest.raises(
+            ValueError, match=r"no closed prox: .* only l1, l2 and group lassos whose groups are nested can be added$"
+        ):
             fr.sum_regularizer(parts()).prox(W, 0.5, out=into)
         assert into is None or into.tobytes() == before
 

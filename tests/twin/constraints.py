@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.lines import onto_l1_ball, onto_simplex, project
-from twin.sums import fold_neighbours
+from twin.groups import Layout
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
@@ -68,22 +68,17 @@ class Rescaled(OfVectors):
 
     def __call__(self, w: Array) -> Array:
         """Return the constrained weights."""
-        if w.size == 0:
-            return w.copy()
-        axes = self.axes(w.ndim)
-        order = [*(k for k in range(w.ndim) if k not in axes), *axes]
-        out = np.empty_like(w)
-        vectors = w.transpose(order).reshape(-1, int(np.prod([w.shape[k] for k in axes])))
-        found = np.array([self.of_vector(x.astype(np.float64), 4 * float(np.finfo(w.dtype).eps)) for x in vectors])
-        with np.errstate(over="ignore"):
-            out.transpose(order)[...] = found.reshape([w.shape[k] for k in order]).astype(w.dtype)
-        return out
+        layout = Layout(w, self.axes(w.ndim))
+        with np.errstate(all="ignore"):
+            norms = np.sqrt(layout.square_sums(w))
+            factors = np.vectorize(self.factor, otypes=[float])(norms, 4 * float(np.finfo(w.dtype).eps))
+            return np.asarray((layout.spread(factors, w) * w).astype(w.dtype))
 
-    def of_vector(self, x: Array, tolerance: float) -> Array:
-        """Return one vector, in float64."""
-        norm = float(np.sqrt(fold_neighbours(x * x)))
+    def factor(self, norm: float, tolerance: float) -> float:
+        """Return what the members of a vector with this norm are multiplied by."""
         desired = self.desired(norm)
-        return x if norm in (0.0, inf) or abs(norm - desired) <= tolerance * desired else x * (desired / norm)
+        factor = desired / norm if norm != 0 else inf
+        return 1.0 if inf in (norm, factor) or abs(norm - desired) <= tolerance * desired else factor
 
 
 def at_most(limit: float) -> Callable[[float], float]:

@@ -1,19 +1,22 @@
 """The penalties in plain NumPy: value, gradient and prox, in the kernels' order of operations.
 
-A penalty is the elastic pair, a profile, which `PROFILES` lists by name, or a sum of them. Results have the dtype of the weights,
+A penalty is the elastic pair, a profile, which `PROFILES` lists by name, of the magnitudes of elements or of the norms of groups,
+or a sum of them. Results have the dtype of the weights,
 but for `value64`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.groups import Axes, Layout, one_by_one
 from twin.logarithm import log_one_plus_ratio
-from twin.sums import absolute_sum, fold_terms, profile_sum, square_sum, wide
+from twin.sums import CHUNK, absolute_sum, fold_terms, profile_sum, square_sum, wide
 
 Array = NDArray[Any]
 
@@ -28,11 +31,11 @@ class Penalty(ABC):
 
     @property
     @abstractmethod
-    def profiles(self) -> "tuple[Profile, ...]":
+    def profiles(self) -> "tuple[Profile | Groups, ...]":
         """The profiles; one of scale 0 is left out."""
 
     @abstractmethod
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64, as a collection adds it up; of several arrays, such as the rows of a table, in order."""
 
     @abstractmethod
@@ -49,6 +52,11 @@ class Penalty(ABC):
             rounded: np.floating[Any] = w.dtype.type(self.value64(w))
         return rounded
 
+    def chunk(self, w: Array) -> int:
+        """Return how many elements a chunk of w has: where one layout allows it, so many that a chunk holds groups whole."""
+        layouts = [profile.layout(w) for profile in self.profiles if isinstance(profile, Groups)]
+        return (layouts[0].chunk if len(layouts) == 1 else None) or CHUNK
+
 
 @dataclass(frozen=True)
 class Elastic(Penalty):
@@ -63,15 +71,15 @@ class Elastic(Penalty):
         return self
 
     @property
-    def profiles(self) -> "tuple[Profile, ...]":
+    def profiles(self) -> "tuple[Profile | Groups, ...]":
         """None."""
         return ()
 
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64."""
         with np.errstate(all="ignore"):
-            parts = [self.l1 * absolute_sum(*weights)] if self.l1 != 0 else []
-            parts += [self.l2 * 0.5 * square_sum(*weights)] if self.l2 != 0 else []
+            parts = [self.l1 * absolute_sum(*weights, chunk=chunk)] if self.l1 != 0 else []
+            parts += [self.l2 * 0.5 * square_sum(*weights, chunk=chunk)] if self.l2 != 0 else []
             return np.float64(sum(parts, start=0.0))
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
@@ -119,14 +127,14 @@ class Profile(Penalty):
         return NOTHING
 
     @property
-    def profiles(self) -> "tuple[Profile, ...]":
+    def profiles(self) -> "tuple[Profile | Groups, ...]":
         """Itself."""
         return (self,) if self.scale != 0 else ()
 
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64."""
         with np.errstate(all="ignore"):
-            return np.float64(profile_sum(self.phi, *weights) if self.scale != 0 else 0.0)
+            return np.float64(profile_sum(self.phi, *weights, chunk=chunk) if self.scale != 0 else 0.0)
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + slope(|w|)*sign(w); base is 0 where there is none."""
@@ -326,17 +334,17 @@ class Weighted(Profile):
         """Return the penalty of these rows."""
         return Weighted(self.scale, self.l2, self.strengths[rows])
 
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64."""
         with np.errstate(all="ignore"):
-            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.strengths, weights)), start=0.0))
+            return np.float64(sum((own.cost(w, chunk) for own, w in _paired(self, self.strengths, weights)), start=0.0))
 
-    def cost(self, w: Array) -> float:
+    def cost(self, w: Array, chunk: int) -> float:
         """Return the value of one array."""
         m, s = np.abs(wide(w)), wide(self.strengths)
         part = self.scale * m if self.scale != 0 else np.zeros_like(m)
         half_square = self.l2 * (0.5 * m) * m if self.l2 != 0 else 0.0
-        return fold_terms(np.where(s == 0, 0.0, s * (part + half_square)), w.itemsize, fours=True)
+        return fold_terms(np.where(s == 0, 0.0, s * (part + half_square)), w.itemsize, fours=True, chunk=chunk)
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + strengths * (scale*sign(w) + l2*w)."""
@@ -382,17 +390,17 @@ class Distance(Profile):
         importance = np.ones_like(self.reference) if self.importance is None else self.importance
         return np.asarray(self.scale * importance.astype(np.float64))
 
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64."""
         with np.errstate(all="ignore"):
             if self.scale == 0:
                 return np.float64(0.0)
-            return np.float64(sum((own.cost(w) for own, w in _paired(self, self.reference, weights)), start=0.0))
+            return np.float64(sum((own.cost(w, chunk) for own, w in _paired(self, self.reference, weights)), start=0.0))
 
-    def cost(self, w: Array) -> float:
+    def cost(self, w: Array, chunk: int) -> float:
         """Return the value of one array."""
         d, s = np.abs(wide(w) - wide(self.reference)), wide(self.strengths())
-        return fold_terms(np.where(s == 0, 0.0, s * d * (0.5 * d)), w.itemsize, fours=True)
+        return fold_terms(np.where(s == 0, 0.0, s * d * (0.5 * d)), w.itemsize, fours=True, chunk=chunk)
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + strengths * (w - reference)."""
@@ -438,15 +446,110 @@ def _paired(penalty: Any, array: Array, weights: tuple[Array, ...]) -> list[tupl
 
 
 @dataclass(frozen=True)
+class Linear(Profile):
+    """scale*m. Of the norms of groups it is the group lasso, whose scale is multiplied by a power of the group's size."""
+
+    size_power: float = 0.0
+
+    def phi(self, m: Array) -> Array:
+        """Return what magnitudes cost."""
+        return self.scale * m
+
+    def slope(self, m: Array) -> Array:
+        """Return the scale."""
+        return np.full_like(m, self.scale)
+
+    def nearest(self, m: Array, step: float) -> Array:
+        """Return max(m - step*scale, 0)."""
+        excess = m - step * self.scale
+        return np.where(excess <= 0, 0.0, excess)
+
+    def of_size(self, members: int) -> "Linear":
+        """Return the profile for groups of so many members."""
+        root = np.sqrt(np.float64(members))
+        return Linear(float(self.scale * root if self.size_power > 0 else self.scale / root if self.size_power else self.scale))
+
+
+@dataclass(frozen=True)
+class Groups(Penalty):
+    """A profile of the norms of groups, whose members lie along some axes; None is all.
+
+    A member is multiplied by one factor of its group's norm. Both are in float64, and the product is rounded once.
+    """
+
+    profile: Profile
+    axes: Axes
+
+    @property
+    def pair(self) -> Elastic:
+        """A pair of zeros."""
+        return NOTHING
+
+    @property
+    def profiles(self) -> "tuple[Profile | Groups, ...]":
+        """Itself."""
+        return (self,) if self.profile.scale != 0 else ()
+
+    def layout(self, w: Array) -> Layout:
+        """Return how w falls into groups."""
+        return Layout(w, self.axes)
+
+    def norms(self, w: Array) -> Array:
+        """Return the norm of each group, as [block, group]."""
+        with np.errstate(all="ignore"):
+            return np.asarray(np.sqrt(self.layout(w).square_sums(w)))
+
+    def of_size(self, w: Array) -> Profile:
+        """Return the profile for groups of the size that those of w have."""
+        return self.profile.of_size(self.layout(w).members) if isinstance(self.profile, Linear) else self.profile
+
+    def value64(self, *weights: Array, chunk: int | None = None) -> np.float64:
+        """Return the value in float64. A chunk that is given says that another layout does not let chunks hold groups whole."""
+        if self.profile.scale == 0:
+            return np.float64(0.0)
+        with np.errstate(all="ignore"):
+            sums = [self.layout(w).add_values(self.of_size(w).phi(self.norms(w)), chunk is None) for w in weights]
+            return np.float64(one_by_one(sums))
+
+    def gradient(self, w: Array, base: Array | None = None) -> Array:
+        """Return base + slope(norm)/norm * w, and base where the norm is 0."""
+        if not self.profiles:
+            return self.pair.gradient(w, base)
+        norms = self.norms(w)
+        with np.errstate(all="ignore"):
+            factors = self.layout(w).spread(np.where(norms == 0, 0.0, self.of_size(w).slope(norms) / norms), w)
+            return np.asarray((np.zeros_like(w) if base is None else base) + (factors * w).astype(w.dtype))
+
+    def prox(self, w: Array, step: float, pair: Elastic = NOTHING) -> Array:
+        """Return the prox of the pair and the groups: a soft threshold, then a factor of the norm of what is left."""
+        if not self.profiles:
+            return pair.prox(w, step)
+        threshold = w.dtype.type(step * pair.l1)
+        shrunk = Elastic(pair.l1).prox(w, step) if threshold != 0 else w
+        norms = self.norms(shrunk)
+        with np.errstate(all="ignore"):
+            left = self.of_size(w).nearest(norms, step)
+            kept = np.where((norms == 0) & (step != 0), 0.0, 1.0)  # where squares vanish, a group counts as one of zeros
+            factors = np.where(left == norms, kept, left / norms) / (1 + step * pair.l2)
+            return np.asarray((self.layout(w).spread(factors, w) * shrunk).astype(w.dtype))
+
+
+@dataclass(frozen=True)
 class Sum(Penalty):
     """A pair and profiles."""
 
     pair: Elastic = NOTHING
-    profiles: tuple[Profile, ...] = ()
+    profiles: tuple[Profile | Groups, ...] = ()
 
-    def value64(self, *weights: Array) -> np.float64:
+    def value64(self, *weights: Array, chunk: int | None = None) -> np.float64:
         """Return the value in float64: the pair's, then the profiles' in their order."""
-        return sum((profile.value64(*weights) for profile in self.profiles), start=self.pair.value64(*weights))
+        size = chunk or (self.chunk(weights[0]) if weights else CHUNK)
+        several = sum(isinstance(profile, Groups) for profile in self.profiles) > 1
+        total = self.pair.value64(*weights, chunk=size)
+        for profile in self.profiles:
+            whole = isinstance(profile, Groups) and chunk is None and not several
+            total += profile.value64(*weights) if whole else profile.value64(*weights, chunk=size)
+        return total
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + the profiles' gradients, in their order, + the pair's."""
@@ -456,14 +559,33 @@ class Sum(Penalty):
 
     def prox(self, w: Array, step: float) -> Array:
         """Return that of the only part that is there."""
+        groups = [profile for profile in self.profiles if isinstance(profile, Groups)]
+        if groups and len(groups) == len(self.profiles):
+            return _nested_prox(groups, self.pair, w, step)
         parts: list[Penalty] = [*self.profiles, *([self.pair] if self.pair != NOTHING else [])]
         if len(parts) > 1:
             raise ValueError("a sum with a profile has no closed prox")
         return (parts[0] if parts else self.pair).prox(w, step)
 
 
+def _nested_prox(groups: list[Groups], pair: Elastic, w: Array, step: float) -> Array:
+    """Return the prox of group lassos whose groups are nested: that of the smallest groups first, with l1; l2 with the last."""
+
+    def axes(of: Groups) -> set[int]:
+        return set(range(w.ndim)) if of.axes is None else {axis % w.ndim for axis in of.axes}
+
+    ordered = sorted(groups, key=lambda of: len(axes(of)))
+    nested = all(axes(inner) <= axes(outer) for inner, outer in pairwise(ordered))
+    if not (nested and all(isinstance(of.profile, Linear) for of in groups)) and (len(groups) > 1 or pair != NOTHING):
+        raise ValueError("a sum of groups that are not nested has no closed prox")
+    for k, of in enumerate(ordered):
+        w = of.prox(w, step, Elastic(pair.l1 if k == 0 else 0.0, pair.l2 if k == len(ordered) - 1 else 0.0))
+    return w
+
+
 PROFILES: Mapping[str, type[Profile]] = {
     "mcp": Mcp,
+    "linear": Linear,
     "scad": Scad,
     "l0": L0,
     "huber": Huber,

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.constraints import Constraint
-from twin.penalties import Elastic, Penalty, Sum
+from twin.penalties import Elastic, Groups, Penalty, Sum
 from twin.rules import RULES, Arguments, Rule, Slots
 from twin.sums import square_sum
 
 Array = NDArray[Any]
+STRENGTHS = ("l1_regularization_strength", "l2_regularization_strength")
 Gradient = Array | tuple[Array, Array]  # of all rows; or the rows' gradients and their indices, unique and rising
 
 
@@ -58,7 +59,9 @@ class Stepper:
             loss += penalty.value64(*_items(w, rows[name]))
             totals[name] = _in_gradient(self.rule, penalty).gradient(w, g)
         if self.clip_norm is not None:
-            norm = sqrt(square_sum(*(item for name, g in totals.items() for item in _items(g, rows[name]))))
+            chunks = {name: penalties.get(name, Elastic()).chunk(g) for name, g in totals.items()}
+            squares = (square_sum(x, chunk=chunks[name]) for name, g in totals.items() for x in _items(g, rows[name]))
+            norm = sqrt(sum(squares, start=0.0))
             totals = {name: g * g.dtype.type(self.clip_norm / max(norm, self.clip_norm)) for name, g in totals.items()}
         for name, g in totals.items():
             self._update(name, weights[name], g, rows[name], penalties.get(name, Elastic()))
@@ -75,9 +78,14 @@ class Stepper:
         arguments = dict(self.arguments)
         if self.rule.takes_l1:
             arguments["l1_regularization_strength"] += penalty.pair.l1
+        if self.rule.takes_prox and _of_groups(penalty):
+            prox = Sum(Elastic(*(arguments.pop(strength) for strength in STRENGTHS)), penalty.profiles)
+            arguments |= dict.fromkeys(STRENGTHS, 0.0)
+        else:
+            prox = Sum(profiles=penalty.profiles if self.rule.takes_prox else ())
         x = self.rule.step(w[touched], g, slots, arguments, self.steps)
-        for profile in penalty.profiles if self.rule.takes_prox else ():
-            x = profile.prox(x, arguments["learning_rate"])
+        if prox.profiles:
+            x = prox.prox(x, arguments["learning_rate"])
         w[touched] = x
         for slot, array in slots.items():
             held[slot][touched] = array
@@ -93,8 +101,12 @@ def _check_prox(rule: Rule, penalty: Penalty, arguments: Arguments) -> None:
     if not rule.takes_l1 or not penalty.profiles:
         return
     strengths = arguments["l1_regularization_strength"] + penalty.pair.l1, arguments["l2_regularization_strength"]
-    if not rule.takes_prox or len(penalty.profiles) > 1 or strengths != (0.0, 0.0):
+    if not rule.takes_prox or (not _of_groups(penalty) and (len(penalty.profiles) > 1 or strengths != (0.0, 0.0))):
         raise ValueError("the step has no closed form: a penalty has a prox of its own")
+
+
+def _of_groups(penalty: Penalty) -> bool:
+    return all(isinstance(profile, Groups) for profile in penalty.profiles) and len(penalty.profiles) > 0
 
 
 def _touched(rows: Array | None) -> Any:

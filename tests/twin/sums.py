@@ -18,42 +18,45 @@ def fold_neighbours(sums: Array) -> Any:
     return sums[0]
 
 
-def fold_terms(terms: Array, itemsize: int, fours: bool) -> float:
+def fold_terms(terms: Array, itemsize: int, fours: bool, chunk: int = CHUNK) -> float:
     """Return the sum of non-negative float64 terms in the kernels' exact shape, for weights of so many bytes each.
 
     A block is 4096 bytes of weights. `fours` says that its rows are added four at a time. What a short block, chunk or tail lacks
-    is filled with zeros: adding 0.0 to what is not negative changes no bit.
+    is filled with zeros: adding 0.0 to what is not negative changes no bit. The 4096 elements that come at a time within a larger
+    chunk are added one after the other.
     """
     if terms.size == 0:
         return 0.0
-    rows: Array = np.zeros(-(-terms.size // CHUNK) * CHUNK)
-    rows[: terms.size] = terms
+    n_chunks, parts = -(-terms.size // chunk), -(-chunk // CHUNK)
+    rows: Array = np.zeros((n_chunks, parts * CHUNK))
+    rows[:, :chunk].flat[: terms.size] = terms
     block = BLOCK_BYTES // itemsize
-    rows = rows.reshape(-1, CHUNK // block, block // LANES, LANES)  # chunk, block, row, lane
+    rows = rows.reshape(-1, CHUNK // block, block // LANES, LANES)  # part, block, row, lane
     if fours:
         rows = (rows[:, :, 0::4] + rows[:, :, 1::4]) + (rows[:, :, 2::4] + rows[:, :, 3::4])
     lanes: Array = np.zeros_like(rows[:, :, 0])
     for row in range(rows.shape[2]):
         lanes = lanes + rows[:, :, row]
-    lanes = fold_neighbours(lanes.swapaxes(0, 1))  # blocks first: chunk, lane
+    lanes = fold_neighbours(lanes.swapaxes(0, 1))  # blocks first: part, lane
     for half in (16, 8, 4):
         lanes = lanes[:, :half] + lanes[:, half:]
-    return float(fold_neighbours((lanes[:, 0] + lanes[:, 2]) + (lanes[:, 1] + lanes[:, 3])))
+    sums = ((lanes[:, 0] + lanes[:, 2]) + (lanes[:, 1] + lanes[:, 3])).reshape(n_chunks, parts)
+    return float(fold_neighbours(sum(sums.T[1:], start=sums[:, 0])))
 
 
-def absolute_sum(*arrays: Array) -> float:
+def absolute_sum(*arrays: Array, chunk: int = CHUNK) -> float:
     """Return sum(|x|) of several arrays: each in the kernels' shape, then one after the other."""
-    return sum((fold_terms(np.abs(wide(x)), x.itemsize, x.dtype == np.float64) for x in arrays), start=0.0)
+    return sum((fold_terms(np.abs(wide(x)), x.itemsize, x.dtype == np.float64, chunk) for x in arrays), start=0.0)
 
 
-def square_sum(*arrays: Array) -> float:
+def square_sum(*arrays: Array, chunk: int = CHUNK) -> float:
     """Return sum(x**2) of several arrays: each in the kernels' shape, then one after the other."""
-    return sum((fold_terms(np.square(wide(x)), x.itemsize, x.dtype == np.float64) for x in arrays), start=0.0)
+    return sum((fold_terms(np.square(wide(x)), x.itemsize, x.dtype == np.float64, chunk) for x in arrays), start=0.0)
 
 
-def profile_sum(phi: Callable[[Array], Array], *arrays: Array) -> float:
+def profile_sum(phi: Callable[[Array], Array], *arrays: Array, chunk: int = CHUNK) -> float:
     """Return sum(phi(|x|)) of several arrays: float32 too adds four rows at a time, for phi is computed in float64."""
-    return sum((fold_terms(phi(np.abs(wide(x))), x.itemsize, fours=True) for x in arrays), start=0.0)
+    return sum((fold_terms(phi(np.abs(wide(x))), x.itemsize, True, chunk) for x in arrays), start=0.0)
 
 
 def wide(x: Array) -> Array:
