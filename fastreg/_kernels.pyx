@@ -6,10 +6,11 @@ instruction set, under that set's module name. A module hands out one thing, the
 What is called stands here, what is inlined in `_loops`. How an operation is composed of these: docs/design.md.
 """
 from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport between, real
+from fastreg._loops.elements cimport between, real, sqrt
 from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
@@ -348,18 +349,18 @@ cdef inline Py_ssize_t place(Streams* arrays, Item* item, real* _) noexcept nogi
 
 
 # --------------------------------------------------------------------------------------------------------------- groups
-cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, real threshold) noexcept nogil:
+cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, Taken* taken) noexcept nogil:
     """Sum up to STRIP neighbouring runs of members. Short ones are summed side by side."""
     cdef int j
     if run <= SHORT_RUN:
-        sum_rows(sums, w, 1, run, run, n, threshold)
+        sum_rows(sums, w, 1, run, run, n, taken)
         return
     for j in range(n):
-        sums[j] = sum_run(w + j * run, run, threshold)
+        sums[j] = sum_run(w + j * run, run, taken)
 
 
-cdef void sum_strip(
-    double* sums, Layout* layout, int level, real* w, Py_ssize_t first, Py_ssize_t count, int n, real threshold
+cdef void sum_members(
+    double* sums, Layout* layout, int level, real* w, Py_ssize_t first, Py_ssize_t count, int n, Taken* taken
 ) noexcept nogil:
     """Sum n groups over the members first..first+count-1 of a level. `w` stands at the groups' first element."""
     cdef double[STRIP] of_one
@@ -367,36 +368,68 @@ cdef void sum_strip(
     cdef int j, below = layout.n_levels - level
     cdef real* members = w + first * layout.strides[level]
     if below == 1:
-        sums[0] = sum_run(members, count, threshold)
+        sums[0] = sum_run(members, count, taken)
         return
     if below == 2:
-        sum_rows(sums, members, layout.strides[level], count, 1, n, threshold)
+        sum_rows(sums, members, layout.strides[level], count, 1, n, taken)
         return
     for j in range(n):
         sums[j] = 0
     for i in range(count):
         if below == 3:
-            sum_runs(of_one, members + i * layout.strides[level], layout.strides[level + 1], n, threshold)
+            sum_runs(of_one, members + i * layout.strides[level], layout.strides[level + 1], n, taken)
         else:
-            sum_strip(of_one, layout, level + 2, members + i * layout.strides[level], 0, layout.extents[level + 2], n, threshold)
+            sum_members(of_one, layout, level + 2, members + i * layout.strides[level], 0, layout.extents[level + 2], n, taken)
         add_all(sums, of_one, n)
 
 
-cdef void sum_block(double* sums, Layout* layout, real* w, real threshold) noexcept nogil:
-    """Sum all groups of a block, segment by segment of the first level."""
+cdef void sum_segment_of_strip(
+    double* sums, Layout* layout, real* w, Py_ssize_t segment, int n, Taken* taken
+) noexcept nogil:
+    cdef Py_ssize_t first = segment * SEGMENT
+    sum_members(sums, layout, 0, w, first, min(layout.extents[0] - first, <Py_ssize_t>SEGMENT), n, taken)
+
+
+cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:
+    """Sum n groups, whose first elements stand at `w`: neighbouring blocks of one group, or groups of one block."""
     cdef double[STRIP] of_segment
-    cdef Py_ssize_t strip, offset, group, segment, first, count
-    cdef int n
-    for strip in range(layout.n_strips):
-        n = strip_at(layout, strip, &offset, &group)
-        for segment in range(layout.n_segments):
-            first = segment * SEGMENT
-            count = min(layout.extents[0] - first, <Py_ssize_t>SEGMENT)
-            if segment == 0:
-                sum_strip(sums + group, layout, 0, w + offset, first, count, n, threshold)
-            else:
-                sum_strip(of_segment, layout, 0, w + offset, first, count, n, threshold)
-                add_all(sums + group, of_segment, n)
+    cdef Py_ssize_t segment
+    if layout.n_levels == 1:
+        sum_runs(sums, w, layout.block, n, taken)
+        return
+    sum_segment_of_strip(sums, layout, w, 0, n, taken)
+    for segment in range(1, layout.n_segments):
+        sum_segment_of_strip(of_segment, layout, w, segment, n, taken)
+        add_all(sums, of_segment, n)
+
+
+cdef void to_norms(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:
+    """Replace the sums of squares of a strip by norms. Squares of float64 that overflowed or vanished are formed again, scaled."""
+    cdef Taken scaled = taken[0]
+    cdef double[STRIP] again
+    cdef double unscale, least = LEAST_SQUARES if real is double else 0
+    cdef bint large
+    cdef int j, k, vanished = 0, overflowed = 0
+    for j in range(n):
+        vanished += sums[j] < least
+        overflowed += sums[j] == INFINITY
+    if real is float or vanished + overflowed == 0:
+        for j in range(n):
+            sums[j] = sqrt(sums[j])
+        return
+    for j in range(n):
+        sums[j] = sqrt(sums[j])
+    scaled.plain = False
+    for k in range(2):
+        large = k == 1
+        if (overflowed if large else vanished) == 0:
+            continue
+        scaled.scale = SCALE_DOWN if large else SCALE_UP
+        unscale = SCALE_UP if large else SCALE_DOWN
+        sum_strip(again, layout, w, n, &scaled)
+        for j in range(n):
+            if sums[j] == INFINITY if large else sums[j] < LEAST_NORM:
+                sums[j] = sqrt(again[j]) * unscale
 
 
 cdef struct Groups:            # those of a chunk
@@ -404,28 +437,42 @@ cdef struct Groups:            # those of a chunk
     double[LOCAL_GROUPS] factors  # of a layout that is local
 
 
+cdef inline void take_of(Taken* taken, Item* item, real* _) noexcept nogil:
+    """Tell what is squared of the item's members: for a prox, what the soft threshold leaves."""
+    taken.threshold = threshold_of(item, _)
+    taken.scale = 1
+    taken.plain = taken.threshold == 0
+
+
 cdef void measure_local(Groups* groups, Job* job, Item* item, Py_ssize_t chunk, real* w, Py_ssize_t n) noexcept nogil:
     """Leave the factors of a chunk that holds its groups whole, and the sum of their values."""
     cdef Layout* layout
-    cdef Py_ssize_t block, blocks, part
-    cdef int k
+    cdef Taken taken
+    cdef Py_ssize_t block, blocks, strip, offset, group
+    cdef double* norms = groups.factors
+    cdef int k, m
     cdef double value
+    take_of(&taken, item, w)
     for k in range(item.n_profiles):
         layout = item.profiles[k].layout
         if layout == NULL or not layout.local or not (job.measure or multiplies(item)):
             continue
         blocks = n // layout.block
         if layout.n_levels == 1:
-            for part in range(n_parts(blocks, STRIP)):
-                block = part * STRIP
-                sum_runs(
-                    groups.factors + block, w + block * layout.block, layout.block, <int>min(blocks - block, <Py_ssize_t>STRIP),
-                    threshold_of(item, w)
-                )
+            for strip in range(n_parts(blocks, STRIP)):
+                group = strip * STRIP
+                m = <int>min(blocks - group, <Py_ssize_t>STRIP)
+                sum_strip(norms + group, layout, w + group * layout.block, m, &taken)
+                to_norms(norms + group, layout, w + group * layout.block, m, &taken)
         else:
             for block in range(blocks):
-                sum_block(groups.factors + block * layout.groups, layout, w + block * layout.block, threshold_of(item, w))
-        value = factors_of_groups(groups.factors, blocks * layout.groups, layout, job.measure)
+                for strip in range(layout.n_strips):
+                    m = strip_at(layout, strip, &offset, &group)
+                    offset += block * layout.block
+                    group += block * layout.groups
+                    sum_strip(norms + group, layout, w + offset, m, &taken)
+                    to_norms(norms + group, layout, w + offset, m, &taken)
+        value = factors_of_groups(norms, blocks * layout.groups, layout, job.measure)
         if job.measure:
             item.profiles[k].partials[chunk - item.first_chunk] = value
 
@@ -657,41 +704,54 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
 
 
 # ------------------------------------------------------------------------------------------- groups that span chunks
-cdef inline void finish_strip(Job* job, Layout* layout, Py_ssize_t block, Py_ssize_t strip, Py_ssize_t group, int n) noexcept nogil:
+cdef inline real* strip_of(Layout* layout, Py_ssize_t block, Py_ssize_t offset, real* _) noexcept nogil:
+    """Return where a strip of a block begins in the item's weights."""
+    cdef Item* item = <Item*>layout.item
+    cdef Py_ssize_t start = block * layout.block
+    if item.rows != NULL:
+        start = item.rows[start // item.width] * item.width + start % item.width
+    return <real*>item.weights + start + offset
+
+
+cdef void finish_strip(
+    Job* job, Layout* layout, Py_ssize_t block, Py_ssize_t strip, Py_ssize_t group, real* w, int n, Taken* taken
+) noexcept nogil:
     """Replace the sums of a strip by its factors, and leave the sum of its values."""
-    cdef double value = factors_of_groups(layout.factors + block * layout.groups + group, n, layout, job.measure)
+    cdef double* sums = layout.factors + block * layout.groups + group
+    cdef double value
+    to_norms(sums, layout, w, n, taken)
+    value = factors_of_groups(sums, n, layout, job.measure)
     if job.measure:
         layout.values[block * layout.n_strips + strip] = value
 
 
 cdef void measure_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexcept nogil:
     """Sum one segment of the first level for one strip of groups."""
-    cdef Item* item = <Item*>layout.item
     cdef Py_ssize_t strip = task % layout.n_strips, of_block = task // layout.n_strips
-    cdef Py_ssize_t segment = of_block % layout.n_segments, block = of_block // layout.n_segments
-    cdef Py_ssize_t first = segment * SEGMENT, count = min(layout.extents[0] - first, <Py_ssize_t>SEGMENT)
-    cdef Py_ssize_t offset, group, start = block * layout.block
+    cdef Py_ssize_t segment = of_block % layout.n_segments, block = of_block // layout.n_segments, offset, group
     cdef int n = strip_at(layout, strip, &offset, &group)
     cdef double* sums = layout.factors if layout.n_segments == 1 else layout.sums
-    if item.rows != NULL:
-        start = item.rows[start // item.width] * item.width + start % item.width
-    sums += (block * layout.n_segments + segment) * layout.groups + group
-    sum_strip(sums, layout, 0, <real*>item.weights + start + offset, first, count, n, threshold_of(item, _))
+    cdef real* w = strip_of(layout, block, offset, _)
+    cdef Taken taken
+    take_of(&taken, <Item*>layout.item, _)
+    sum_segment_of_strip(sums + (block * layout.n_segments + segment) * layout.groups + group, layout, w, segment, n, &taken)
     if layout.n_segments == 1:
-        finish_strip(job, layout, block, strip, group, n)
+        finish_strip(job, layout, block, strip, group, w, n, &taken)
 
 
-cdef void fold_task(Job* job, Layout* layout, Py_ssize_t task) noexcept nogil:
+cdef void fold_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexcept nogil:
     """Add the segments of one strip of groups."""
     cdef Py_ssize_t strip = task % layout.n_strips, block = task // layout.n_strips, offset, group, segment
     cdef int j, n = strip_at(layout, strip, &offset, &group)
     cdef double* total = layout.factors + block * layout.groups + group
     cdef double* sums = layout.sums + block * layout.n_segments * layout.groups + group
+    cdef Taken taken
+    take_of(&taken, <Item*>layout.item, _)
     for j in range(n):
         total[j] = 0
     for segment in range(layout.n_segments):
         add_all(total, sums + segment * layout.groups, n)
-    finish_strip(job, layout, block, strip, group, n)
+    finish_strip(job, layout, block, strip, group, strip_of(layout, block, offset, _), n, &taken)
 
 
 # ---------------------------------------------------------------------------------------------------------------- tasks
@@ -752,7 +812,10 @@ cdef void fold_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexce
     for task in range(start, stop):
         while layout + 1 < job.layouts + job.n_layouts and (layout + 1).first_fold <= task:
             layout += 1
-        fold_task(job, layout, task - layout.first_fold)
+        if (<Item*>layout.item).is_double:
+            fold_task(job, layout, task - layout.first_fold, <double*>NULL)
+        else:
+            fold_task(job, layout, task - layout.first_fold, <float*>NULL)
 
 
 cdef Kernel table

@@ -31,7 +31,7 @@ def check_axis(axis: Any, name: str = "axis") -> Axes:
             raise ValueError(f"{name} must be from -{MOST_AXES} to {MOST_AXES - 1}, got {one}")
     if len(set(found)) < len(found):
         raise ValueError(f"{name} must not name an axis twice, got {axis!r}")
-    return found if several else found[0]
+    return found if len(found) > 1 else found[0]
 
 
 def check_one_axis(axis: Any, name: str = "axis") -> int:

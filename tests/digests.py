@@ -400,7 +400,7 @@ DIGESTS = {
     ),
     "rules with constraints": of_rules(
         [variant for variant in VARIANTS if variant != POWER],
-        golden="efc2c077cd0c1186701f788245274b6a4f30b55e038499a51b54f22571db7b85",
+        golden="0bd64110a35df25cbc815a84a7b3d45e7d0f1bb3f9a5ec28baa55b721a5d3657",
         large=["Adam", "GradientDescent"],
         constraints=CONSTRAINTS,
     ),

@@ -26,6 +26,19 @@ cdef enum:
     AHEAD = 4096               # bytes by which rows are asked for before they are summed
 
 
+cdef extern from *:
+    """
+    #define FR_SCALE_UP 0x1p700    /* brings squares of float64 back that vanished; the other one, those that overflowed */
+    #define FR_SCALE_DOWN 0x1p-700
+    #define FR_LEAST_SQUARES 0x1p-900  /* below such a sum of squares, single ones may have vanished */
+    #define FR_LEAST_NORM 0x1p-450
+    """
+    const double SCALE_UP "FR_SCALE_UP"
+    const double SCALE_DOWN "FR_SCALE_DOWN"
+    const double LEAST_SQUARES "FR_LEAST_SQUARES"
+    const double LEAST_NORM "FR_LEAST_NORM"
+
+
 cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
@@ -38,13 +51,20 @@ cdef inline void ask_ahead(real* w, int n) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------------- sums of members
-cdef inline void shrink_magnitudes(real* out, real* w, Py_ssize_t n, real threshold) noexcept nogil:
-    """Write max(|w| - threshold, 0); NaN stays NaN."""
+cdef struct Taken:             # what is squared of a member: max(|w| - threshold, 0) * scale, or w itself if it is `plain`
+    bint plain
+    double threshold           # of the dtype of the weights
+    double scale               # a power of 2
+
+
+cdef inline void take_magnitudes(real* out, real* w, Py_ssize_t n, Taken* taken) noexcept nogil:
+    """Write what is squared of n members; NaN stays NaN."""
+    cdef real threshold = <real>taken.threshold, scale = <real>taken.scale
     cdef Py_ssize_t i
     cdef real excess
     for i in range(n):
         excess = fabs(w[i]) - threshold
-        out[i] = 0 if excess < 0 else excess
+        out[i] = 0 if excess < 0 else excess * scale
 
 
 cdef inline void add_to_lanes(vector* a, wide* b, real* row) noexcept nogil:
@@ -90,18 +110,18 @@ cdef inline double sum_segment(real* w, Py_ssize_t n) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-cdef inline double sum_run(real* w, Py_ssize_t n, real threshold) noexcept nogil:
-    """Sum the squares of a run of members, of what soft-thresholding leaves of them; a threshold of 0 leaves all."""
+cdef inline double sum_run(real* w, Py_ssize_t n, Taken* taken) noexcept nogil:
+    """Sum the squares of what is taken of a run of members."""
     cdef real[SEGMENT] shrunk
     cdef Py_ssize_t part, at, m
     cdef double total = 0
     for part in range(n_parts(n, SEGMENT)):
         at = part * SEGMENT
         m = least(n - at, SEGMENT)
-        if threshold == 0:
+        if taken.plain:
             total += sum_segment(w + at, m)
         else:
-            shrink_magnitudes(shrunk, w + at, m, threshold)
+            take_magnitudes(shrunk, w + at, m, taken)
             total += sum_segment(shrunk, m)
     return total
 
@@ -144,7 +164,7 @@ cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
 
 
 cdef inline void sum_rows(
-    double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, real threshold
+    double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, Taken* taken
 ) noexcept nogil:
     """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`; if that is not 1,
     there are at most GROUP_LANES members.
@@ -162,13 +182,13 @@ cdef inline void sum_rows(
             lane = i % GROUP_LANES * n
             if step == 1:
                 ask_ahead(row + (ahead * stride - AHEAD // <int>sizeof(real) if at + i + ahead < rows else 0), n)
-            if threshold != 0:
+            if not taken.plain:
                 for j in range(n):
                     shrunk[j] = row[j * step]
-                shrink_magnitudes(shrunk, shrunk, n, threshold)
+                take_magnitudes(shrunk, shrunk, n, taken)
                 row = shrunk
             if i < GROUP_LANES:
-                square_row(lanes + lane, row, 1 if threshold != 0 else step, n)
+                square_row(lanes + lane, row, step if taken.plain else 1, n)
             else:
                 add_row(lanes + lane, row, n)
         half = GROUP_LANES // 2
@@ -223,17 +243,14 @@ cdef inline double rescaling(double norm, Profile* p, bint is_double) noexcept n
     return 1 if fabs(norm - desired) <= desired * (4 * DBL_EPSILON if is_double else 4 * FLT_EPSILON) else factor
 
 
-cdef inline double make_factors(double* sums, int n, Layout* layout, bint value, int kind) noexcept nogil:
-    """Replace the sums of squares of up to STRIP groups by their factors, and return the sum of the profile's values."""
+cdef inline double make_factors(double* norms, int n, Layout* layout, bint value, int kind) noexcept nogil:
+    """Replace the norms of up to STRIP groups by their factors, and return the sum of the profile's values."""
     cdef Item* item = <Item*>layout.item
     cdef Profile p = (<Profile*>layout.profile)[0]
-    cdef double[STRIP] norms
     cdef double[8] lanes
     cdef double total = 0, divisor, x
     cdef int j, k
     p.scale = layout.scale
-    for j in range(n):
-        norms[j] = sqrt(sums[j])
     if value:
         for k in range(8):
             lanes[k] = 0
@@ -244,25 +261,22 @@ cdef inline double make_factors(double* sums, int n, Layout* layout, bint value,
         return total
     if kind == NORM_LIMITS:
         for j in range(n):
-            sums[j] = rescaling(norms[j], &p, item.is_double)
+            norms[j] = rescaling(norms[j], &p, item.is_double)
         return total
     if item.operation == PROX:
         divisor = 1 + item.rate * item.l2
         for j in range(n):
             x = profile_prox(norms[j], item.rate, &p, kind)
-            if x != norms[j]:
-                x = x / norms[j]
-            else:                  # left alone, infinity too; but a norm whose squares vanished is one of zeros
-                x = 0 if x == 0 and item.rate != 0 else 1
-            sums[j] = x / divisor
+            norms[j] = (1 if x == norms[j] else x / norms[j]) / divisor  # infinity, too, is left alone where the prox leaves it
     else:
         for j in range(n):
             x = profile_gradient(norms[j], &p, kind)
-            sums[j] = 0 if norms[j] == 0 else x / norms[j]
+            x = 0 if norms[j] == 0 else x / norms[j]
+            norms[j] = 0 if x == INFINITY else x                         # of a subnormal norm
     return total
 
 
-cdef inline double factors_of_groups(double* sums, Py_ssize_t n, Layout* layout, bint value) noexcept nogil:
+cdef inline double factors_of_groups(double* norms, Py_ssize_t n, Layout* layout, bint value) noexcept nogil:
     cdef Py_ssize_t part, at
     cdef ProfileKind kind = (<Profile*>layout.profile).kind
     cdef double total = 0
@@ -271,13 +285,13 @@ cdef inline double factors_of_groups(double* sums, Py_ssize_t n, Layout* layout,
         at = part * STRIP
         m = <int>least(n - at, STRIP)
         if kind == LINEAR:
-            total += make_factors(sums + at, m, layout, value, LINEAR)
+            total += make_factors(norms + at, m, layout, value, LINEAR)
         elif kind == MCP:
-            total += make_factors(sums + at, m, layout, value, MCP)
+            total += make_factors(norms + at, m, layout, value, MCP)
         elif kind == SCAD:
-            total += make_factors(sums + at, m, layout, value, SCAD)
+            total += make_factors(norms + at, m, layout, value, SCAD)
         elif kind == NORM_LIMITS:
-            total += make_factors(sums + at, m, layout, value, NORM_LIMITS)
+            total += make_factors(norms + at, m, layout, value, NORM_LIMITS)
     return total
 
 

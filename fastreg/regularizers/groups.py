@@ -156,9 +156,9 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
 
     Notes
     -----
-    A norm is the square root of a sum of squares in float64. Weights of float32 can neither overflow nor vanish there. Of float64
-    weights, groups whose norm is beyond 1e154 have an infinite norm, which leaves them alone, and groups below 1e-162 count as
-    groups of zeros. A group with a NaN becomes NaN.
+    A norm is the square root of a sum of squares in float64, which is formed at another scale where it would overflow or vanish.
+    The gradient of a group with a norm below 1e-308 is 0. A group with a NaN becomes NaN. A group with an infinite weight has an
+    infinite norm: the prox leaves it alone, and its gradient is NaN at the infinite weights and 0 at the others.
 
     References
     ----------

@@ -70,7 +70,7 @@ class Rescaled(OfVectors):
         """Return the constrained weights."""
         layout = Layout(w, self.axes(w.ndim))
         with np.errstate(all="ignore"):
-            norms = np.sqrt(layout.square_sums(w))
+            norms = layout.norms(w)
             factors = np.vectorize(self.factor, otypes=[float])(norms, 4 * float(np.finfo(w.dtype).eps))
             return np.asarray((layout.spread(factors, w) * w).astype(w.dtype))
 

@@ -51,6 +51,16 @@ class Layout:
             sums = one_by_one([one_by_one(part) for part in segments(rows)] if level == 0 else rows)
         return np.asarray(sums.reshape(self.n_blocks, self.groups))
 
+    def norms(self, x: Array) -> Array:
+        """Return the norm of each group. Squares of float64 that overflow or vanish are formed again, at another scale."""
+        with np.errstate(all="ignore"):
+            sums = self.square_sums(x)
+            norms = np.sqrt(sums)
+            if x.dtype == np.float64:
+                for doubtful, scale in ((sums < 2.0**-900, 2.0**700), (sums == np.inf, 2.0**-700)):
+                    norms = np.where(doubtful, np.sqrt(self.square_sums(x * scale)) / scale, norms)
+            return np.asarray(norms)
+
     def spread(self, factors: Array, w: Array) -> Array:
         """Return the factor of each element's group, in the shape of w."""
         of_levels = factors.reshape(self.n_blocks, *(extent if i % 2 else 1 for i, extent in enumerate(self.extents)))

@@ -496,8 +496,7 @@ class Groups(Penalty):
 
     def norms(self, w: Array) -> Array:
         """Return the norm of each group, as [block, group]."""
-        with np.errstate(all="ignore"):
-            return np.asarray(np.sqrt(self.layout(w).square_sums(w)))
+        return self.layout(w).norms(w)
 
     def of_size(self, w: Array) -> Profile:
         """Return the profile for groups of the size that those of w have."""
@@ -517,7 +516,8 @@ class Groups(Penalty):
             return self.pair.gradient(w, base)
         norms = self.norms(w)
         with np.errstate(all="ignore"):
-            factors = self.layout(w).spread(np.where(norms == 0, 0.0, self.of_size(w).slope(norms) / norms), w)
+            factors = np.where(norms == 0, 0.0, self.of_size(w).slope(norms) / norms)
+            factors = self.layout(w).spread(np.where(factors == np.inf, 0.0, factors), w)
             return np.asarray((np.zeros_like(w) if base is None else base) + (factors * w).astype(w.dtype))
 
     def prox(self, w: Array, step: float, pair: Elastic = NOTHING) -> Array:
@@ -529,8 +529,7 @@ class Groups(Penalty):
         norms = self.norms(shrunk)
         with np.errstate(all="ignore"):
             left = self.of_size(w).nearest(norms, step)
-            kept = np.where((norms == 0) & (step != 0), 0.0, 1.0)  # where squares vanish, a group counts as one of zeros
-            factors = np.where(left == norms, kept, left / norms) / (1 + step * pair.l2)
+            factors = np.where(left == norms, 1.0, left / norms) / (1 + step * pair.l2)
             return np.asarray((self.layout(w).spread(factors, w) * shrunk).astype(w.dtype))
 
 
