@@ -16,7 +16,7 @@ from scipy.optimize import check_grad, minimize
 from twin.compare import assert_same
 from twin.forms import expected, outcomes
 from twin.inputs import offset, weights
-from twin.penalties import Elastic, Groups, Linear, Mcp, Sum
+from twin.penalties import Elastic, Groups, Linear, Mcp, Scad, Sum
 from twin.steps import Stepper
 
 import fastreg as fr
@@ -51,6 +51,28 @@ def in_group(w, axis, l1, l21, step=1.0):
     w = np.sign(w) * np.maximum(np.abs(w) - step * l1, 0)
     norms = np.sqrt(np.sum(w**2, axis=axis, keepdims=True))
     return w * np.maximum(1 - step * l21 / np.where(norms > 0, norms, 1.0), 0)
+
+
+# --------------------------------------------------------------------------------------------- non-convex ones of norms
+@pytest.mark.parametrize("axes", [(0,), (1,), (0, 2), (-1,)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("make", "profile"),
+    [(partial(fr.mcp_regularizer, 0.7, gamma=3.0), Mcp(0.7, 3.0)), (partial(fr.scad_regularizer, 0.7, a=2.5), Scad(0.7, 2.5))],
+    ids=["mcp", "scad"],
+)
+def test_mcp_and_scad_with_an_axis_are_of_norms(make, profile, axes, dtype):
+    w, base = (weights((30, 5, 7), dtype, seed) for seed in (0, 1))
+    p, twin = make(axis=axes if len(axes) > 1 else axes[0]), Groups(profile, axes)
+    assert_same(p(w), twin.value(w))
+    assert_same(p.gradient(w), twin.gradient(w))
+    assert_same(p.gradient(w, out=base.copy(), accumulate=True), twin.gradient(w, base))
+    for step in (0.25, 2.0, 5.0):  # from the convex range to the hard threshold
+        assert_same(p.prox(w, step), twin.prox(w, step))
+    again = pickle.loads(pickle.dumps(p))
+    assert (again.axis, repr(again)) == (p.axis, repr(p))
+    again.scale = 0.25
+    assert again(w) < p(w)
 
 
 # ------------------------------------------------------------------------------------------------------------ the numbers
