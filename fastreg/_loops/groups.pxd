@@ -16,8 +16,8 @@ from fastreg._loops.lanes cimport (
     FR_VECTOR, FR_WIDE, add, fma_square, load_vector, prefetch, store_vector, vector, wide, wide_add, wide_load, wide_square,
     wide_store, wide_zero, widen, zero
 )
-from fastreg._loops.rules cimport LANES, takes_prox
 from fastreg._loops.profiles cimport profile_gradient, profile_prox, profile_value
+from fastreg._loops.rules cimport LANES, takes_prox
 
 cdef enum:
     GROUP_LANES = 16
