@@ -8,7 +8,7 @@ returns new ones works as well.
 What holds for all of them:
 
 - A weight, or a vector, that satisfies the constraint keeps its bits.
-- NaN stays NaN. A constraint of norms makes every element of a vector with a NaN one.
+- NaN stays NaN. Under a constraint of vectors, every element of a vector with a NaN becomes NaN.
 - ``axis`` names what is reduced: the members of one vector. None takes the whole array as one vector.
 
 docs/axes.md says which axes are a neuron, a filter or an embedding.

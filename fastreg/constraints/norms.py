@@ -21,7 +21,7 @@ class NormConstraint(AlongAxes):
     """Base of the constraints of norms."""
 
     def limits(self) -> tuple[float, float, float]:
-        """Return the least norm, the largest one, and how much of the way there is gone at once."""
+        """Return the least norm, the largest one, and the rate: how much of the way to them is gone at once."""
         raise NotImplementedError
 
     def rescaling(self, ndim: int) -> tuple[float, float, float, tuple[int, ...]]:
@@ -116,7 +116,7 @@ class MinMaxNorm(NormConstraint):
     Parameters
     ----------
     min_value, max_value : float, optional
-        From 0 on; `min_value` must not be above `max_value`.
+        At least 0; `min_value` must not be above `max_value`.
     rate : float, optional
         From 0 to 1: how much of the way is gone at once. A norm n outside becomes rate*limit + (1 - rate)*n.
     axis : int or tuple of int, optional

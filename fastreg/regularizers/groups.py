@@ -143,8 +143,8 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
     Returns
     -------
     GroupLassoRegularizer
-        With the signature `group_lasso(weights)`, the methods `gradient`, `value_and_gradient` and `prox`, and the attribute
-        `scale`. Gradient and prox of a group of zeros are 0.
+        With the signature `group_lasso(weights)`, the methods `gradient`, `value_and_gradient` and `prox`, and the attributes
+        `scale`, which may change, `axis` and `size_power`. Gradient and prox of a group of zeros are 0.
 
     Raises
     ------
@@ -156,6 +156,9 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
 
     Notes
     -----
+    A sum with L1, L2 or further group lassos has a prox if the groups are nested: each group of one lies within a group of the
+    other, or they are the same. Each part of a partitioned variable has groups of its own.
+
     A norm is the square root of a sum of squares in float64, which is formed at another scale where it would overflow or vanish.
     The gradient of a group with a norm below 1e-308 is 0. A group with a NaN becomes NaN. A group with an infinite weight has an
     infinite norm: the prox leaves it alone, and its gradient is NaN at the infinite weights and 0 at the others.
@@ -184,18 +187,22 @@ def sparse_group_lasso_regularizer(
 ) -> SparseGroupLassoRegularizer:
     """Return a function that computes the sparse group lasso: L1 plus the group lasso.
 
+    It is scale_l1 * sum(|w|) + scale_l21 * sum(size**size_power * sqrt(sum(w**2))), the last sum over the members of a group.
+    Under ProximalGradientDescent, whole groups become exactly 0, and single weights in the other groups.
+
     Parameters
     ----------
     scale_l1, scale_l21 : float
-        Strengths of sum(|w|) and of the sum of norms, at least 0. At 0. a part is left out; if both are, no loss is filed.
+        Strengths of the magnitudes and of the norms, at least 0. A part with the strength 0. is left out; if both are 0., no loss
+        is filed.
     axis, size_power, scope
         As in :func:`group_lasso_regularizer`.
 
     Returns
     -------
     SparseGroupLassoRegularizer
-        With the attributes `scale_l1` and `scale_l21`. Its prox first takes L1's threshold off each weight, then shrinks the
-        groups.
+        With the methods of a `GroupLassoRegularizer`, and the attributes `scale_l1` and `scale_l21`, which may change, `axis` and
+        `size_power`. Its prox first takes L1's threshold off each weight, then shrinks the groups.
 
     Raises
     ------

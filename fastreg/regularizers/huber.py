@@ -36,7 +36,7 @@ class PseudoHuberRegularizer(ProfilePenalty):
 
     @property
     def delta(self) -> float:
-        """Around delta squares go over into magnitudes."""
+        """Near delta the penalty changes from a square to a magnitude."""
         return self._shape
 
     @delta.setter
@@ -51,15 +51,15 @@ def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None
     """Return a function that computes Huber's penalty, which is like L2 for small weights and like L1 for large ones.
 
     With m = |w|, it is scale * m**2/2 up to delta, and scale * delta * (m - delta/2) beyond, summed over the weights. That is
-    torch's ``HuberLoss``; some libraries divide it by delta. The gradient is scale * w, cut off at scale * delta. With
-    t = step*scale, the prox is w / (1 + t) up to delta*(1 + t), and beyond it takes t*delta off the magnitude.
+    torch's ``HuberLoss``; some libraries divide it by delta. The gradient is scale * w, between -scale * delta and scale * delta.
+    With t = step*scale, the prox is w / (1 + t) up to delta*(1 + t), and beyond it takes t*delta off the magnitude.
 
     Parameters
     ----------
     scale : float
         Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
     delta : float, optional
-        Above 0. Where squares end.
+        Above 0. Up to it the penalty is a square.
     scope : str, optional
         Name of the loss; `huber_regularizer` by default.
 
@@ -110,7 +110,7 @@ def pseudo_huber_regularizer(scale: float, delta: float = 1.0, scope: str | None
     scale : float
         Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
     delta : float, optional
-        Above 0. Where squares go over into magnitudes.
+        Above 0. Near it the penalty changes from a square to a magnitude.
     scope : str, optional
         Name of the loss; `pseudo_huber_regularizer` by default.
 

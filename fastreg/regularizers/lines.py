@@ -28,7 +28,7 @@ class LineRegularizer(WithProx):
 
     @property
     def axis(self) -> Axes:
-        """What the members of one line differ in; None for all axes."""
+        """The axes along which the members of a line lie; None for all."""
         return self._axis
 
     def _axes(self, array: Array) -> tuple[int, ...]:
@@ -105,9 +105,9 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
     Notes
     -----
-    A pair of equal neighbours adds 0 to the gradient, a pair of equal infinities, too. A NaN makes the value NaN, and the
-    gradient of itself and of its neighbours. A line with a NaN becomes NaN in the prox. Infinite weights stay what they are in
-    the prox, and pull at the finite ones beside them as any other larger or smaller neighbour does.
+    A pair of equal neighbours adds 0 to the gradient, and so does a pair of equal infinities. A NaN makes the value NaN, and the
+    gradient at the NaN and at its neighbours. The prox makes every weight of a line with a NaN NaN. It leaves infinite weights as
+    they are; they pull at finite neighbours as any other larger or smaller weight does.
 
     References
     ----------
@@ -131,17 +131,17 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
 
 def linf_regularizer(scale: float, axis: int | Sequence[int] | None = None, scope: str | None = None) -> LinfRegularizer:
-    """Return a function that computes scale * max(|w|), or the sum of every group's scale * max(|w|).
+    """Return a function that computes scale * max(|w|), or with an `axis` the sum of this over groups of weights.
 
-    Its prox cuts the largest magnitudes of a group down to one number, and makes a group 0 whose sum of magnitudes is at most
-    step * scale.
+    Its prox lowers the largest magnitudes of a group to one common number. A group whose sum of magnitudes is at most
+    step * scale becomes 0.
 
     Parameters
     ----------
     scale : float
         Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
     axis : int or tuple of int, optional
-        What is reduced: the members of one group differ in their index on these axes. By default all weights are one group.
+        The axes that are reduced: the members of a group lie along them. By default all weights are one group.
     scope : str, optional
         Name of the loss; `linf_regularizer` by default.
 

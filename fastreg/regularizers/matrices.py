@@ -214,15 +214,16 @@ def orthogonal_regularizer(
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, or `mode` is another one; at a call, if the weights are no matrix.
+        If `scale` is an integer, negative, NaN or infinite, or `mode` is neither; at a call, if the weights are no matrix.
     TypeError
         If `scale` is not a number.
 
     Notes
     -----
-    A row of zeros is orthogonal to every other, and its gradient is 0. That of two rows that are orthogonal to each other is 0,
-    too. A matrix with a single row has the value 0, where Keras gives NaN. Keras takes rows shorter than 1e-7 for shorter than
-    they are; here only the direction counts. A NaN or an infinity makes the value NaN, and the gradient of every row.
+    A row of zeros is orthogonal to every other, and its gradient is 0. Two rows that are orthogonal to each other add 0 to the
+    gradient. A matrix with a single row has the value 0, where Keras gives NaN. In Keras the cosines of very short rows come out
+    too small; here only directions count. A NaN or an infinity makes the value NaN, and the gradient at every row but those of
+    zeros.
 
     The matrix product is that of NumPy's BLAS, so bits differ between machines.
 
@@ -252,8 +253,8 @@ def orthogonal_regularizer(
 def soft_orthogonal_regularizer(scale: float, scope: str | None = None) -> SoftOrthogonalRegularizer:
     """Return a function that computes scale * |W'W - I|**2, the sum of the squared elements, of a matrix W.
 
-    It is 0 where the columns are orthogonal to each other and of length 1. Of a matrix with more columns than rows it is at least
-    scale times the difference; its transpose then says that the rows shall be orthogonal.
+    It is 0 where the columns are orthogonal to each other and of length 1. A matrix with more columns than rows cannot have such
+    columns: the value is at least scale times the difference of the two numbers. For orthogonal rows, pass the transpose.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Non-convex penalties: they cost less for each further unit of a weight, so they shrink large weights little or not at all."""
+"""Non-convex penalties: the larger a weight, the less a further unit costs. So large weights are shrunk little or not at all."""
 
 from __future__ import annotations
 
@@ -122,7 +122,8 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, axis: Axis = None, scope: 
     """Return a function that computes the minimax concave penalty: like L1 at 0, and constant for large weights.
 
     With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.
-    The scale is the slope at 0 and also sets the threshold, so the penalty is not proportional to the scale.
+    With an `axis`, m is the norm of a group of weights, and the sum is over the groups. The scale is the slope at 0 and also sets
+    the threshold, so the penalty is not proportional to the scale.
 
     Parameters
     ----------
@@ -132,16 +133,16 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, axis: Axis = None, scope: 
         Above 0. The larger it is, the closer is the penalty to L1. For steps below gamma the prox solves a convex problem. For
         other steps it is a hard threshold at scale * sqrt(gamma*step); a weight at the threshold becomes 0.
     axis : int or tuple of int, optional
-        The axes along which the members of a group lie, as for :func:`group_lasso_regularizer`: the norms of the groups take the
-        place of the magnitudes. None, the default, penalizes each weight by itself.
+        The axes along which the members of a group lie, as for :func:`group_lasso_regularizer`. None, the default, makes no
+        groups and penalizes each weight by itself; (0, 1) makes one group of a whole matrix.
     scope : str, optional
         Name of the loss; `mcp_regularizer` by default.
 
     Returns
     -------
     MCPRegularizer
-        With the signature `mcp(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes `scale` and
-        `gamma`.
+        With the signature `mcp(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes `scale`,
+        `gamma` and `axis`.
 
     Raises
     ------
@@ -173,8 +174,8 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
     """Return a function that computes SCAD, the smoothly clipped absolute deviation: L1 for small weights, constant for large.
 
     With m = |w|, it is scale*m up to scale, scale*m - (m - scale)**2 / (2*(a - 1)) up to a*scale, and (a + 1)/2 * scale**2
-    beyond, summed over the weights. The scale is the slope at 0 and also sets the thresholds, so the penalty is not proportional
-    to it.
+    beyond, summed over the weights. With an `axis`, m is the norm of a group of weights, and the sum is over the groups. The
+    scale is the slope at 0 and also sets the thresholds, so the penalty is not proportional to the scale.
 
     The prox depends on the step, which is t here:
 
@@ -191,8 +192,8 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
     a : float, optional
         Above 2. The larger it is, the closer is the penalty to L1. 3.7 is the paper's.
     axis : int or tuple of int, optional
-        The axes along which the members of a group lie, as for :func:`group_lasso_regularizer`: the norms of the groups take the
-        place of the magnitudes. None, the default, penalizes each weight by itself.
+        The axes along which the members of a group lie, as for :func:`group_lasso_regularizer`. None, the default, makes no
+        groups and penalizes each weight by itself; (0, 1) makes one group of a whole matrix.
     scope : str, optional
         Name of the loss; `scad_regularizer` by default.
 
@@ -200,7 +201,7 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
     -------
     SCADRegularizer
         With the signature `scad(weights)`, and the methods `gradient`, `value_and_gradient`, `prox` and the attributes
-        `scale` and `a`.
+        `scale`, `a` and `axis`.
 
     Raises
     ------
@@ -237,7 +238,7 @@ def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
     Parameters
     ----------
     scale : float
-        What a weight costs that is not 0, at least 0. At 0. no loss is filed. An integer is refused, as in TensorFlow's family.
+        Cost of each weight that is not 0; at least 0. At 0. no loss is filed. An integer is refused, as in TensorFlow's family.
     scope : str, optional
         Name of the loss; `l0_regularizer` by default.
 
@@ -274,7 +275,7 @@ def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
 def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> LogSumRegularizer:
     """Return a function that computes scale * sum(log(1 + |w|/eps)).
 
-    Its gradient, scale / (eps + |w|) with the sign of w, is that of L1 reweighted by the weights as they are.
+    Its gradient is scale / (eps + |w|) with the sign of w: that of an L1 penalty whose strength falls as a weight grows.
 
     With m = |w| and c = step*scale, the prox is 0 up to a threshold, and (m - eps)/2 + sqrt((m + eps)**2/4 - c) beyond. Where
     sqrt(c) <= eps, the problem is convex, and the threshold is c/eps. Elsewhere it is the magnitude at which 0 costs as much as
@@ -298,7 +299,7 @@ def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> L
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, or `eps` not above 0.
+        If `scale` is an integer, negative, NaN or infinite, or `eps` below the smallest normal number of float64.
     TypeError
         If one of them is not a number.
 

@@ -110,8 +110,8 @@ class CompositeSum:
         """
         if self.compiled is not None or len(self.custom) != 1 or not has_prox(self.custom[0]):
             raise ValueError(
-                f"{self!r} has no closed prox: it is a sum, and only l1 and l2 can be added to each other, "
-                f"or its only part has none"
+                f"{self!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are "
+                f"nested can be added, or its only part has none"
             )
         array = check_array(weights, "weights")
         if out is not None:
