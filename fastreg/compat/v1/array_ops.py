@@ -399,6 +399,9 @@ def _indexed_shape(x: Tensor, settled: Callable[..., Any], count: int) -> Shape:
     """Return the shape of x[key] as far as it is known: sizes that are not are tried, and numbers that are tensors."""
     if x.shape.raw is None:
         return None
+    rank, where = len(x.shape.raw), _where("StridedSlice", "strided_slice", x)
+    if sum(k is not None and k is not Ellipsis for k in settled([0] * count)) > rank:
+        raise ValueError(f"Index out of range using input dim {rank}; input has only {rank} dims {where}.")
     tried: list[tuple[int, ...]] = []
     for size, number in (6, 0), (12, 1), (1, 0):
         blank = np.broadcast_to(np.zeros((), "?"), [size if n is None else n for n in x.shape.raw])
@@ -406,7 +409,7 @@ def _indexed_shape(x: Tensor, settled: Callable[..., Any], count: int) -> Shape:
             tried.append(blank[settled([number] * count, size == 1)].shape)
         except IndexError as error:
             if x.shape.is_fully_defined():
-                raise ValueError(f"{error} {_where('StridedSlice', 'strided_slice', x)}.") from None
+                raise ValueError(f"{error} {where}.") from None
             return None
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*tried, strict=True))
 

@@ -49,10 +49,8 @@ class Graph(registry.Graph):
             )
         op = self.elements.get(op_name)
         if op is None or int(output) >= len(op.outputs):
-            why = (
-                f"The operation, {op_name!r}, does not exist in the graph." if op is None else f"{op_name!r} has no such output."
-            )
-            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist. {why}")
+            why = "does not exist in the graph." if op is None else f"exists but only has {len(op.outputs)} outputs."
+            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist. The operation, {op_name!r}, {why}")
         tensor: Tensor = op.outputs[int(output)]
         return tensor
 

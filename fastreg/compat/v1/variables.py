@@ -118,7 +118,7 @@ class Variable(Operand, core.Variable):  # type: ignore[misc]
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
                 self.register(self.cell, self.op.name, trainable, keys, constraint)
-                self.initializer = assign(self, self._initial, name=scope + "Assign/").op
+                self.initializer = assign(self, self._initial, validate_shape, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
                 self.op.reads = self._read.op.reads = True
         graph.cells.append(self.cell)
