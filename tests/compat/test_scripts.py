@@ -57,7 +57,7 @@ from neighbour import l2_regularizer
 print(tf is tf1, slim is other is tf.contrib.slim, layers is tensorflow.contrib.layers, arg_scope is slim.arg_scope)
 print(softmax_cross_entropy is slim.losses.softmax_cross_entropy, batch_normalization is tf.layers.batch_normalization)
 print(l2_regularizer is slim.l2_regularizer, sys.argv[1:], __name__, __file__ == sys.argv[0])
-for module in ("keras", "examples.tutorials.mnist", "contrib.rnn"):
+for module in ("keras.layers", "examples.tutorials.mnist", "contrib.rnn"):
     try:
         __import__("tensorflow." + module)
     except ModuleNotFoundError as error:
@@ -68,7 +68,7 @@ for module in ("keras", "examples.tutorials.mnist", "contrib.rnn"):
         "True True True True",
         "True True",
         "True ['--flag', 'x'] __main__ True",
-        "tensorflow has no attribute 'keras': write the layer with tf.layers, or in NumPy over fastreg itself",
+        "tensorflow.keras has no attribute 'layers': write the layer with tf.layers, or in NumPy over fastreg itself",
         "tensorflow has no attribute 'examples': load the data by a package of its own, or by NumPy, and feed it",
         "tensorflow.contrib has no attribute 'rnn': what regularization needs is here, see docs/porting.md; compute the rest in "
         "NumPy and feed it",
