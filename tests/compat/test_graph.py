@@ -339,7 +339,7 @@ def test_a_function_without_a_gradient_says_so():
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
+    [(tf, "while_loop"), (tf, "cond"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
 )
 def test_what_is_outside_says_so(where, name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):

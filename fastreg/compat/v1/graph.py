@@ -76,6 +76,10 @@ class Graph(registry.Graph):
         finally:
             self.local.control_inputs = outer
 
+    def device(self, device_name_or_function: Any) -> Any:
+        """Do nothing, for a ``with`` block."""
+        return device(device_name_or_function)
+
 
 registry.set_graph_class(Graph)
 
@@ -94,6 +98,12 @@ def name_scope(name: str | None, default_name: str | None = None, values: Sequen
     graph = graph_of([v for v in values or () if isinstance(v, Operand)]) or get_default_graph()
     with graph.as_default(), graph.name_scope(default_name if name is None else name) as scope:
         yield scope
+
+
+@contextlib.contextmanager
+def device(device_name_or_function: Any) -> Iterator[None]:
+    """Do nothing: arrays have no device."""
+    yield
 
 
 def control_dependencies(control_inputs: Sequence[Any] | None) -> Any:
