@@ -34,8 +34,8 @@ from fastreg.terms import RegularizationLoss
 ACCEPTED = {
     "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops",
     "config", "device", "device_name_or_function", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "options",
-    "partition_strategy", "restore_sequentially", "run_metadata", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu", "use_locking",
-    "use_resource", "validate_indices", "write_meta_graph", "write_version",
+    "partition_strategy", "restore_sequentially", "run_metadata", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu",
+    "use_locking", "use_resource", "validate_indices", "write_meta_graph", "write_version",
 }  # fmt: skip
 
 
