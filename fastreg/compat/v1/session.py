@@ -69,11 +69,11 @@ class Session:
         """Return the values of `fetches` - tensors, operations, variables, names, or lists, tuples and dicts of such.
 
         What changes no variable is computed first, so that a loss fetched beside a training step is the loss before it, and
-        assignments that do not wait for each other all start from the values before any of them.
+        assignments that do not wait for each other all start from the values before any of them. Runs of one graph in several
+        threads take turns.
         """
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
-        self._bind()
         values: dict[Operation, Any] = {}
         if not isinstance(feed_dict or {}, Mapping):
             raise TypeError("input must be a dictionary")
@@ -100,7 +100,8 @@ class Session:
         flat: list[Any] = []
         rebuild = _flatten(fetches, flat)
         elements = [self._element(fetch, "Fetch argument") for fetch in flat]
-        with np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+        with self.graph.running, np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+            self._bind()
             return rebuild(iter(Run(self.graph, values).fetch(elements)))
 
     def _fed(self, key: Any) -> Tensor:
