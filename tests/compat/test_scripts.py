@@ -17,7 +17,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(fastreg.__file__).parents[1])
 
 
 def test_there_are_scripts():
-    assert len(SCRIPTS) == 4
+    assert len(SCRIPTS) == 6
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda p: p.stem)
