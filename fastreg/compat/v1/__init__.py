@@ -238,6 +238,7 @@ keras = _Namespace(
         max_norm=_constraints.MaxNorm, min_max_norm=_constraints.MinMaxNorm, non_neg=_constraints.NonNeg,
         unit_norm=_constraints.UnitNorm,
     ),
+    initializers=_Namespace("keras.initializers", _init_ops, names="he_normal he_uniform lecun_normal lecun_uniform"),
     regularizers=_Namespace("keras.regularizers", _keras_regularizers, names="L1L2 Regularizer l1 l1_l2 l2"),
 )  # fmt: skip
 layers = _Namespace(
@@ -245,6 +246,7 @@ layers = _Namespace(
     names="AveragePooling2D BatchNormalization Conv2D Dense Dropout Flatten Layer MaxPooling2D average_pooling2d "
     "batch_normalization conv2d dense dropout flatten max_pooling2d",
 )  # fmt: skip
+_FANS = ("he_normal", "he_uniform", "lecun_normal", "lecun_uniform")
 initializers = _Namespace(
     "initializers",
     **{
@@ -253,6 +255,7 @@ initializers = _Namespace(
         for name in _SURFACE[module].split()
         if name.endswith("_initializer")
     },
+    **{name: getattr(_init_ops, name) for name in _FANS},
 )
 losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
