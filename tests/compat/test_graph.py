@@ -1,6 +1,7 @@
 """The lazy graph: one kernel call, sessions, feeds, gradients, the border."""
 
 import ast
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -339,7 +340,7 @@ def test_a_function_without_a_gradient_says_so():
 
 @pytest.mark.parametrize(
     ("where", "name"),
-    [(tf, "while_loop"), (tf, "device"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
+    [(tf, "while_loop"), (tf, "cond"), (tf, "nothing"), (tf.nn, "conv3d"), (tf.train, "Coordinator"), (tf.contrib, "rnn")],
 )
 def test_what_is_outside_says_so(where, name):
     with pytest.raises(AttributeError, match=f"has no attribute '{name}': "):
@@ -434,3 +435,29 @@ def test_a_subclass_that_replaces_the_call_is_called_with_the_variable():
         session.run(tf.global_variables_initializer())
         value, (cubes, squares) = session.run((total, slopes))
         assert (value, cubes.tolist(), squares.tolist()) == (9.0 + 1.25, [3.0, 12.0], [0.5, 1.0])
+
+
+def test_sessions_of_one_graph_run_in_threads():
+    """Each has values of its own, whichever thread computes at a moment; threads of one session take turns."""
+    w = tf.get_variable(
+        "w", [200, 20], initializer=tf.constant_initializer(0.5), regularizer=tf.contrib.layers.l2_regularizer(0.1)
+    )
+    x = tf.placeholder(tf.float32, [None, 200])
+    loss = tf.reduce_mean(tf.square(tf.matmul(x, w) - 1.0)) + tf.losses.get_regularization_loss()
+    step = tf.train.MomentumOptimizer(0.001, 0.9).minimize(loss)
+    count = tf.get_variable("count", [], initializer=tf.zeros_initializer())
+    init, counted = tf.global_variables_initializer(), tf.assign(count, count + 1.0)
+    data = np.random.default_rng(3).random((20, 200))
+
+    def train(session):
+        session.run(init)
+        for _ in range(100):
+            session.run(step, {x: data})
+        return session.run(loss, {x: data}).item()
+
+    with ThreadPoolExecutor(4) as threads, tf.Session() as shared:
+        graph = tf.get_default_graph()
+        assert len({*threads.map(train, [tf.Session(graph=graph) for _ in range(8)])}) == 1
+        shared.run(init)
+        list(threads.map(lambda _: shared.run(counted), range(400)))
+        assert shared.run(count) == 400

@@ -23,10 +23,11 @@ The files have the names of TensorFlow's own where there is one, and each import
 | state_ops, init_ops, variables, scopes | assignments; initializers; variables and their losses; get_variable, variable_scope |
 | training_util | the global step |
 | slot_creator, moving_averages, intake | variables beside variables; averages that follow variables; the gradients of a step |
-| regularizers, constraints, train | tf.contrib.layers' regularizers; tf.keras.constraints; tf.train and tf.contrib.opt |
+| regularizers, keras_regularizers, constraints | tf.contrib.layers' regularizers; tf.keras.regularizers; tf.keras.constraints |
+| train | tf.train and tf.contrib.opt |
 | base_layer, layers, normalization | tf.layers |
 | arg_scope, initializers, model_variables, contrib_layers | tf.contrib.framework, tf.contrib.layers, tf.contrib.slim |
-| flags, app, summary, tf_logging | the command line; calls that write nothing; messages |
+| flags, app, summary, gfile, tf_logging | the command line; calls that write nothing; files; messages |
 | contrib_losses, train_ops | slim's losses; optimize_loss and create_train_op |
 | learning_rate_decay, saver | learning rates that follow the step; checkpoints |
 """
@@ -55,10 +56,12 @@ from fastreg.compat.v1 import conversion as _conversion
 from fastreg.compat.v1 import dtypes as _dtypes
 from fastreg.compat.v1 import errors as _errors
 from fastreg.compat.v1 import flags as _flags
+from fastreg.compat.v1 import gfile as _gfile
 from fastreg.compat.v1 import gradients_impl as _gradients_impl
 from fastreg.compat.v1 import graph as _graph
 from fastreg.compat.v1 import init_ops as _init_ops
 from fastreg.compat.v1 import initializers as _initializers
+from fastreg.compat.v1 import keras_regularizers as _keras_regularizers
 from fastreg.compat.v1 import layers as _layers
 from fastreg.compat.v1 import learning_rate_decay as _learning_rate_decay
 from fastreg.compat.v1 import linalg_ops as _linalg_ops
@@ -107,7 +110,7 @@ _OPERATIONS: dict[_Any, str] = {
 _SURFACE: dict[_Any, str] = _OPERATIONS | {
     _dtypes: "DType as_dtype",
     _tensor_shape: "Dimension TensorShape",
-    _graph: "Graph Operation Tensor control_dependencies get_default_graph get_default_session name_scope",
+    _graph: "Graph Operation Tensor control_dependencies device get_default_graph get_default_session name_scope",
     _conversion: "IndexedSlices IndexedSlicesValue constant convert_to_tensor stack",
     _config_pb2: "ConfigProto GPUOptions RunMetadata RunOptions",
     _session: "InteractiveSession Session",
@@ -127,11 +130,22 @@ _SURFACE: dict[_Any, str] = _OPERATIONS | {
 }
 _DTYPES = "float16 half float32 float64 double int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string"
 _OUTSIDE = {
-    "device": "arrays have no device; leave it out",
     "cond": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
     "while_loop": "use Python's loop around session.run",
     "Print": "print what session.run returns",
+    "case": "use Python's if between two runs, or arithmetic with tf.cast of a comparison",
+    "map_fn": "use Python's loop around session.run",
+    "scan": "use Python's loop around session.run",
     "data": "feed NumPy arrays, batch by batch",
+    "Coordinator": "feed NumPy arrays, batch by batch",
+    "start_queue_runners": "feed NumPy arrays, batch by batch",
+    "batch": "feed NumPy arrays, batch by batch",
+    "shuffle_batch": "feed NumPy arrays, batch by batch",
+    "MonitoredTrainingSession": "write the loop: session.run(train_op, feeds)",
+    "Supervisor": "write the loop: session.run(train_op, feeds)",
+    "learning": "write the loop: session.run(train_op, feeds)",
+    "import_meta_graph": "build the graph by the script that made it, then restore",
+    "metrics": "compute the measure in NumPy from what session.run returns",
     "keras": "write the layer with tf.layers, or in NumPy over fastreg itself",
     "estimator": "write the training loop in Python",
     "examples": "load the data by a package of its own, or by NumPy, and feed it",
@@ -224,12 +238,15 @@ keras = _Namespace(
         max_norm=_constraints.MaxNorm, min_max_norm=_constraints.MinMaxNorm, non_neg=_constraints.NonNeg,
         unit_norm=_constraints.UnitNorm,
     ),
+    initializers=_Namespace("keras.initializers", _init_ops, names="he_normal he_uniform lecun_normal lecun_uniform"),
+    regularizers=_Namespace("keras.regularizers", _keras_regularizers, names="L1L2 Regularizer l1 l1_l2 l2"),
 )  # fmt: skip
 layers = _Namespace(
     "layers", _layers, _normalization, _base_layer,
     names="AveragePooling2D BatchNormalization Conv2D Dense Dropout Flatten Layer MaxPooling2D average_pooling2d "
     "batch_normalization conv2d dense dropout flatten max_pooling2d",
 )  # fmt: skip
+_FANS = ("he_normal", "he_uniform", "lecun_normal", "lecun_uniform")
 initializers = _Namespace(
     "initializers",
     **{
@@ -238,6 +255,7 @@ initializers = _Namespace(
         for name in _SURFACE[module].split()
         if name.endswith("_initializer")
     },
+    **{name: getattr(_init_ops, name) for name in _FANS},
 )
 losses = _Namespace("losses", _losses_impl, names=" ".join(_losses_impl.__all__))
 errors = _Namespace(
@@ -272,7 +290,28 @@ flags = _Namespace(
     "DuplicateFlagError Error IllegalFlagValueError UnrecognizedFlagError mark_flag_as_required",
 )
 app = _Namespace("app", _app, names="run", flags=flags)
-summary = _Namespace("summary", _summary, names="FileWriter histogram image merge merge_all scalar")
+summary = _Namespace("summary", _summary, names="FileWriter Summary histogram image merge merge_all scalar")
+Summary = _summary.Summary
+gfile = _Namespace(
+    "gfile",
+    _gfile,
+    names="DeleteRecursively Exists FastGFile GFile Glob IsDirectory ListDirectory MakeDirs MkDir Open Remove",
+)
+python = _Namespace(
+    "python",
+    framework=_Namespace(
+        "python.framework",
+        ops=_Namespace(
+            "python.framework.ops",
+            _graph,
+            _conversion,
+            _core_graph,
+            names="Graph GraphKeys IndexedSlices Operation Tensor add_to_collection control_dependencies convert_to_tensor "
+            "get_collection get_default_graph get_default_session name_scope reset_default_graph",
+        ),
+    ),
+    platform=_Namespace("python.platform", gfile=gfile),
+)
 _CONTRIB_LAYERS = {
     _regularizers: "apply_regularization l1_l2_regularizer l1_regularizer l2_regularizer sum_regularizer",
     _initializers: "variance_scaling_initializer xavier_initializer",
@@ -307,3 +346,4 @@ contrib = _Namespace(
     opt=_Namespace("contrib.opt", _train, names="AdamWOptimizer MomentumWOptimizer extend_with_decoupled_weight_decay"),
 )
 compat = _Namespace("compat", v1=_sys.modules[__name__])
+_sys.modules[f"{__name__}.compat.v1"] = compat.v1

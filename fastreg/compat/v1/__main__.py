@@ -30,9 +30,9 @@ class _Outside:
 
 def stand_in() -> None:
     """Let imports of tensorflow and its submodules get this face."""
-    modules: dict[str, ModuleType] = {_TENSORFLOW: face, f"{_TENSORFLOW}.compat.v1": face}
+    modules: dict[str, ModuleType] = {_TENSORFLOW: face}
     for name, module in sys.modules.items():
-        if isinstance(module, face._Namespace):
+        if isinstance(module, face._Namespace) or (module is face and name != _FACE):
             modules[_TENSORFLOW + name.removeprefix(_FACE)] = module
     sys.modules.update(modules)
     sys.meta_path.insert(0, _Outside)

@@ -54,7 +54,8 @@ def placeholder_with_default(input: Any, shape: Any, name: str | None = None) ->
 def shape_tensor(shape: Any) -> tuple[Tensor, Shape]:
     """Return a shape as a tensor, and the sizes in it that are known."""
     if isinstance(shape, (Tensor, list, tuple)) and _any_tensor(shape):
-        return cast(convert_to_tensor(shape), "i4"), None
+        sizes = None if isinstance(shape, Tensor) else [None if isinstance(d, Tensor) or d == -1 else d for d in shape]
+        return cast(convert_to_tensor(shape), "i4"), TensorShape(sizes).raw
     known = TensorShape(shape)
     return constant(np.array(known.as_list(), np.int32), name="shape"), known.raw
 
@@ -86,14 +87,15 @@ def ones(shape: Any, dtype: Any = "f4", name: str | None = None) -> Any:
     return fill(shape, np.ones((), as_dtype(dtype).dtype), name or "ones")
 
 
-def eye(
-    num_rows: int, num_columns: int | None = None, batch_shape: None = None, dtype: Any = "f4", name: str | None = None
-) -> Any:
-    """Return the identity matrix."""
+def eye(num_rows: Any, num_columns: Any = None, batch_shape: None = None, dtype: Any = "f4", name: str | None = None) -> Any:
+    """Return the identity matrix. Its sizes may be tensors."""
     if batch_shape is not None:
         raise NotImplementedError("eye: fastreg.compat.v1 has no batch_shape; tf.tile a tf.eye")
     with name_scope(name, "eye"):
-        return constant(np.eye(num_rows, num_columns, dtype=as_dtype(dtype).dtype), name="diag")
+        kind = as_dtype(dtype)
+        sizes, known = shape_tensor([num_rows, num_rows if num_columns is None else num_columns])
+        last = "diag" if num_columns is None else "set_diag"
+        return make("MatrixDiag", last, [sizes], lambda n: np.eye(*n, dtype=kind.dtype), kind, known, lambda op, g: [None])
 
 
 def shape(input: Any, name: str | None = None, out_type: Any = "i4") -> Any:
@@ -399,6 +401,9 @@ def _indexed_shape(x: Tensor, settled: Callable[..., Any], count: int) -> Shape:
     """Return the shape of x[key] as far as it is known: sizes that are not are tried, and numbers that are tensors."""
     if x.shape.raw is None:
         return None
+    rank, where = len(x.shape.raw), _where("StridedSlice", "strided_slice", x)
+    if sum(k is not None and k is not Ellipsis for k in settled([0] * count)) > rank:
+        raise ValueError(f"Index out of range using input dim {rank}; input has only {rank} dims {where}.")
     tried: list[tuple[int, ...]] = []
     for size, number in (6, 0), (12, 1), (1, 0):
         blank = np.broadcast_to(np.zeros((), "?"), [size if n is None else n for n in x.shape.raw])
@@ -406,7 +411,7 @@ def _indexed_shape(x: Tensor, settled: Callable[..., Any], count: int) -> Shape:
             tried.append(blank[settled([number] * count, size == 1)].shape)
         except IndexError as error:
             if x.shape.is_fully_defined():
-                raise ValueError(f"{error} {_where('StridedSlice', 'strided_slice', x)}.") from None
+                raise ValueError(f"{error} {where}.") from None
             return None
     return tuple(sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*tried, strict=True))
 

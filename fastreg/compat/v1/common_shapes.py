@@ -49,7 +49,12 @@ def mismatch(x: Tensor, y: Tensor) -> str | None:
 
 def shown(x: Tensor) -> str:
     """Return the known part of a shape in the form of TensorFlow's messages."""
-    return "<unknown>" if x.shape.raw is None else "[" + ",".join("?" if d is None else str(d) for d in x.shape.raw) + "]"
+    return shown_sizes(x.shape.raw)
+
+
+def shown_sizes(shape: Shape) -> str:
+    """Return sizes in the form of TensorFlow's messages."""
+    return "<unknown>" if shape is None else "[" + ",".join("?" if d is None else str(d) for d in shape) + "]"
 
 
 def dry_run(compute: Callable[..., Any], *tensors: Tensor) -> Shape:

@@ -60,11 +60,14 @@ _DTYPES = {
 }
 
 
+_OTHER_NAMES: dict[Any, str] = {"float": "f4", float: "f4", "half": "f2", "string": "O"}
+
+
 def as_dtype(dtype: Any) -> DType:
     """Return the TensorFlow dtype of a NumPy one, of a name or of itself."""
     if isinstance(dtype, DType):
         return dtype
     try:
-        return _DTYPES[np.dtype({"half": "f2", "string": "O"}.get(dtype, dtype) if isinstance(dtype, str) else dtype)]
+        return _DTYPES[np.dtype(_OTHER_NAMES.get(dtype, dtype) if isinstance(dtype, (str, type)) else dtype)]
     except (TypeError, KeyError):
         raise TypeError(f"Cannot convert value {dtype!r} to a TensorFlow DType.") from None

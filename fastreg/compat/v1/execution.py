@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.compat.v1.common_shapes import shown_sizes
+from fastreg.compat.v1.errors import InvalidArgumentError
 from fastreg.compat.v1.graph import Graph, Operation, Tensor
 
 
@@ -61,7 +63,7 @@ class Run:
             settled = self._settled(together, order[done:]) if together[0].writes else {}
             for op in together:
                 inputs, compute = self._way(op)
-                value = compute(*(settled[op] if op.writes else [self._value(t.op) for t in inputs]))
+                value = _computed(op, compute, settled[op] if op.writes else [self._value(t.op) for t in inputs])
                 value = value if value is None else np.asarray(value)
                 if not op.reads:
                     self._values[op] = value
@@ -104,7 +106,9 @@ class Run:
         return stages
 
     def _value(self, op: Operation) -> Any:
-        return self._values[op] if op in self._values else np.asarray(op.compute(*[self._value(t.op) for t in op.inputs]))
+        if op in self._values:
+            return self._values[op]
+        return np.asarray(_computed(op, op.compute, [self._value(t.op) for t in op.inputs]))
 
     def _settled(self, writers: list[Operation], later: list[Operation]) -> dict[Operation, list[Any]]:
         """Return the writers' arguments; copy, of these and of what later operations need, what shares a variable's memory."""
@@ -123,6 +127,19 @@ class Run:
                 if t.op in self._values:
                     settled(t.op)
         return {op: [settled(t.op) for t in self._way(op)[0]] for op in writers}
+
+
+def _computed(op: Operation, compute: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+    """Return an operation's value. Where NumPy refuses the arrays, say which operation got them."""
+    try:
+        return compute(*arrays)
+    except (ValueError, IndexError) as error:
+        shapes = [shown_sizes(np.shape(a)) for a in arrays]
+        what = str(error)
+        if what.startswith("operands could not be broadcast together") and len(shapes) == 2:
+            what = f"Incompatible shapes: {shapes[0]} vs. {shapes[1]}"
+        where = f"for {op.name!r} (op: {op.type!r}) with input shapes: {', '.join(shapes)}"
+        raise InvalidArgumentError(op, f"{what}\n\t {where}") from error
 
 
 def _owner(array: Any) -> Any:

@@ -27,6 +27,7 @@ class Graph(registry.Graph):
         super().__init__()
         self.cells: list[list[Any]] = []  # one for each variable; each session has its own values
         self.bound: Any = None  # the session whose values the cells hold now
+        self.running = threading.RLock()  # held by the thread in which a session computes
 
     def get_operations(self) -> list[Operation]:
         """Return the operations in the order in which they were made."""
@@ -49,10 +50,8 @@ class Graph(registry.Graph):
             )
         op = self.elements.get(op_name)
         if op is None or int(output) >= len(op.outputs):
-            why = (
-                f"The operation, {op_name!r}, does not exist in the graph." if op is None else f"{op_name!r} has no such output."
-            )
-            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist. {why}")
+            why = "does not exist in the graph." if op is None else f"exists but only has {len(op.outputs)} outputs."
+            raise KeyError(f"The name {name!r} refers to a Tensor which does not exist. The operation, {op_name!r}, {why}")
         tensor: Tensor = op.outputs[int(output)]
         return tensor
 
@@ -78,6 +77,10 @@ class Graph(registry.Graph):
         finally:
             self.local.control_inputs = outer
 
+    def device(self, device_name_or_function: Any) -> Any:
+        """Do nothing, for a ``with`` block."""
+        return device(device_name_or_function)
+
 
 registry.set_graph_class(Graph)
 
@@ -96,6 +99,12 @@ def name_scope(name: str | None, default_name: str | None = None, values: Sequen
     graph = graph_of([v for v in values or () if isinstance(v, Operand)]) or get_default_graph()
     with graph.as_default(), graph.name_scope(default_name if name is None else name) as scope:
         yield scope
+
+
+@contextlib.contextmanager
+def device(device_name_or_function: Any) -> Iterator[None]:
+    """Do nothing: arrays have no device."""
+    yield
 
 
 def control_dependencies(control_inputs: Sequence[Any] | None) -> Any:

@@ -93,3 +93,7 @@ variance_scaling_initializer = _initializer(
 orthogonal_initializer = _initializer("orthogonal_initializer", {"gain": 1.0, "seed": None, "dtype": "f4"}, _orthogonal)
 glorot_uniform_initializer = functools.partial(variance_scaling_initializer, 1.0, "fan_avg", "uniform")
 glorot_normal_initializer = functools.partial(variance_scaling_initializer, 1.0, "fan_avg", "truncated_normal")
+he_normal = functools.partial(variance_scaling_initializer, 2.0, "fan_in", "truncated_normal")
+he_uniform = functools.partial(variance_scaling_initializer, 2.0, "fan_in", "uniform")
+lecun_normal = functools.partial(variance_scaling_initializer, 1.0, "fan_in", "truncated_normal")
+lecun_uniform = functools.partial(variance_scaling_initializer, 1.0, "fan_in", "uniform")

@@ -8,12 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastreg.compat.v1 import array_ops, linalg_ops, nn_impl, nn_ops, window_ops
+from fastreg.compat.v1 import array_ops, linalg_ops, math_ops, nn_impl, nn_ops, window_ops
 from fastreg.compat.v1.base_layer import Layer
 from fastreg.compat.v1.control_flow_ops import smart_cond
 from fastreg.compat.v1.init_ops import zeros_initializer
 from fastreg.compat.v1.math_ops import identity
 from fastreg.compat.v1.tensor_shape import TensorShape
+
+_ACTIVATIONS: dict[str, Callable[..., Any] | None] = {
+    "elu": math_ops.elu, "linear": None, "relu": math_ops.relu, "selu": math_ops.selu, "sigmoid": math_ops.sigmoid,
+    "softmax": nn_ops.softmax, "softplus": math_ops.softplus, "softsign": math_ops.softsign, "tanh": math_ops.tanh,
+}  # fmt: skip
+
+
+def _activation(given: Any) -> Any:
+    """Return the function that `given` is or, as in Keras, names."""
+    if not isinstance(given, str):
+        return given
+    if given not in _ACTIVATIONS:
+        raise ValueError(f"Unknown activation function:{given}")
+    return _ACTIVATIONS[given]
 
 
 class _Weighted(Layer):
@@ -29,7 +43,7 @@ class _Weighted(Layer):
         name: Any = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable, name, activity_regularizer=activity_regularizer, **options)
-        self._channels, self.activation, self.use_bias = int(channels), activation, use_bias
+        self._channels, self.activation, self.use_bias = int(channels), _activation(activation), use_bias
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint

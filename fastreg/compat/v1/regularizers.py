@@ -11,8 +11,11 @@ import numpy as np
 
 from fastreg import regularizers as core
 from fastreg.compat.v1.conversion import constant
-from fastreg.compat.v1.graph import name_scope
-from fastreg.compat.v1.penalties import add_n
+from fastreg.compat.v1.graph import Operand, name_scope
+from fastreg.compat.v1.math_ops import abs as absolute
+from fastreg.compat.v1.math_ops import multiply
+from fastreg.compat.v1.penalties import add_n, l2_loss
+from fastreg.compat.v1.reduction_ops import reduce_sum
 from fastreg.compat.v1.variables import loss_of
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import Penalty
@@ -29,7 +32,10 @@ def _over_tensors(factory: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
-        signature.bind(*args, **kwargs)
+        given = signature.bind(*args, **kwargs)
+        if any(isinstance(value, Operand) for value in given.arguments.values()):
+            given.apply_defaults()
+            return _WITH_TENSORS[factory](**given.arguments)
         regularizer = factory(*args, **kwargs)
         if isinstance(regularizer, Penalty):
             regularizer.__class__ = _over(type(regularizer))  # type: ignore[arg-type]
@@ -67,6 +73,35 @@ def sum_regularizer(regularizer_list: Sequence[Any], scope: str | None = None) -
             return add_n(losses, name=name) if losses else None
 
     return of_tensors
+
+
+def _scaled(scale: Any, scope: str | None, kind: str, unscaled: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a regularizer whose scale is a tensor."""
+
+    def of_tensors(weights: Any) -> Any:
+        with name_scope(scope, kind, [weights]) as name:
+            return multiply(scale, unscaled(weights), name=name)
+
+    return of_tensors
+
+
+def _l1(scale: Any, scope: str | None) -> Callable[[Any], Any]:
+    return _scaled(scale, scope, "l1_regularizer", lambda weights: reduce_sum(absolute(weights)))
+
+
+def _l2(scale: Any, scope: str | None) -> Callable[[Any], Any]:
+    return _scaled(scale, scope, "l2_regularizer", l2_loss)
+
+
+def _l1_l2(scale_l1: Any, scale_l2: Any, scope: str | None) -> Any:
+    return sum_regularizer([l1_regularizer(scale_l1), l2_regularizer(scale_l2)], scope or "l1_l2_regularizer")
+
+
+_WITH_TENSORS: dict[Any, Callable[..., Any]] = {
+    core.l1_regularizer: _l1,
+    core.l2_regularizer: _l2,
+    core.l1_l2_regularizer: _l1_l2,
+}
 
 
 def apply_regularization(regularizer: Any, weights_list: Sequence[Any] | None = None) -> Any:

@@ -6,7 +6,7 @@ Knows variables by the cells that hold their arrays. In which order a run comput
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,14 +69,16 @@ class Session:
         """Return the values of `fetches` - tensors, operations, variables, names, or lists, tuples and dicts of such.
 
         What changes no variable is computed first, so that a loss fetched beside a training step is the loss before it, and
-        assignments that do not wait for each other all start from the values before any of them.
+        assignments that do not wait for each other all start from the values before any of them. Runs of one graph in several
+        threads take turns.
         """
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
-        self._bind()
         values: dict[Operation, Any] = {}
+        if not isinstance(feed_dict or {}, Mapping):
+            raise TypeError("input must be a dictionary")
         for key, value in (feed_dict or {}).items():
-            tensor = self._element(key, "feed_dict key")
+            tensor = self._fed(key)
             if isinstance(value, Operand):
                 raise TypeError(
                     "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include Python scalars, strings, "
@@ -98,8 +100,23 @@ class Session:
         flat: list[Any] = []
         rebuild = _flatten(fetches, flat)
         elements = [self._element(fetch, "Fetch argument") for fetch in flat]
-        with np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+        with self.graph.running, np.errstate(all="ignore"):  # as in TensorFlow, 1 / 0 is infinite and says nothing
+            self._bind()
             return rebuild(iter(Run(self.graph, values).fetch(elements)))
+
+    def _fed(self, key: Any) -> Tensor:
+        """Return the tensor that a key of `feed_dict` is, stands for, or names."""
+        try:
+            tensor = self.graph.get_tensor_by_name(key) if isinstance(key, str) else self.graph.as_graph_element(key)
+        except (KeyError, ValueError) as error:
+            why = error.args[0]
+        else:
+            if isinstance(tensor, Tensor) and tensor.graph is self.graph:
+                return tensor
+            why = f"Can not convert a {type(key).__name__} into a Tensor."
+            if isinstance(tensor, Tensor):
+                why = f"Tensor {tensor} is not an element of this graph."
+        raise TypeError(f"Cannot interpret feed_dict key as Tensor: {why}")
 
     def _element(self, item: Any, what: str) -> Any:
         try:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from fastreg import variables as core
-from fastreg.compat.v1.common_shapes import mismatch, shown
+from fastreg.compat.v1.common_shapes import mismatch, shown, shown_sizes
 from fastreg.compat.v1.conversion import convert_to_tensor
-from fastreg.compat.v1.errors import FailedPreconditionError
+from fastreg.compat.v1.errors import FailedPreconditionError, InvalidArgumentError
 from fastreg.compat.v1.graph import Operand, make
+from fastreg.compat.v1.tensor_shape import TensorShape
 
 
 def read_cell(variable: Any) -> Any:
@@ -37,15 +38,25 @@ def _assignment(kind: str, combine: Callable[[Any, Any], Any] | None) -> Callabl
             raise ValueError(f"{differ} for {name or kind!r} (op: {kind!r}) with input shapes: {shown(target)}, {shown(x)}.")
 
         def compute(value: Any) -> Any:
+            held = cell[0] if combine is None else read_cell(ref)
             if combine is not None:
-                value = combine(read_cell(ref), value)
-            if cell[0] is None or cell[0].shape != value.shape:
+                if value.shape != held.shape:
+                    raise InvalidArgumentError(out.op, "Parameters and update must be the same size")
+                value = combine(held, value)
+            elif validate_shape is not False:
+                shape = target.shape if held is None else TensorShape(held.shape)
+                if not shape.is_compatible_with(value.shape):
+                    lhs, rhs = shown_sizes(shape.raw), shown_sizes(value.shape)
+                    message = f"Assign requires shapes of both tensors to match. lhs shape= {lhs} rhs shape= {rhs}"
+                    raise InvalidArgumentError(out.op, message)
+            if held is None or held.shape != value.shape:
                 cell[0] = np.array(value, target.dtype.dtype, order="C")
             else:
                 cell[0][...] = value
             return cell[0]
 
-        return make(kind, name, [x], compute, target.dtype, target.shape, writes=[ref.op.name])
+        out = make(kind, name, [x], compute, target.dtype, target.shape, writes=[ref.op.name])
+        return out
 
     return function
 

@@ -66,6 +66,25 @@ def merge_all(key: str = GraphKeys.SUMMARIES, scope: str | None = None, name: st
     return merge(found, name=name) if found else None
 
 
+class Summary:
+    """Numbers by tag, as scripts make them for a FileWriter."""
+
+    class Value:
+        """One number."""
+
+        def __init__(self, tag: str = "", simple_value: float = 0.0, node_name: str = "") -> None:
+            self.tag, self.simple_value, self.node_name = tag, simple_value, node_name
+
+    class _Values(list[Value]):
+        def add(self, **fields: Any) -> Summary.Value:
+            """Append a number and return it."""
+            self.append(Summary.Value(**fields))
+            return self[-1]
+
+    def __init__(self, value: Sequence[Value] = ()) -> None:
+        self.value = Summary._Values(value)
+
+
 class FileWriter:
     """Takes summaries and writes nothing, not even a folder."""
 

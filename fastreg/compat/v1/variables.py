@@ -33,9 +33,9 @@ from fastreg.terms import RegularizationLoss
 
 ACCEPTED = {
     "a_is_sparse", "aggregation", "aggregation_method", "b_is_sparse", "caching_device", "colocate_gradients_with_ops",
-    "config", "device", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "options", "partition_strategy",
-    "restore_sequentially", "run_metadata", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu", "use_locking",
-    "use_resource", "validate_indices", "write_meta_graph", "write_version",
+    "config", "device", "device_name_or_function", "expected_shape", "gate_gradients", "meta_graph_suffix", "num", "options",
+    "partition_strategy", "restore_sequentially", "run_metadata", "sharded", "shift", "sorted", "target", "use_cudnn_on_gpu",
+    "use_locking", "use_resource", "validate_indices", "write_meta_graph", "write_version",
 }  # fmt: skip
 
 
@@ -118,7 +118,7 @@ class Variable(Operand, core.Variable):  # type: ignore[misc]
                 ref = make("VariableV2", scope, [], lambda: read_cell(self), DType(kind.dtype, ref=True), known)
                 self.op: Operation = ref.op
                 self.register(self.cell, self.op.name, trainable, keys, constraint)
-                self.initializer = assign(self, self._initial, name=scope + "Assign/").op
+                self.initializer = assign(self, self._initial, validate_shape, name=scope + "Assign/").op
                 self._read: Tensor = make("Identity", scope + "read/", [ref], lambda a: a, kind, known, lambda op, g: [g])
                 self.op.reads = self._read.op.reads = True
         graph.cells.append(self.cell)

@@ -1,0 +1,26 @@
+"""scales that are tensors, activations by name: written with fastreg, printed by TensorFlow 1.15.5."""
+layers = tf.contrib.layers
+strength = tf.placeholder_with_default(0.5, [], name="strength")
+w = tf.get_variable("w", initializer=[1.0, -2.0], regularizer=layers.l2_regularizer(strength))
+v = tf.get_variable("v", initializer=[1.0, -2.0], regularizer=layers.l1_regularizer(scale=strength))
+q = tf.get_variable("q", initializer=[1.0, -2.0], regularizer=layers.l1_l2_regularizer(strength, 0.1))
+z = tf.get_variable("z", initializer=[1.0, -2.0], regularizer=layers.l1_l2_regularizer(0.0, scale_l2=strength))
+apart, scoped = layers.l2_regularizer(strength)(w), layers.l1_regularizer(strength, scope="S")(w)
+print([t.name for t in tf.losses.get_regularization_losses()], apart, scoped)
+penalty = layers.apply_regularization(layers.l1_l2_regularizer(strength, strength), [w, v])
+x = tf.constant([[0.5, -1.0, 2.0]])
+ones = tf.ones_initializer()
+named = [tf.layers.dense(x, 2, activation=a, kernel_initializer=ones, bias_initializer=tf.constant_initializer([-2.0, 0.0]))
+         for a in ("relu", "tanh", "sigmoid", "softmax", "elu", "softplus", "softsign", "linear", None)]
+print([t.name for t in named])
+try: tf.layers.dense(x, 2, activation="nope")
+except ValueError as e: print(e)
+loss = tf.losses.get_regularization_loss()
+step = tf.train.GradientDescentOptimizer(0.1).minimize(loss)
+with tf.Session() as s:
+    s.run(tf.global_variables_initializer())
+    print(["%.4f" % t for t in s.run(tf.losses.get_regularization_losses())], "%.3f" % s.run(penalty, {strength: 2.0}))
+    print([t.round(4).tolist() for t in s.run(tf.gradients(loss, [w, v, q, z]), {strength: 0.125})])
+    print([["%.4f" % n for n in t.ravel()] for t in s.run(named)])
+    s.run(step, {strength: 0.25})
+    print(*[["%.4f" % n for n in s.run(t)] for t in (w, v, q, z)])
