@@ -312,6 +312,7 @@ cdef class Penalty:
                 penalty = waiting.pop()
                 add_own(penalty, reading)
                 waiting.extend(reversed(penalty.parts))
+            check_sum(self, reading)
         return 0
 
     @property
@@ -486,6 +487,17 @@ cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
             raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
         reading.profiles[reading.n_profiles] = penalty.profile
         reading.n_profiles += 1
+    return 0
+
+
+cdef int check_sum(Penalty penalty, Reading* reading) except -1:
+    """Check the strengths of a sum, of which each by itself is finite: an infinite one times a weight of 0 would be NaN."""
+    cdef bint finite = isfinite(reading.l1) and isfinite(reading.l2)
+    cdef int k
+    for k in range(reading.n_profiles):
+        finite = finite and isfinite(reading.profiles[k].scale)
+    if not finite:
+        raise ValueError(f"the strengths of {penalty!r} add up to more than float64 holds")
     return 0
 
 
