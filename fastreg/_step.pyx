@@ -548,7 +548,7 @@ cdef class Step:
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
         cdef Items assignments = self.assignments() if self.later else None
-        cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
+        cdef double[::1] others = numpy.array([*self.apart.values(), *(values or ())], dtype=numpy.float64)
         cdef double total
         cdef FloatEnvironment found
         cdef list proxes = self.proxes
@@ -566,11 +566,8 @@ cdef class Step:
         state.placed = placed
         found = enter_float_environment()
         total = self.items.total()
-        for value in self.apart.values():
-            total += <double>value
-        if own is not None:
-            for i in range(own.shape[0]):
-                total += own[i]
+        for i in range(others.shape[0]):
+            total += others[i]
         leave_float_environment(found)
         set_float64(result, total)
         return result
