@@ -404,7 +404,7 @@ cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Taken* taken) 
 
 
 cdef void to_norms(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:
-    """Replace the sums of squares of a strip by norms. Squares of float64 that overflowed or vanished are formed again, scaled."""
+    """Replace the sums of squares of a strip by norms. Squares of float64 that overflowed or vanished are formed anew, scaled."""
     cdef Taken scaled = taken[0]
     cdef double[STRIP] again
     cdef double unscale, least = LEAST_SQUARES if real is double else 0
@@ -552,7 +552,9 @@ cdef inline void add_to_sum(double* sum, double* lanes, int blocks, bint first) 
     sum[0] = of_blocks if first else sum[0] + of_blocks
 
 
-cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
+cdef void process_with_profiles(
+    Job* job, Item* item, Py_ssize_t chunk, Streams* arrays, Py_ssize_t n, real* buffer
+) noexcept nogil:
     """Process a chunk of an item with profiles, block by block, so that a block stays in the first-level cache."""
     cdef real[CONSTANTS] c
     cdef double[BLOCKS * LANES] lanes
@@ -579,7 +581,8 @@ cdef void process_with_profiles(Job* job, Item* item, Py_ssize_t chunk, Streams*
             if item.profiles[k].layout == NULL:
                 for j in range(blocks):
                     i = at + j * size
-                    measure_profile(lanes + j * LANES, <real*>arrays.weights + i, min(stop - i, size), &item.profiles[k], first + i)
+                    m = min(stop - i, size)
+                    measure_profile(lanes + j * LANES, <real*>arrays.weights + i, m, &item.profiles[k], first + i)
                 add_to_sum(&item.profiles[k].partials[chunk - item.first_chunk], lanes, blocks, at == 0)
         for j in range(blocks):
             i = at + j * size

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.lines import onto_l1_ball, onto_simplex, project
 from twin.groups import Layout
+from twin.lines import onto_l1_ball, onto_simplex, project
 
 Array = NDArray[Any]
 Axes = int | tuple[int, ...] | None
