@@ -158,7 +158,8 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, `size_power` not one of the three, or `axis` names an axis twice.
+        If `scale` is an integer, negative, NaN, infinite, or above 4e298 where `size_power` is 0.5; if `size_power` is not one of
+        the three, or `axis` names an axis twice.
         An axis that the weights do not have is found at the call.
     TypeError
         If one of them is of a wrong type.

@@ -125,3 +125,15 @@ def test_strengths_that_add_up_to_infinity_are_refused_before_anything_is_writte
     assert out.tolist() == [7.0, 7.0] and w.tolist() == [0.0, 1.0] and optimizer.iterations == 0
     second.scale = 0.0
     assert both(w) == first(w)
+
+
+@pytest.mark.parametrize("make", [fr.l1_regularizer, fr.l2_regularizer])
+def test_a_multiple_whose_strength_is_infinite_is_refused(make):
+    w = np.zeros(3)
+    total = 1e10 * fr.add_n(fr.regularize({"w": w}, [("w", make(1e300))]))
+    with pytest.raises(ValueError, match=r"a strength of 1e\+10 \* .* is more than float64 holds"):
+        fr.value_and_gradients(total)
+    with pytest.raises(ValueError, match="more than float64 holds"):
+        fr.optim.GradientDescent(0.5).apply_gradients({"w": (np.ones(3), w)}, total)
+    assert not w.any()
+    assert fr.value_and_gradients(1e-10 * total)[0] == 0
