@@ -4,7 +4,7 @@ A penalty is a sum of the elastic pair, l1 * sum(|w|) + l2/2 * sum(w**2), and of
 """
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport uint64_t
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
 cimport numpy as cnp
@@ -265,28 +265,44 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
 
 
 cdef int run_proxes(Penalty penalty, Job* job) except -1:
-    """Run the prox of an item with profiles. Of nested groups the smaller ones come first; l1 before all, l2 behind them."""
+    """Run the prox of an item with profiles. Of nested groups the smaller ones come first; l1 before all, l2 behind them.
+
+    All are laid out before the first one writes.
+    """
     cdef Item* item = job.items
     cdef Profile* profiles = item.profiles
     cdef int k, n = item.n_profiles
-    cdef double l2 = item.l2
-    if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or l2 != 0):
+    cdef Job* jobs
+    cdef Item* items
+    if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or item.l2 != 0):
         raise ValueError(
             f"{penalty!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are nested can be added"
         )
     for k in range(n):
         if not has_closed_prox(profiles[k].kind):
             raise ValueError(f"{penalty!r} has no closed prox: {no_closed_prox(profiles[k].kind)}")
-    item.n_profiles = 1
-    for k in range(n):
-        item.profiles = &profiles[k]
-        item.l2 = l2 if k == n - 1 else 0
-        free(job.memory)
-        lay_out(job)
-        run(job)
-        item.l1 = 0
-        item.weights = item.out
-        job.stream = False
+    jobs = <Job*>calloc(max(n, 1), sizeof(Job) + sizeof(Item))
+    if jobs == NULL:
+        raise MemoryError()
+    items = <Item*>(jobs + n)
+    try:
+        for k in range(n):
+            items[k] = item[0]
+            items[k].profiles = &profiles[k]
+            items[k].n_profiles = 1
+            items[k].l1 = item.l1 if k == 0 else 0
+            items[k].l2 = item.l2 if k == n - 1 else 0
+            items[k].weights = item.weights if k == 0 else item.out
+            jobs[k] = job[0]
+            jobs[k].items = &items[k]
+            jobs[k].stream = job.stream and k == 0
+            lay_out(&jobs[k])
+        for k in range(n):
+            run(&jobs[k])
+    finally:
+        for k in range(n):
+            free(jobs[k].memory)
+        free(jobs)
     return 0
 
 
@@ -312,6 +328,7 @@ cdef class Penalty:
                 penalty = waiting.pop()
                 add_own(penalty, reading)
                 waiting.extend(reversed(penalty.parts))
+            check_sum(self, reading)
         return 0
 
     @property
@@ -486,6 +503,17 @@ cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
             raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
         reading.profiles[reading.n_profiles] = penalty.profile
         reading.n_profiles += 1
+    return 0
+
+
+cdef int check_sum(Penalty penalty, Reading* reading) except -1:
+    """Check the strengths of a sum, of which each by itself is finite: an infinite one times a weight of 0 would be NaN."""
+    cdef bint finite = isfinite(reading.l1) and isfinite(reading.l2)
+    cdef int k
+    for k in range(reading.n_profiles):
+        finite = finite and isfinite(reading.profiles[k].scale)
+    if not finite:
+        raise ValueError(f"the strengths of {penalty!r} add up to more than float64 holds")
     return 0
 
 

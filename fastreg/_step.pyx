@@ -236,6 +236,8 @@ cdef class LaterProx:
         cdef LaterProx other
         item.weights = preview.weights
         item.rows = preview.rows
+        item.shape = preview.shape
+        item.n_dims = preview.n_dims
         other = LaterProx.over(&item, &self.profile, item.l1, item.l2, self.place)
         return run(&other.job)
 
@@ -467,19 +469,25 @@ cdef class Step:
         Of a gradient of rows these are the rows, or the `whole` variable. `assign` is to follow.
         """
         cdef Entry entry = self.entry_at(i)
-        cdef bint of_rows = entry.rows is not None and not whole
-        cdef ndarray rows = entry.rows if of_rows else None, weights = copy_of(entry.weights, rows), slot
-        cdef list slots = []
         cdef Item item = self.items.job.items[i]
+        cdef ndarray rows = None if whole else entry.rows
+        cdef ndarray copied = None if has_arrays(&item) else rows  # the penalty's arrays pair with the whole weights
+        cdef ndarray weights = copy_of(entry.weights, copied), slot
+        cdef list slots = []
         cdef Job job = self.items.job
         cdef Py_ssize_t k
         item.weights = item.out = cnp.PyArray_DATA(weights)
         for k in range(len(entry.slots)):
-            slot = copy_of(entry.slots[k], rows)
+            slot = copy_of(entry.slots[k], copied)
             slots.append(slot)
             item.slots[k] = cnp.PyArray_DATA(slot)
-        if of_rows:
+        if copied is not None:
             item.rows = NULL
+        for x in (weights, *slots):
+            if copied is not None and cnp.PyArray_SIZE(<ndarray>x) != item.size:
+                refuse_new_shape(entry.name)
+        item.shape = <const Py_ssize_t*>cnp.PyArray_DIMS(weights)
+        item.n_dims = cnp.PyArray_NDIM(weights)
         item.bounded = False
         job.items = &item
         job.n_items = 1
@@ -490,6 +498,8 @@ cdef class Step:
         for later in self.proxes:
             if (<LaterProx>later).is_prox_of(i):
                 (<LaterProx>later).run_over(&item)
+        if copied is not rows:
+            weights, slots = copy_of(weights, rows), [copy_of(slot, rows) for slot in slots]
         self.previews[i] = slots
         return weights
 
@@ -526,6 +536,8 @@ cdef class Step:
             item.out = item.weights
             if rows is not None:
                 set_rows(item, target, values, rows)
+                if item.size != item.width * cnp.PyArray_SIZE(rows):
+                    refuse_new_shape("a variable or a slot")
             items.job.n_bytes += 2 * cnp.PyArray_NBYTES(values)
         lay_out(&items.job)
         return items
@@ -548,7 +560,7 @@ cdef class Step:
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
         cdef Items assignments = self.assignments() if self.later else None
-        cdef double[::1] own = numpy.array(values, dtype=numpy.float64) if values else None
+        cdef double[::1] others = numpy.array([*self.apart.values(), *(values or ())], dtype=numpy.float64)
         cdef double total
         cdef FloatEnvironment found
         cdef list proxes = self.proxes
@@ -566,11 +578,8 @@ cdef class Step:
         state.placed = placed
         found = enter_float_environment()
         total = self.items.total()
-        for value in self.apart.values():
-            total += <double>value
-        if own is not None:
-            for i in range(own.shape[0]):
-                total += own[i]
+        for i in range(others.shape[0]):
+            total += others[i]
         leave_float_environment(found)
         set_float64(result, total)
         return result
@@ -599,6 +608,19 @@ cdef ndarray copy_of(ndarray x, ndarray rows):
     copy = PyArray_NewLikeArray(x, cnp.NPY_KEEPORDER, NULL, 0)
     memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(x))
     return copy
+
+
+cdef bint has_arrays(Item* item) noexcept:
+    """Whether a profile of the item has a number for each element."""
+    cdef int k
+    for k in range(item.n_profiles):
+        if item.profiles[k].owner != NULL:
+            return True
+    return False
+
+
+cdef int refuse_new_shape(str what) except -1:
+    raise ValueError(f"the shape of {what!r} was changed during the step; nothing was updated")
 
 
 cdef void set_rows(Item* item, ndarray w, ndarray values, ndarray rows) noexcept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from fastreg.axes import Axes, Axis, as_tuple, check_axis
@@ -12,6 +13,14 @@ def _check_power(size_power: object) -> float:
     value = check_real(size_power, "size_power")
     if value not in (0.0, 0.5, -0.5):
         raise ValueError(f"size_power must be 0, 0.5 or -0.5, got {size_power!r}")
+    return value
+
+
+def _check_strength(scale: object, name: str, size_power: float) -> float:
+    """Check the strength of norms. It is multiplied by the root of a group's size, which is below 2**32, if the power is 0.5."""
+    value = check_scale(scale, name)
+    if size_power > 0 and not math.isfinite(value * 2.0**32):
+        raise ValueError(f"{name} * 2**32 must be finite in float64 with size_power=0.5, got {name}={value!r}")
     return value
 
 
@@ -31,7 +40,7 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         self._axis = check_axis(axis)
         self._size_power = _check_power(size_power)
         self._scale_l1 = check_scale(scale_l1, "scale_l1")
-        self._scale_l21 = check_scale(scale_l21, "scale_l21")
+        self._scale_l21 = _check_strength(scale_l21, "scale_l21", self._size_power)
         self._set_strengths()
         self._set_axes(as_tuple(self._axis))
         self.disabled = disabled
@@ -68,7 +77,7 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
 
     @scale_l21.setter
     def scale_l21(self, scale: float) -> None:
-        self._scale_l21 = check_scale(scale, "scale_l21")
+        self._scale_l21 = _check_strength(scale, "scale_l21", self._size_power)
         self._set_strengths()
         self.disabled = False
 
@@ -98,7 +107,7 @@ class GroupLassoRegularizer(ScaledPenalty):
 
     @scale.setter
     def scale(self, scale: float) -> None:
-        self._scale = check_scale(scale)
+        self._scale = _check_strength(scale, "scale", self._size_power)
         self._set_profile("linear", self._scale, self._size_power)
         self.disabled = False
 
@@ -149,7 +158,8 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, `size_power` not one of the three, or `axis` names an axis twice.
+        If `scale` is an integer, negative, NaN, infinite, or above 4e298 where `size_power` is 0.5; if `size_power` is not one of
+        the three, or `axis` names an axis twice.
         An axis that the weights do not have is found at the call.
     TypeError
         If one of them is of a wrong type.

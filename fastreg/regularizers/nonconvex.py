@@ -74,6 +74,11 @@ class SCADRegularizer(OfNorms):
     def a(self, a: float) -> None:
         self._set_shape(check_above(a, "a", 2.0))
 
+    def _agree(self, scale: float, shape: float) -> None:
+        """Refuse a pair for which the value of a large weight, (a + 1)/2 * scale**2, overflows on the way."""
+        if not math.isfinite(shape * scale * (shape * scale)):
+            raise ValueError(f"(a * scale)**2 must be finite in float64, got scale={scale!r} and a={shape!r}")
+
 
 class L0Regularizer(ProfilePenalty):
     """The result of `l0_regularizer`: a function of the weights with a `scale` that may change."""
@@ -206,7 +211,7 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
     Raises
     ------
     ValueError
-        If `scale` is an integer, negative, NaN or infinite, or `a` not above 2.
+        If `scale` is an integer, negative, NaN or infinite, `a` not above 2, or ``(a * scale)**2`` above what float64 holds.
     TypeError
         If one of them is not a number.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeGuard, overload
 
@@ -187,8 +188,10 @@ def multiple(
     if penalty is not None and (penalty.n_profiles or factor < 0):  # the loops take a pair of at least 0
         own.append(penalty)
     elif penalty is not None:
-        l1, l2 = penalty.coefficients
-        pair._set(factor * l1, factor * l2)
+        l1, l2 = (factor * strength for strength in penalty.coefficients)
+        if not (math.isfinite(l1) and math.isfinite(l2)):
+            raise ValueError(f"a strength of {factor!r} * {penalty!r} is more than float64 holds")
+        pair._set(l1, l2)
     if factor == 0:
         return pair, ()
     return pair, tuple((_MultipleWithProx if has_prox(part) else _Multiple)(factor, part) for part in own)

@@ -4,6 +4,7 @@ import copy
 import itertools
 import math
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -501,6 +502,20 @@ def test_bad_scales_and_axes_change_nothing():
         with pytest.raises(ValueError, match="axis 2 of the penalty's groups is out of bounds"):
             call(W, out=out)
     assert (out == 9.0).all()
+
+
+def test_a_scale_that_the_size_of_a_group_could_make_infinite_is_refused_when_it_is_set():
+    message = re.escape("* 2**32 must be finite in float64 with size_power=0.5")
+    for build in (lambda s, p: fr.group_lasso_regularizer(s, 0, p), lambda s, p: fr.sparse_group_lasso_regularizer(0.5, s, 0, p)):
+        with pytest.raises(ValueError, match=message):
+            build(1e308, 0.5)
+        for power in (0.0, -0.5):
+            assert build(1e308, power)(np.zeros((9, 2))) == 0
+        lasso = build(1e290, 0.5)
+        name = "scale" if hasattr(lasso, "scale") else "scale_l21"
+        with pytest.raises(ValueError, match=message):
+            setattr(lasso, name, 1e300)
+        assert getattr(lasso, name) == 1e290 and lasso(np.zeros((9, 2))) == 0
 
 
 def test_a_scale_of_0_disables_the_factory(caplog):

@@ -230,6 +230,20 @@ def test_scad_takes_the_soft_threshold_where_both_are_minima():
     assert costs(scad, 3.0, 3.5, [0.5, 3.5]).tolist() == [6.0, 6.0]
 
 
+@pytest.mark.parametrize(("scale", "a"), [(1e160, 3.7), (1.0, 1e160), (1e100, 1e60)])
+def test_a_value_of_scad_that_overflows_on_the_way_is_refused_when_it_is_set(scale, a):
+    with pytest.raises(ValueError, match=re.escape(f"got scale={scale!r} and a={a!r}")):
+        fr.scad_regularizer(scale, a)
+    scad = fr.scad_regularizer(1e100, a=4.0)
+    for name, value in (("scale", 1e154), ("a", 1e60)):
+        with pytest.raises(ValueError, match=re.escape("(a * scale)**2")):
+            setattr(scad, name, value)
+    assert (scad.scale, scad.a) == (1e100, 4.0)
+    w = np.array([0.0, 1e50, 2e100, 4e100, 1e300, np.inf])
+    with np.errstate(all="raise"):
+        assert [scad(w[i : i + 1]) for i in (0, 3, 4, 5)] == [0, *[pytest.approx(2.5e200)] * 3]
+
+
 def test_scad_is_l1_up_to_its_scale_and_mcp_less():
     w = np.linspace(-0.5, 0.5, 41)
     assert_same(fr.scad_regularizer(0.5).gradient(w), fr.l1_regularizer(0.5).gradient(w))

@@ -99,3 +99,41 @@ def test_any_float32_sum_is_exact(w, l1):
     for twin in (Elastic(l1, 0.0), Elastic(0.0, 0.5), Elastic(l1, 0.5)):
         if 2.0**-120 < exact_value(twin, w) < 2.0**127:
             assert_exact(penalty(twin), twin, w)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [fr.l1_regularizer, fr.l2_regularizer, lambda scale: fr.group_lasso_regularizer(scale, 0)],
+    ids=["l1", "l2", "group_lasso"],
+)
+def test_strengths_that_add_up_to_infinity_are_refused_before_anything_is_written(make):
+    first, second, w = make(1e308), make(0.5), np.array([0.0, 1.0])
+    both = fr.sum_regularizer([first, second])
+    assert np.isfinite(both(np.zeros(2)))
+    second.scale = 1e308
+    out, optimizer = np.full(2, 7.0), fr.optim.GradientDescent(0.5)
+    terms = fr.regularize({"w": w}, [("w", both)])
+    for call in (
+        lambda: both(w),
+        lambda: both.gradient(w, out=out),
+        lambda: both.prox(w, 0.5, out=out),
+        lambda: fr.value_and_gradients(terms, out={"w": out}),
+        lambda: optimizer.apply_gradients({"w": (np.zeros(2), w)}, terms),
+    ):
+        with pytest.raises(ValueError, match=r"the strengths of sum_regularizer\(.*\) add up to more than float64 holds"):
+            call()
+    assert out.tolist() == [7.0, 7.0] and w.tolist() == [0.0, 1.0] and optimizer.iterations == 0
+    second.scale = 0.0
+    assert both(w) == first(w)
+
+
+@pytest.mark.parametrize("make", [fr.l1_regularizer, fr.l2_regularizer])
+def test_a_multiple_whose_strength_is_infinite_is_refused(make):
+    w = np.zeros(3)
+    total = 1e10 * fr.add_n(fr.regularize({"w": w}, [("w", make(1e300))]))
+    with pytest.raises(ValueError, match=r"a strength of 1e\+10 \* .* is more than float64 holds"):
+        fr.value_and_gradients(total)
+    with pytest.raises(ValueError, match="more than float64 holds"):
+        fr.optim.GradientDescent(0.5).apply_gradients({"w": (np.ones(3), w)}, total)
+    assert not w.any()
+    assert fr.value_and_gradients(1e-10 * total)[0] == 0

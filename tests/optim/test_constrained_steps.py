@@ -333,3 +333,32 @@ def test_a_restored_run_goes_on_with_the_same_bits(name):
     run(again, other, 2)
     assert_same(again, arrays)
     assert_same(slots_of(other), slots_of(optimizer))
+
+
+# ------------------------------------------------------------------------------------------------ penalties of rows, previewed
+@dtypes
+@names(["GradientDescent", "Adam", PROXIMAL[0]])
+def test_groups_too_large_for_a_chunk_in_rows_that_a_projection_ends(name, dtype):
+    w, rows = weights((20, 40_000), dtype), np.array([3, 19])
+    g, lasso, expected = weights((2, 40_000), dtype, 1), fr.group_lasso_regularizer(0.25, 1), w.copy()
+    make(name).apply_gradients({"w": ((g, rows), expected)}, fr.regularize({"w": expected}, [("w", lasso)]))
+    expected[rows] = C.simplex(2.0, axis=1)(expected[rows])
+    make(name).apply_gradients(
+        {"w": ((g, rows), w)}, fr.regularize({"w": w}, [("w", lasso)]), constraints=[(w, C.simplex(2.0, axis=1))]
+    )
+    assert_same(w, expected)
+
+
+@names(["GradientDescent", "Momentum", "Adam"])
+@pytest.mark.parametrize("changed", ["first", "second"])
+def test_a_constraint_that_reshapes_a_variable_of_rows_changes_nothing(name, changed):
+    variables = {"first": weights((6, 5), np.float32), "second": weights((6, 5), np.float32, 1)}
+    g, rows, optimizer = weights((2, 5), np.float32, 2), np.array([0, 1]), make(name)
+
+    def reshaping(w):
+        variables[changed].shape = (3, 10)
+        return w
+
+    pairs = {key: ((g, rows), w) for key, w in variables.items()}
+    with refused(optimizer, ValueError, "shape", *variables.values()):
+        optimizer.apply_gradients(pairs, constraints=[(variables["first"], reshaping), (variables["second"], C.simplex(axis=1))])

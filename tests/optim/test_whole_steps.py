@@ -167,15 +167,15 @@ class Own:
         return np.ones_like(w)
 
 def make():
-    v, w = np.ones(9000, np.float32), np.ones(50)
-    terms = fr.regularize({"v": v, "w": w}, [("v", fr.sum_regularizer([L2, OWN])), ("w", L2)])
-    return v, w, terms, fr.optim.Adam(0.5, clip_norm=1.0), [(v, CONSTRAINT), (w, fr.constraints.non_neg())]
+    v, w = np.ones((9000, 5), np.float32), np.ones(50)
+    terms = fr.regularize({"v": v, "w": w, "fixed": w.copy()}, [("v", fr.sum_regularizer([L2, OWN])), ("*", L2)])
+    return v, w, terms, RULE(0.5, clip_norm=1.0), [(v, CONSTRAINT), (w, fr.constraints.non_neg())]
 
 def state(v, w, terms, optimizer, constraints):
     found = optimizer.state_dict()
     return v.tobytes(), w.tobytes(), [(key, x.tobytes()) for key, x in found.items()]
 
-pairs = np.ones(9000, np.float32), np.ones(50)
+pairs = np.ones((9000, 5), np.float32), np.ones(50)
 def step(v, w, terms, optimizer, constraints):
     optimizer.apply_gradients(((pairs[0], v), (pairs[1], w)), terms, constraints=constraints)
 
@@ -206,11 +206,20 @@ for earlier in (0, 1):
 """
 
 
-@pytest.mark.parametrize("constraint", ["None", "fr.constraints.l1_ball(1.0)", "abs"])
-@pytest.mark.parametrize("own", ["fr.no_regularizer", "Own()"], ids=["compiled", "own"])
-def test_a_step_without_memory_changes_nothing(run_python, own, constraint):
+ADAM, PROXIMAL, L1_BALL = "fr.optim.Adam", "fr.optim.ProximalGradientDescent", "fr.constraints.l1_ball(1.0)"
+NESTED = "fr.group_lasso_regularizer(0.5, 1), fr.group_lasso_regularizer(0.5, None)"  # two proxes behind the rule
+PARTS = {
+    f"{own}, {constraint}": (ADAM, own, constraint)
+    for own in ("fr.no_regularizer", "Own()")
+    for constraint in ("None", L1_BALL, "abs")
+}
+PARTS |= {f"groups, {last}": (PROXIMAL, NESTED, last) for last in ("fr.constraints.max_norm(1.0)", L1_BALL)}
+
+
+@pytest.mark.parametrize(("rule", "own", "constraint"), PARTS.values(), ids=PARTS)
+def test_a_step_without_memory_changes_nothing(run_python, rule, own, constraint):
     pytest.importorskip("_testcapi")
-    done = run_python(FAILING.replace("OWN", own).replace("CONSTRAINT", constraint))
+    done = run_python(FAILING.replace("RULE", rule).replace("OWN", own).replace("CONSTRAINT", constraint))
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():
         failed, finished = map(int, line.split())
