@@ -14,8 +14,8 @@ from rules import RULES
 from contenders.base import Array, Contender, Form, Problem, decay, matrices, penalized
 
 BLOCK = 1 << 14
-STRIPS = (64, 256)
-"""How many neighbouring groups one thread takes at once where their members lie apart; a narrow strip stays in its cache."""
+STRIPS = (256, 1024)
+"""How many neighbouring groups one thread takes at once where their members lie apart."""
 
 
 class Numba(Contender):
@@ -206,24 +206,30 @@ class Numba(Contender):
         """Norms, and vectors shortened in place."""
         return self._of_groups(problem, problem.weights, arrays=lambda: problem.weights)
 
-    def _of_groups(self, problem: Problem, targets: list[Array], **options: Any) -> Iterator[Form]:
-        """One pass for the norms of a row, or of a strip of columns, and one that multiplies its members by their factors."""
-        (ws, axis), (gs, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, targets)
+    def _factor(self, problem: Problem) -> Any:
+        """Return what multiplies the members of a group with a norm."""
         dtype = np.dtype(problem.cell.dtype).type
-        zero, one = dtype(0), dtype(1)
-        scale, threshold = dtype(GROUP_SCALE), dtype(PROX_STEP * GROUP_SCALE)
-        operation = problem.cell.operation
-        sums, adds, shortens = (operation == name for name in ("value", "accumulated", "project"))
-        njit = self.numba.njit(fastmath=True, nogil=True, inline="always")
+        zero, one, scale, threshold = (dtype(c) for c in (0, 1, GROUP_SCALE, PROX_STEP * GROUP_SCALE))
+        adds, shortens = (problem.cell.operation == name for name in ("accumulated", "project"))
 
-        def factor_of(norm: Any, limit: Any) -> Any:
+        def factor(norm: Any, limit: Any) -> Any:
             if adds:
                 return scale / norm if norm > zero else zero
             if shortens:
                 return limit / norm if norm > limit else one
             return one - threshold / norm if norm > threshold else zero
 
-        factor = njit(factor_of)
+        return self.numba.njit(fastmath=True, nogil=True, inline="always")(factor)
+
+    def _of_groups(self, problem: Problem, targets: list[Array], **options: Any) -> Iterator[Form]:
+        """One pass for the norms of a row, or of a strip of columns, and one that multiplies its members by their factors."""
+        (ws, axis), (gs, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, targets)
+        dtype = np.dtype(problem.cell.dtype).type
+        zero, scale = dtype(0), dtype(GROUP_SCALE)
+        sums, adds, shortens = (problem.cell.operation == name for name in ("value", "accumulated", "project"))
+        njit = self.numba.njit(fastmath=True, nogil=True, inline="always")
+
+        factor = self._factor(problem)
 
         def rows(limit: Any, w: Any, g: Any, start: int, stop: int) -> Any:
             total = zero
@@ -246,19 +252,21 @@ class Numba(Contender):
             total = zero
             factors = np.zeros(stop - start, dtype)
             for k in range(w.shape[0]):
+                x = w[k, start:stop]
                 for i in range(stop - start):
-                    factors[i] += w[k, start + i] * w[k, start + i]
+                    factors[i] += x[i] * x[i]
             for i in range(stop - start):
                 norm = np.sqrt(factors[i])
                 total += norm
                 factors[i] = factor(norm, limit)
             if not sums:
                 for k in range(w.shape[0]):
+                    x, z = w[k, start:stop], g[k, start:stop]
                     for i in range(stop - start):
                         if adds:
-                            g[k, start + i] += factors[i] * w[k, start + i]
+                            z[i] += factors[i] * x[i]
                         else:
-                            g[k, start + i] = factors[i] * w[k, start + i]
+                            z[i] = factors[i] * x[i]
             return total
 
         kernel, prange = njit(rows if axis else columns), self.numba.prange

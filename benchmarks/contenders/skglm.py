@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 
 from contenders.base import Contender, Form, Problem
@@ -38,14 +39,14 @@ class Skglm(Contender):
         yield Form("L2_1.value(w)", "value(w)", {"value": penalty.value, "w": problem.weights[0]}, float)
 
     def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
-        """Offer ``BST`` of each row."""
+        """Offer ``BST`` of each row, which numba compiles for float64 alone."""
         if problem.cell.leading:
             return
         block_soft_threshold, prange, threshold = self.functions.BST, self.numba.prange, PROX_STEP * GROUP_SCALE
 
         def run(x: Any, z: Any) -> None:
             for k in prange(len(x)):
-                z[k] = block_soft_threshold(x[k], threshold)
+                z[k] = block_soft_threshold(x[k].astype(np.float64), threshold)
 
         names = {"run": self.numba.njit(parallel=True)(run), "x": problem.weights[0], "z": problem.gradients[0]}
         yield Form("BST of each row, in parallel", "run(x, z)", names, arrays=lambda: problem.gradients)
