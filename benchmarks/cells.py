@@ -5,6 +5,7 @@ A cell is data. What a library makes of it stands in ``contenders``, what is rig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -46,9 +47,9 @@ class Cell:
     ----------
     operation : str
         "value", "accumulated" or "written" (value and gradient, added to or put into the user's array), "prox",
-        "update", "step" or "error".
+        "project" (a constraint, in place), "update", "constrained" (an update with a constraint), "step" or "error".
     penalty : str
-        "L1", "L2" or "L1+L2".
+        "L1", "L2", "L1+L2", "group lasso" or "MCP"; of a "project" the constraint, "max_norm".
     dtype : str
         "float32" or "float64".
     on : str
@@ -56,7 +57,11 @@ class Cell:
     shapes : mapping
         The tensors.
     rule : str, optional
-        Name in ``RULES`` of what an "update" or a "step" does.
+        Name in ``RULES`` of what an "update", a "constrained" update or a "step" does.
+    constraint : str, optional
+        Name in ``BOUNDS`` of what a "constrained" update keeps the weights to.
+    axis : tuple of int
+        The axes of a group or a vector, where the penalty or the constraint has them.
     threads : int, optional
         Left out, all of them.
     quick : bool
@@ -71,6 +76,8 @@ class Cell:
     on: str
     shapes: Shapes
     rule: str | None = None
+    constraint: str | None = None
+    axis: tuple[int, ...] = ()
     threads: int | None = None
     quick: bool = False
     targets: tuple[Target, ...] = field(default=(NO_PEER_AHEAD,))
@@ -78,8 +85,20 @@ class Cell:
     @property
     def name(self) -> str:
         """What ``--cells`` matches."""
-        parts = [self.operation, self.rule, self.penalty, self.dtype, self.on]
-        return "/".join(part for part in parts if part) + (f"@{self.threads}" if self.threads else "")
+        parts = [self.operation, self.rule, self.penalty, self.constraint, self.dtype, self.on]
+        axis = f", axis {' '.join(map(str, self.axis))}" if self.axis else ""
+        return "/".join(part for part in parts if part) + axis + (f"@{self.threads}" if self.threads else "")
+
+    @property
+    def method(self) -> str:
+        """Name of the contenders' method that offers forms: the operation, with a penalty other than L1 and L2 in front."""
+        family = {"group lasso": "group_lasso", "MCP": "mcp", "max_norm": "max_norm"}.get(self.penalty)
+        return f"{family}_{self.operation}" if family else self.operation
+
+    @property
+    def leading(self) -> bool:
+        """Whether the members of a group lie along the first axes, not along the last."""
+        return 0 in self.axis
 
     @property
     def coefficients(self) -> tuple[float, float]:
@@ -101,7 +120,7 @@ class Cell:
     @property
     def working_set(self) -> int:
         """Bytes that one run touches."""
-        arrays = {"value": 1, "error": 1, "accumulated": 2, "written": 2, "prox": 2}.get(self.operation)
+        arrays = {"value": 1, "error": 1, "project": 1, "accumulated": 2, "written": 2, "prox": 2}.get(self.operation)
         if arrays is None:
             arrays = 2 + len(RULES[self.rule].slots) if self.rule else 2
         return arrays * self.elements * (4 if self.dtype == "float32" else 8)
@@ -112,6 +131,9 @@ def tensor(size: float) -> tuple[str, dict[str, Shape]]:
     name = f"{int(size)}" if size < 10_000 else f"{size:.0e}".replace("e+0", "e")
     return name, {"w": (int(size),)}
 
+
+BOUNDS = {"non_neg": (0.0, math.inf), "box": (-0.5, 0.5)}
+"""The least and the largest weight that a constraint allows."""
 
 LIMIT = Target("limit", at_least=0.9)
 BEST_PEER = Target("peers", at_most=0.8)
@@ -180,6 +202,32 @@ def updates() -> Iterator[Cell]:
         yield Cell("update", penalty, "float32", "ResNet-50", shapes.RESNET50, rule, quick=quick, targets=tuple(targets))
 
 
+def groups() -> Iterator[Cell]:
+    """Yield the group lasso of contiguous groups, of leading axes and of filters, the prox of MCP, and limits on norms."""
+    square = {"w": (4096, 4096)}
+    for on, tensors, axis in (
+        ("4096x4096", square, (1,)),
+        ("4096x4096", square, (0,)),
+        ("ResNet-50 filters", shapes.RESNET50_FILTERS, (0, 1, 2)),
+    ):
+        for operation in ("value", "accumulated", "prox"):
+            targets = (NO_PEER_AHEAD, LIMIT)
+            yield Cell(operation, "group lasso", "float32", on, tensors, axis=axis, targets=targets)
+    yield Cell("prox", "MCP", "float32", "4096x4096", square, targets=(NO_PEER_AHEAD, LIMIT))
+    for axis in ((1,), (0,)):
+        yield Cell("project", "max_norm", "float32", "4096x4096", square, axis=axis, targets=(NO_PEER_AHEAD, LIMIT))
+
+
+def constrained() -> Iterator[Cell]:
+    """Yield the step with bounds on the weights beside the step without."""
+    for rule in ("GradientDescent", "Adam"):
+        for constraint in BOUNDS:
+            targets = (NO_PEER_AHEAD, LIMIT, Target(f"fastreg: {rule} without constraint", at_most=1.03))
+            yield Cell(
+                "constrained", "L2", "float32", "ResNet-50", shapes.RESNET50, rule, constraint, targets=targets,
+            )  # fmt: skip
+
+
 def steps() -> Iterator[Cell]:
     """Yield a whole NumPy training step: 784-1024-1024-10, batches of 128, its kernels regularized."""
     for threads in (None, 1):
@@ -188,7 +236,7 @@ def steps() -> Iterator[Cell]:
             if threads is None:
                 targets.append(Target(f"fastreg: {ONE_THREAD}", at_most=1.0, form="step"))
             yield Cell(
-                "step", "L2", "float32", "784-1024-1024-10", shapes.DIGITS_MLP, rule, threads,
+                "step", "L2", "float32", "784-1024-1024-10", shapes.DIGITS_MLP, rule, threads=threads,
                 quick=threads is None, targets=tuple(targets),
             )  # fmt: skip
 
@@ -211,5 +259,6 @@ def errors(size: float) -> Iterator[Cell]:
 def all_cells(cores: int, error_size: float) -> list[Cell]:
     """Every cell, in the order of the report."""
     return [
-        *values(), *gradients(), *collections(), *updates(), *steps(), *scaling(cores), *errors(error_size),
+        *values(), *gradients(), *collections(), *groups(), *updates(), *constrained(), *steps(), *scaling(cores),
+        *errors(error_size),
     ]  # fmt: skip

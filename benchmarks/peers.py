@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """fastreg beside its peers, and beside what memory allows: one command, one table.
 
-    python benchmarks/peers.py                    # everything; takes half an hour
+    python benchmarks/peers.py                    # everything; takes three quarters of an hour
     python benchmarks/peers.py --quick            # a minute or two
     python benchmarks/peers.py --cells 'value/*' --only limit,fastreg,torch
     python benchmarks/peers.py --markdown table.md --json table.json --plot table.png

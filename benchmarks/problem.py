@@ -13,16 +13,19 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from cells import Cell
+from cells import BOUNDS, Cell
 from network import Network
 from numpy.typing import NDArray
-from reference import Elastic
+from reference import Between, Elastic, Groups, Linear, Mcp, Penalty, Rescaled, at_most
 from rules import RULES
 
 Array = NDArray[Any]
 LINE = 64
 HUGE_PAGE = 1 << 21
 PROX_STEP = 10.0
+GROUP_SCALE = 1.0
+MCP_SCALE, MCP_GAMMA = 0.05, 30.0
+MAX_NORM = 32.0
 CHUNK = 1 << 20
 
 
@@ -76,11 +79,12 @@ class Problem:
         shapes = cell.shapes.values()
         self.weights = allocate(shapes, cell.dtype)
         self.gradients: list[Array] = []
-        if cell.operation not in ("value", "error"):
+        if cell.operation not in ("value", "error", "project"):
             self.gradients = allocate(shapes, cell.dtype)
         self.penalized = [cell.operation != "step" or name.endswith("kernel") for name in cell.shapes]
         self.network: Network | None = None
         self._slots: list[dict[str, Array]] = []
+        self._projections = 0
         self.fresh()
         if cell.operation == "step":
             self.network = Network(self.weights, self.gradients)
@@ -104,9 +108,15 @@ class Problem:
 
     def fresh(self) -> None:
         """Put the arrays back to the start; this also touches every page before anything is timed."""
+        self._projections = 0
         for index, w in enumerate(self.weights):
             self._fill(index, w, self.gradients[index] if self.gradients else None)
         self._fill_slots()
+
+    def limit(self) -> float:
+        """Return a limit on norms a little below the last one, so that every projection in place has all vectors to shorten."""
+        self._projections += 1
+        return MAX_NORM * 0.9999**self._projections
 
     def _fill(self, index: int, w: Array, g: Array | None) -> None:
         np.random.default_rng([11, index]).standard_normal(out=w, dtype=w.dtype)
@@ -116,7 +126,7 @@ class Problem:
             return
         if self.network is not None:
             g[...] = self._first_gradients[index]
-        elif self.cell.operation == "update":
+        elif self.cell.operation in ("update", "constrained"):
             np.random.default_rng([13, index]).standard_normal(out=g, dtype=g.dtype)
         else:
             g[...] = 0.5
@@ -148,18 +158,30 @@ class Problem:
 
     def _expected_value(self, w: Array) -> float:
         """One tensor's penalty."""
-        penalty = Elastic(*self.cell.coefficients)
-        return sum(float(penalty.value64(part)) for part in _chunks(w))
+        penalty = _penalty(self.cell)
+        parts = _chunks(w) if isinstance(penalty, Elastic) else [w]
+        return sum(float(penalty.value64(part)) for part in parts)
 
     def _expected(self, index: int, w: Array, g: Array) -> tuple[Array, Array]:
         """One tensor before and after."""
         cell = self.cell
-        penalty = Elastic(*cell.coefficients) if self.penalized[index] else Elastic()
+        if cell.operation == "project":
+            return w, Rescaled(cell.axis, at_most(MAX_NORM * 0.9999))(w)
+        penalty = _penalty(cell) if self.penalized[index] else Elastic()
         if cell.operation == "prox":
             return w, penalty.prox(w, PROX_STEP)
         if cell.rule is None:
             return (np.zeros_like(w), penalty.gradient(w)) if cell.operation == "written" else (g, penalty.gradient(w, g))
-        return w, RULES[cell.rule].first_step(w, g, penalty)
+        assert isinstance(penalty, Elastic)
+        after = RULES[cell.rule].first_step(w, g, penalty)
+        return w, Between(*BOUNDS[cell.constraint])(after) if cell.constraint else after
+
+
+def _penalty(cell: Cell) -> Penalty:
+    """Return the twin of the cell's penalty."""
+    if cell.penalty == "group lasso":
+        return Groups(Linear(GROUP_SCALE), cell.axis)
+    return Mcp(MCP_SCALE, MCP_GAMMA) if cell.penalty == "MCP" else Elastic(*cell.coefficients)
 
 
 def _chunks(w: Array) -> Iterator[Array]:

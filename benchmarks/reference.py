@@ -8,6 +8,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from twin import rules
-from twin.penalties import Elastic
+from twin.constraints import Between, Rescaled, at_most
+from twin.penalties import Elastic, Groups, Linear, Mcp, Penalty
 
-__all__ = ["Elastic", "rules"]
+__all__ = ["Between", "Elastic", "Groups", "Linear", "Mcp", "Penalty", "Rescaled", "at_most", "rules"]

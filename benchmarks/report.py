@@ -299,7 +299,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
 
     rows = [result for result in results if result.times("fastreg") or result.times("limit")]
     figure, axes = pyplot.subplots(figsize=(9, 1.5 + 0.22 * len(rows)), layout="constrained")
-    markers = dict(zip(("limit", *PEERS), "|os^vDPX", strict=True))
+    markers = dict(zip(("limit", *PEERS), "|os^vDPX<>", strict=True))
     for name, marker in markers.items():
         points = [
             (found.middle, -y)

@@ -103,6 +103,7 @@ def gpt2_small() -> dict[str, Shape]:
 SMALL_MLP = dense_network(64, 96, 72, 64, 32, 10)
 DIGITS_MLP = dense_network(784, 1024, 1024, 10)
 RESNET50 = resnet50()
+RESNET50_FILTERS = {name: shape for name, shape in RESNET50.items() if len(shape) == 4}
 BERT_BASE = bert_base()
 GPT2_SMALL = gpt2_small()
 

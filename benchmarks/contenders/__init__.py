@@ -18,6 +18,8 @@ CONTENDERS = {
     "numba": "Numba",
     "numexpr": "NumExpr",
     "NumKong": "NumKong",
+    "skglm": "Skglm",
+    "PyProximal": "PyProximal",
 }
 PEERS = tuple(name for name in CONTENDERS if name not in ("limit", "fastreg"))
 

@@ -65,7 +65,7 @@ class Form:
 
 
 class Contender(ABC):
-    """A library with its threads pinned. Each operation of the cells is a method of that name, if the library has it.
+    """A library with its threads pinned. What it can do of the cells is its methods (``Cell.method`` names them).
 
     Parameters
     ----------
@@ -99,8 +99,7 @@ class Contender(ABC):
 
     def forms(self, problem: Problem) -> list[Form]:
         """Its forms of what the cell asks; none if it cannot."""
-        operation = getattr(self, problem.cell.operation, None)
-        return [] if operation is None else list(operation(problem))
+        return self._forms_of(problem.cell.method, problem)
 
     def error(self, problem: Problem) -> list[Form]:
         """Offer the forms of "value", which show the error too."""
@@ -135,9 +134,14 @@ def penalized(problem: Problem) -> tuple[list[Array], list[Array]]:
     return [problem.weights[i] for i in chosen], [problem.gradients[i] for i in chosen] if problem.gradients else []
 
 
+def matrices(cell: Cell, arrays: Sequence[Array]) -> tuple[list[Array], int]:
+    """Return arrays as matrices, and the axis of these along which a group's members lie."""
+    return [array.reshape(-1, array.shape[-1]) for array in arrays], 0 if cell.leading else 1
+
+
 def decay(problem: Problem) -> list[float]:
     """l2 of each tensor: 0 for those that the penalty does not cover."""
     return [problem.cell.coefficients[1] if covered else 0.0 for covered in problem.penalized]
 
 
-__all__ = ["Array", "Cell", "Contender", "Form", "Problem", "decay", "penalized"]
+__all__ = ["Array", "Cell", "Contender", "Form", "Problem", "decay", "matrices", "penalized"]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from cells import ONE_THREAD
-from problem import PROX_STEP
+from cells import BOUNDS, ONE_THREAD
+from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 from rules import RULES
 
 from contenders.base import Contender, Form, Problem
@@ -34,6 +35,10 @@ class Fastreg(Contender):
         return f"{config['version']} ({config['isa']})"
 
     def _regularizer(self, problem: Problem) -> Any:
+        if problem.cell.penalty == "group lasso":
+            return self.fr.group_lasso_regularizer(GROUP_SCALE, axis=problem.cell.axis)
+        if problem.cell.penalty == "MCP":
+            return self.fr.mcp_regularizer(MCP_SCALE, gamma=MCP_GAMMA)
         l1, l2 = problem.cell.coefficients
         if l1 and l2:
             return self.fr.l1_l2_regularizer(l1, l2)
@@ -75,35 +80,63 @@ class Fastreg(Contender):
 
     def prox(self, problem: Problem) -> Iterator[Form]:
         """Offer the proximal map into z."""
-        names = {
-            "prox": self._regularizer(problem).prox, "w": problem.weights[0], "step": PROX_STEP, "z": problem.gradients[0],
-        }  # fmt: skip
-        yield Form("prox(w, step, out=z)", "prox(w, step, out=z)", names, arrays=lambda: problem.gradients)
+        prox = self._regularizer(problem).prox
+        if problem.cell.single:
+            names = {"prox": prox, "w": problem.weights[0], "step": PROX_STEP, "z": problem.gradients[0]}
+            yield Form("prox(w, step, out=z)", "prox(w, step, out=z)", names, arrays=lambda: problem.gradients)
+            return
+        pairs = list(zip(problem.weights, problem.gradients, strict=True))
+
+        def run() -> None:
+            for w, z in pairs:
+                prox(w, PROX_STEP, out=z)
+
+        yield Form("prox(w, step, out=z) of each", names={"run": run}, arrays=lambda: problem.gradients)
+
+    group_lasso_value = value
+    group_lasso_accumulated = accumulated
+    group_lasso_prox = prox
+    mcp_prox = prox
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """``project`` into the weights themselves."""
+        axis, w = problem.cell.axis, problem.weights[0]
+        max_norm = self.fr.constraints.max_norm
+
+        def run() -> None:
+            max_norm(problem.limit(), axis=axis).project(w, out=w)
+
+        yield Form("max_norm(limit, axis).project(w, out=w)", names={"run": run}, arrays=lambda: problem.weights)
 
     def update(self, problem: Problem) -> Iterator[Form]:
         """``apply_gradients`` with the terms, and without them as the other side of the ratio."""
+        rule, terms = problem.cell.rule, self._terms(problem)
+        yield self._update(problem, f"{rule} with penalty and loss", regularization=terms)
+        yield self._update(problem, f"{rule} without penalty", anchor=True)
+
+    def constrained(self, problem: Problem) -> Iterator[Form]:
+        """``apply_gradients`` with the terms and a constraint, and without the constraint as the other side of the ratio."""
+        rule, terms = problem.cell.rule, self._terms(problem)
+        low, high = BOUNDS[problem.cell.constraint or ""]
+        constraint = self.fr.constraints.non_neg() if math.isinf(high) else self.fr.constraints.box(low, high)
+        constraints = self.fr.constrain(dict(zip(problem.cell.shapes, problem.weights, strict=True)), [("*", constraint)])
+        yield self._update(problem, f"{rule} with constraint", regularization=terms, constraints=constraints)
+        yield self._update(problem, f"{rule} without constraint", anchor=True, regularization=terms)
+
+    def _update(self, problem: Problem, label: str, anchor: bool = False, **options: Any) -> Form:
+        """One way to call ``apply_gradients``."""
         rule = problem.cell.rule
         assert rule is not None
-        optim = getattr(self.fr, "optim", None)
-        if optim is None:
-            return
         pairs = dict(zip(problem.cell.shapes, zip(problem.gradients, problem.weights, strict=True), strict=True))
         held: list[Any] = []
 
-        def form(label: str, run: Callable[[], Any], **options: Any) -> Form:
-            def fresh() -> None:
-                held[:] = [getattr(optim, rule)(**RULES[rule].arguments)]
+        def fresh() -> None:
+            held[:] = [getattr(self.fr.optim, rule)(**RULES[rule].arguments)]
 
-            return Form(label, names={"run": run}, fresh=fresh, **options)
+        def run() -> Any:
+            return held[0].apply_gradients(pairs, **options)
 
-        terms = self._terms(problem)
-        yield form(
-            f"{rule} with penalty and loss",
-            lambda: held[0].apply_gradients(pairs, regularization=terms),
-            value=float,
-            arrays=lambda: problem.weights,
-        )
-        yield form(f"{rule} without penalty", lambda: held[0].apply_gradients(pairs), anchor=True)
+        return Form(label, names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh, anchor=anchor)
 
     def step(self, problem: Problem) -> list[Form]:
         """Offer the step in the default environment, and with one thread for fastreg alone."""

@@ -7,7 +7,8 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from problem import PROX_STEP
+from cells import BOUNDS
+from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 from rules import RULES
 
 from contenders.base import Contender, Form, Problem
@@ -104,6 +105,64 @@ class JAX(Contender):
         (z,) = problem.gradients
         yield self._donated("jit, donated", function, lambda: self.np.array(z), (x,), lambda z: [z], None)
 
+    def _norms(self, x: Any, axis: tuple[int, ...]) -> Any:
+        return self.np.sqrt(self.np.sum(self.np.square(x), axis=axis, keepdims=True))
+
+    def group_lasso_value(self, problem: Problem) -> Iterator[Form]:
+        """One jitted reduction over all tensors."""
+        ws, axis = self._arrays(problem.weights), problem.cell.axis
+        run = self.jax.jit(lambda ws: GROUP_SCALE * sum(self.np.sum(self._norms(w, axis)) for w in ws))
+        yield Form("jit", "run(ws).block_until_ready()", {"run": run, "ws": ws}, float)
+
+    def group_lasso_accumulated(self, problem: Problem) -> Iterator[Form]:
+        """``g + gradient`` with `g` donated, and the loss."""
+        axis = problem.cell.axis
+
+        def function(gs: list[Any], ws: list[Any]) -> tuple[Any, list[Any]]:
+            norms = [self._norms(w, axis) for w in ws]
+            factors = [self.np.where(norm > 0, GROUP_SCALE / norm, 0) for norm in norms]
+            out = [g + factor * w for w, g, factor in zip(ws, gs, factors, strict=True)]
+            return GROUP_SCALE * sum(self.np.sum(norm) for norm in norms), out
+
+        ws = self._arrays(problem.weights)
+        yield self._donated("jit, donated", function, lambda: self._arrays(problem.gradients), (ws,), lambda gs: gs)  # type: ignore[arg-type, return-value]
+
+    def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
+        """Block soft thresholding into donated arrays."""
+        axis, threshold = problem.cell.axis, PROX_STEP * GROUP_SCALE
+
+        def function(_: Any, xs: list[Any]) -> tuple[None, list[Any]]:
+            return None, [(1 - threshold / self.np.maximum(self._norms(x, axis), threshold)) * x for x in xs]
+
+        xs = self._arrays(problem.weights)
+        yield self._donated("jit, donated", function, lambda: self._arrays(problem.gradients), (xs,), lambda zs: zs, None)  # type: ignore[arg-type, return-value]
+
+    def mcp_prox(self, problem: Problem) -> Iterator[Form]:
+        """Stretch a soft threshold where the penalty is not yet constant."""
+        threshold, flat, stretch = PROX_STEP * MCP_SCALE, MCP_GAMMA * MCP_SCALE, 1 / (1 - PROX_STEP / MCP_GAMMA)
+
+        def function(_: Any, x: Any) -> tuple[None, Any]:
+            m = self.np.abs(x)
+            return None, self.np.where(m > flat, x, self.np.sign(x) * self.np.maximum(m - threshold, 0) * stretch)
+
+        (x,) = self._arrays(problem.weights)
+        (z,) = problem.gradients
+        yield self._donated("jit, donated", function, lambda: self.np.array(z), (x,), lambda z: [z], None)
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """Vectors shortened in a donated array."""
+        axis = problem.cell.axis
+        shorten = self.jax.jit(lambda w, limit: w * (limit / self.np.maximum(self._norms(w, axis), limit)), donate_argnums=0)
+        held: list[Any] = [None]
+
+        def run() -> None:
+            held[0] = shorten(held[0], np.float32(problem.limit())).block_until_ready()
+
+        def fresh() -> None:
+            held[:] = self._arrays(problem.weights)
+
+        yield Form("jit, donated", names={"run": run}, arrays=lambda: [np.asarray(held[0])], fresh=fresh)
+
     def update(self, problem: Problem) -> Iterator[Form]:
         """Offer the rule written out, weights and slots donated, and the loss."""
         rule = problem.cell.rule
@@ -115,16 +174,21 @@ class JAX(Contender):
         slots = problem.slots()
         names = tuple(RULES[rule].slots)
 
+        bounds = BOUNDS.get(problem.cell.constraint or "")
+
+        def bounded(w: Any) -> Any:
+            return self.np.clip(w, *bounds) if bounds else w
+
         def one(w: Any, g: Any, kept: tuple[Any, ...], step: Any) -> tuple[Any, ...]:
             if rule == "GradientDescent":
-                return (w - a["learning_rate"] * g,)
+                return (bounded(w - a["learning_rate"] * g),)
             if rule == "Momentum":
                 m = a["momentum"] * kept[0] + g
-                return w - a["learning_rate"] * m, m
+                return bounded(w - a["learning_rate"] * m), m
             m = a["beta1"] * kept[0] + (1 - a["beta1"]) * g
             v = a["beta2"] * kept[1] + (1 - a["beta2"]) * g * g
             rate = a["learning_rate"] * self.np.sqrt(1 - a["beta2"] ** step) / (1 - a["beta1"] ** step)
-            return w - rate.astype(w.dtype) * m / (self.np.sqrt(v) + a["epsilon"]), m, v
+            return bounded(w - rate.astype(w.dtype) * m / (self.np.sqrt(v) + a["epsilon"])), m, v
 
         def function(state: Any, gs: list[Any]) -> tuple[Any, Any]:
             step, tensors = state
@@ -138,3 +202,5 @@ class JAX(Contender):
 
         gs = self._arrays(problem.gradients)
         yield self._donated("jit, donated", function, state, (gs,), lambda held: [tensor[0] for tensor in held[1]])
+
+    constrained = update

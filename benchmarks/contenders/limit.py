@@ -66,8 +66,13 @@ class Limit(Contender):
 
     def accumulated(self, problem: Problem) -> Iterator[Form]:
         """``y += s*x``."""
+        return self._streams(problem, 3)
+
+    def _streams(self, problem: Problem, streams: float) -> Iterator[Form]:
+        """``y += s*x``, counted for as many streams as must move instead of its three."""
         x = self._flat(problem)
-        return self._of("axpy", problem, x, problem.gradients[0] if problem.cell.single else _like(x))
+        y = problem.gradients[0] if problem.cell.single and problem.gradients else _like(x)
+        return self._of("axpy", problem, x, y, streams / 3)
 
     def written(self, problem: Problem) -> Iterator[Form]:
         """``y = s*x``, with the better kind of store."""
@@ -77,10 +82,25 @@ class Limit(Contender):
     prox = written
 
     def update(self, problem: Problem) -> Iterator[Form]:
-        """``y += s*x``, counted for as many streams as the rule must move instead of its three."""
+        """Offer as many streams as the rule must move."""
         assert problem.cell.rule is not None
-        x = self._flat(problem)
-        return self._of("axpy", problem, x, _like(x), RULES[problem.cell.rule].streams / 3)
+        return self._streams(problem, RULES[problem.cell.rule].streams)
+
+    constrained = update
+    group_lasso_value = value
+    mcp_prox = prox
+
+    def group_lasso_accumulated(self, problem: Problem) -> Iterator[Form]:
+        """Read and write the gradient, and read the weights once, twice where a group's members lie apart."""
+        return self._streams(problem, 4 if problem.cell.leading else 3)
+
+    def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
+        """Read once and write, as a scaled copy does, or read twice and write."""
+        return self._streams(problem, 3) if problem.cell.leading else self.written(problem)
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """Read once or twice and write in place."""
+        return self._streams(problem, 3 if problem.cell.leading else 2)
 
     def error(self, problem: Problem) -> list[Form]:
         """Memory makes no rounding errors."""

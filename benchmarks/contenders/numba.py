@@ -7,12 +7,15 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from problem import PROX_STEP
+from cells import BOUNDS
+from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 from rules import RULES
 
-from contenders.base import Array, Contender, Form, Problem, decay, penalized
+from contenders.base import Array, Contender, Form, Problem, decay, matrices, penalized
 
 BLOCK = 1 << 14
+STRIPS = (256, 1024)
+"""How many neighbouring groups one thread takes at once where their members lie apart."""
 
 
 class Numba(Contender):
@@ -169,6 +172,136 @@ class Numba(Contender):
                 names = {"run": compiled, "x": problem.weights[0], "z": problem.gradients[0]}
                 yield Form(label, "run(x, z)", names, arrays=lambda: problem.gradients)
 
+    def mcp_prox(self, problem: Problem) -> Iterator[Form]:
+        """Stretch a soft threshold where the penalty is not yet constant, in one loop."""
+        dtype = np.dtype(problem.cell.dtype).type
+        threshold, flat, zero = (dtype(c) for c in (PROX_STEP * MCP_SCALE, MCP_GAMMA * MCP_SCALE, 0))
+        stretch = dtype(1 / (1 - PROX_STEP / MCP_GAMMA))
+        prange = self.numba.prange
+
+        def run(x: Any, z: Any) -> None:
+            for i in prange(x.size):
+                v = x[i]
+                m = abs(v)
+                shrunk = stretch * (v - threshold if v > threshold else (v + threshold if v < -threshold else zero))
+                z[i] = v if m > flat else shrunk
+
+        compiled = self.numba.njit(parallel=True, fastmath=True)(run)
+        names = {"run": compiled, "x": problem.weights[0].reshape(-1), "z": problem.gradients[0].reshape(-1)}
+        yield Form("njit(parallel)", "run(x, z)", names, arrays=lambda: problem.gradients)
+
+    def group_lasso_value(self, problem: Problem) -> Iterator[Form]:
+        """Offer the sum of norms."""
+        return self._of_groups(problem, problem.weights, value=float)
+
+    def group_lasso_accumulated(self, problem: Problem) -> Iterator[Form]:
+        """Norms, and the gradient added."""
+        return self._of_groups(problem, problem.gradients, value=float, arrays=lambda: problem.gradients)
+
+    def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
+        """Norms, and block soft thresholding."""
+        return self._of_groups(problem, problem.gradients, arrays=lambda: problem.gradients)
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """Norms, and vectors shortened in place."""
+        return self._of_groups(problem, problem.weights, arrays=lambda: problem.weights)
+
+    def _factor(self, problem: Problem) -> Any:
+        """Return what multiplies the members of a group with a norm."""
+        dtype = np.dtype(problem.cell.dtype).type
+        zero, one, scale, threshold = (dtype(c) for c in (0, 1, GROUP_SCALE, PROX_STEP * GROUP_SCALE))
+        adds, shortens = (problem.cell.operation == name for name in ("accumulated", "project"))
+
+        def factor(norm: Any, limit: Any) -> Any:
+            if adds:
+                return scale / norm if norm > zero else zero
+            if shortens:
+                return limit / norm if norm > limit else one
+            return one - threshold / norm if norm > threshold else zero
+
+        return self.numba.njit(fastmath=True, nogil=True, inline="always")(factor)
+
+    def _of_groups(self, problem: Problem, targets: list[Array], **options: Any) -> Iterator[Form]:
+        """One pass for the norms of a row, or of a strip of columns, and one that multiplies its members by their factors."""
+        (ws, axis), (gs, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, targets)
+        dtype = np.dtype(problem.cell.dtype).type
+        zero, scale = dtype(0), dtype(GROUP_SCALE)
+        sums, adds, shortens = (problem.cell.operation == name for name in ("value", "accumulated", "project"))
+        njit = self.numba.njit(fastmath=True, nogil=True, inline="always")
+
+        factor = self._factor(problem)
+
+        def rows(limit: Any, w: Any, g: Any, start: int, stop: int) -> Any:
+            total = zero
+            for k in range(start, stop):
+                square = zero
+                for i in range(w.shape[1]):
+                    square += w[k, i] * w[k, i]
+                norm = np.sqrt(square)
+                total += norm
+                if not sums:
+                    f = factor(norm, limit)
+                    for i in range(w.shape[1]):
+                        if adds:
+                            g[k, i] += f * w[k, i]
+                        else:
+                            g[k, i] = f * w[k, i]
+            return total
+
+        def columns(limit: Any, w: Any, g: Any, start: int, stop: int) -> Any:
+            total = zero
+            factors = np.zeros(stop - start, dtype)
+            for k in range(w.shape[0]):
+                x = w[k, start:stop]
+                for i in range(stop - start):
+                    factors[i] += x[i] * x[i]
+            for i in range(stop - start):
+                norm = np.sqrt(factors[i])
+                total += norm
+                factors[i] = factor(norm, limit)
+            if not sums:
+                for k in range(w.shape[0]):
+                    x, z = w[k, start:stop], g[k, start:stop]
+                    for i in range(stop - start):
+                        if adds:
+                            z[i] += factors[i] * x[i]
+                        else:
+                            z[i] = factors[i] * x[i]
+            return total
+
+        kernel, prange = njit(rows if axis else columns), self.numba.prange
+
+        def run(limit: Any, blocks: Any, ws: Any, gs: Any) -> Any:
+            total = 0.0
+            for k in prange(len(blocks)):
+                t = blocks[k, 0]
+                total += kernel(limit, ws[t], gs[t], blocks[k, 1], blocks[k, 2])
+            return scale * total
+
+        compiled = self.numba.njit(parallel=True, fastmath=True)(run)
+        lists = {"ws": self.numba.typed.List(ws), "gs": self.numba.typed.List(gs)}
+        names = {"run": compiled, "limit": problem.limit if shortens else float, "float32": dtype, **lists}
+        for width in (8,) if axis else STRIPS:
+            extents = [(t, w.shape[1 - axis]) for t, w in enumerate(ws)]
+            blocks = [(t, k, min(k + width, extent)) for t, extent in extents for k in range(0, extent, width)]
+            label = f"njit(parallel) over {width} {'rows' if axis else 'columns'}"
+            statement = "run(float32(limit()), blocks, ws, gs)"
+            yield Form(label, statement, {**names, "blocks": np.array(blocks, dtype=np.int64)}, **options)
+
+    def _bounded(self, problem: Problem) -> Any:
+        """Return what keeps a weight to the cell's bounds, where it has any."""
+        low, high = (np.float32(bound) for bound in BOUNDS.get(problem.cell.constraint or "", (-np.inf, np.inf)))
+        above, below = bool(np.isfinite(low)), bool(np.isfinite(high))
+
+        def bounded(x: Any) -> Any:
+            if above:
+                x = max(x, low)
+            if below:
+                x = min(x, high)
+            return x
+
+        return self.numba.njit(fastmath=True, inline="always")(bounded)
+
     def update(self, problem: Problem) -> Iterator[Form]:
         """Offer the rule, the gradient and the loss in one loop over blocks of the collection."""
         rule = problem.cell.rule
@@ -179,7 +312,7 @@ class Numba(Contender):
         rate = a["learning_rate"]
         momentum, beta1, beta2, epsilon = (a.get(name, rate) for name in ("momentum", "beta1", "beta2", "epsilon"))
         rest1, rest2, half = np.float32(1) - beta1, np.float32(1 - RULES[rule].arguments.get("beta2", 0)), np.float32(0.5)
-        prange = self.numba.prange
+        bounded, prange = self._bounded(problem), self.numba.prange
 
         def descend(blocks: Any, l2s: Any, ws: Any, gs: Any, step: int) -> float:
             total = 0.0
@@ -189,7 +322,7 @@ class Numba(Contender):
                 for i in range(blocks[k, 1], blocks[k, 2]):
                     x = w[i]
                     part += x * x
-                    w[i] = x - rate * (g[i] + l2 * x)
+                    w[i] = bounded(x - rate * (g[i] + l2 * x))
                 total += half * l2 * part
             return total
 
@@ -202,7 +335,7 @@ class Numba(Contender):
                     x = w[i]
                     part += x * x
                     m[i] = momentum * m[i] + (g[i] + l2 * x)
-                    w[i] = x - rate * m[i]
+                    w[i] = bounded(x - rate * m[i])
                 total += half * l2 * part
             return total
 
@@ -218,7 +351,7 @@ class Numba(Contender):
                     d = g[i] + l2 * x
                     m[i] = beta1 * m[i] + rest1 * d
                     v[i] = beta2 * v[i] + rest2 * d * d
-                    w[i] = x - now * m[i] / (np.sqrt(v[i]) + epsilon)
+                    w[i] = bounded(x - now * m[i] / (np.sqrt(v[i]) + epsilon))
                 total += half * l2 * part
             return total
 
@@ -244,3 +377,5 @@ class Numba(Contender):
             arrays=lambda: problem.weights,
             fresh=fresh,
         )
+
+    constrained = update

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from cells import DOT, NUMPY_LOOP
-from problem import PROX_STEP, aligned
+from cells import BOUNDS, DOT, NUMPY_LOOP
+from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP, aligned
 from rules import RULES
 
-from contenders.base import Array, Contender, Form, Problem, decay, penalized
+from contenders.base import Array, Contender, Form, Problem, decay, matrices, penalized
 
 
 class NumPy(Contender):
@@ -161,6 +161,7 @@ class NumPy(Contender):
             for w, g, l2, s in zip(problem.weights, problem.gradients, decay(problem), slots, strict=True)
         ]
         steps = [0]
+        bounds = BOUNDS.get(problem.cell.constraint or "")
 
         def run() -> float:
             steps[0] += 1
@@ -175,6 +176,8 @@ class NumPy(Contender):
                 else:
                     np.copyto(a, g)
                     step(w, a, b, s, arguments, steps[0])
+                if bounds:
+                    np.clip(w, *bounds, out=w)
             return total
 
         def fresh() -> None:
@@ -183,6 +186,80 @@ class NumPy(Contender):
         yield Form(
             "in place with buffers, and the loss", names={"run": run}, value=float, arrays=lambda: problem.weights, fresh=fresh
         )
+
+    constrained = update
+
+    def group_lasso_value(self, problem: Problem) -> Iterator[Form]:
+        """Norms by ``einsum`` or by ``np.linalg.norm``."""
+        xs, axis = matrices(problem.cell, problem.weights)
+        subscripts = "ij,ij->i" if axis else "ij,ij->j"
+        yield Form(
+            "s * np.sqrt(np.einsum(x, x)).sum()",
+            names={"run": lambda: GROUP_SCALE * sum(np.sqrt(np.einsum(subscripts, x, x)).sum() for x in xs)},
+            value=float,
+        )
+        yield Form(
+            "s * np.linalg.norm(x, axis).sum()",
+            names={"run": lambda: GROUP_SCALE * sum(np.linalg.norm(x, axis=axis).sum() for x in xs)},
+            value=float,
+        )
+
+    def group_lasso_accumulated(self, problem: Problem) -> Iterator[Form]:
+        """``einsum``, and ``g += factor * x`` by a buffer."""
+        (xs, axis), (gs, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, problem.gradients)
+        subscripts = "ij,ij->i" if axis else "ij,ij->j"
+        scratch = aligned((max(x.size for x in xs),), problem.cell.dtype)
+        items = [(x, g, scratch[: x.size].reshape(x.shape)) for x, g in zip(xs, gs, strict=True)]
+
+        def run() -> float:
+            total = 0.0
+            for x, g, b in items:
+                norms = np.sqrt(np.einsum(subscripts, x, x))
+                factors = np.divide(x.dtype.type(GROUP_SCALE), norms, out=np.zeros_like(norms), where=norms > 0)
+                np.multiply(x, np.expand_dims(factors, axis), out=b)
+                np.add(g, b, out=g)
+                total += GROUP_SCALE * norms.sum()
+            return total
+
+        yield Form("np.einsum, np.multiply, np.add(out=g)", names={"run": run}, value=float, arrays=lambda: problem.gradients)
+
+    def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
+        """``einsum``, and the factor of each group."""
+        (xs, axis), (zs, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, problem.gradients)
+        subscripts = "ij,ij->i" if axis else "ij,ij->j"
+        threshold = xs[0].dtype.type(PROX_STEP * GROUP_SCALE)
+
+        def run() -> None:
+            for x, z in zip(xs, zs, strict=True):
+                norms = np.sqrt(np.einsum(subscripts, x, x))
+                factors = 1 - threshold / np.maximum(norms, threshold)
+                np.multiply(x, np.expand_dims(factors, axis), out=z)
+
+        yield Form("np.einsum, np.multiply(out=z)", names={"run": run}, arrays=lambda: problem.gradients)
+
+    def mcp_prox(self, problem: Problem) -> Iterator[Form]:
+        """Stretch a soft threshold where the penalty is not yet constant."""
+        x, z, b = problem.weights[0], problem.gradients[0], aligned(problem.weights[0].shape, problem.cell.dtype)
+        threshold, flat, stretch = PROX_STEP * MCP_SCALE, MCP_GAMMA * MCP_SCALE, 1 / (1 - PROX_STEP / MCP_GAMMA)
+
+        def run() -> None:
+            np.subtract(x, np.clip(x, -threshold, threshold, out=z), out=z)
+            np.multiply(z, stretch, out=z)
+            np.copyto(z, x, where=np.abs(x, out=b) > flat)
+
+        yield Form("np.clip, np.multiply, np.copyto(where=)", names={"run": run}, arrays=lambda: [z])
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """``einsum``, and the factor of each vector."""
+        (x,), axis = matrices(problem.cell, problem.weights)
+        subscripts = "ij,ij->i" if axis else "ij,ij->j"
+
+        def run() -> None:
+            limit = x.dtype.type(problem.limit())
+            norms = np.sqrt(np.einsum(subscripts, x, x))
+            np.multiply(x, np.expand_dims(limit / np.maximum(norms, limit), axis), out=x)
+
+        yield Form("np.einsum, np.multiply(out=x)", names={"run": run}, arrays=lambda: problem.weights)
 
 
 def _descend(w: Array, g: Array, _: Array, __: dict[str, Array], a: dict[str, float], ___: int) -> None:

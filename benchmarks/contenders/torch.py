@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from problem import PROX_STEP
+from cells import BOUNDS
+from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 from rules import RULES
 
-from contenders.base import Contender, Form, Problem, decay, penalized
+from contenders.base import Contender, Form, Problem, decay, matrices, penalized
 
 COMPILED = 32
 """Collections of more tensors are compiled in a minute or more; their eager and foreach forms are measured anyway."""
@@ -142,6 +145,130 @@ class Torch(Contender):
         yield Form("eager: softshrink(x, t, out=z)", "softshrink(x, t, out=z)", names, arrays=lambda: [problem.gradients[0]])
         compiled_names = {"run": self._compiled(compiled), "x": x, "z": z}
         yield Form("compiled", "run(x, z)", compiled_names, arrays=lambda: [problem.gradients[0]])
+
+    def _ways_to_norms(self, axis: int) -> dict[str, Callable[[Any], Any]]:
+        """Return functions that reduce a matrix along an axis to norms; the second is the faster one along the first axis."""
+        norm = self.torch.linalg.vector_norm
+        return {
+            "vector_norm(x, dim)": lambda x: norm(x, dim=axis, keepdim=True),
+            "x.square().sum(dim).sqrt_()": lambda x: x.square().sum(axis, keepdim=True).sqrt_(),
+        }
+
+    def group_lasso_value(self, problem: Problem) -> Iterator[Form]:
+        """Offer norms along an axis."""
+        matrix_list, axis = matrices(problem.cell, problem.weights)
+        xs = self._tensors(matrix_list)
+        for label, norms_of in self._ways_to_norms(axis).items():
+
+            def total(xs: list[Any], norms_of: Callable[[Any], Any] = norms_of) -> Any:
+                return GROUP_SCALE * sum(norms_of(x).sum() for x in xs)
+
+            yield from self._eager_and_compiled(label, total, [xs], value=float)
+
+    def group_lasso_accumulated(self, problem: Problem) -> Iterator[Form]:
+        """Offer norms, and ``g.addcmul_`` of the factors."""
+        torch = self.torch
+        (weights, axis), (gradients, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, problem.gradients)
+        xs, gs = self._tensors(weights), self._tensors(gradients)
+        for label, norms_of in self._ways_to_norms(axis).items():
+
+            def run(xs: list[Any], gs: list[Any], norms_of: Callable[[Any], Any] = norms_of) -> Any:
+                total = 0.0
+                for x, g in zip(xs, gs, strict=True):
+                    norms = norms_of(x)
+                    g.addcmul_(x, torch.where(norms > 0, GROUP_SCALE / norms, 0.0))
+                    total = total + GROUP_SCALE * norms.sum()
+                return total
+
+            yield from self._eager_and_compiled(
+                f"{label}, addcmul_", run, [xs, gs], value=float, arrays=lambda: problem.gradients
+            )
+
+    def group_lasso_prox(self, problem: Problem) -> Iterator[Form]:
+        """Offer norms, and ``torch.mul(out=z)`` by the factors."""
+        torch, threshold = self.torch, PROX_STEP * GROUP_SCALE
+        (weights, axis), (points, _) = matrices(problem.cell, problem.weights), matrices(problem.cell, problem.gradients)
+        xs, zs = self._tensors(weights), self._tensors(points)
+        for label, norms_of in self._ways_to_norms(axis).items():
+
+            def run(xs: list[Any], zs: list[Any], norms_of: Callable[[Any], Any] = norms_of) -> None:
+                for x, z in zip(xs, zs, strict=True):
+                    torch.mul(x, 1 - threshold / norms_of(x).clamp_(min=threshold), out=z)
+
+            yield from self._eager_and_compiled(f"{label}, mul(out=z)", run, [xs, zs], arrays=lambda: problem.gradients)
+
+    def mcp_prox(self, problem: Problem) -> Iterator[Form]:
+        """Stretch a soft threshold where the penalty is not yet constant."""
+        torch = self.torch
+        xs, zs = self._tensors(problem.weights), self._tensors(problem.gradients)
+        threshold, flat, stretch = PROX_STEP * MCP_SCALE, MCP_GAMMA * MCP_SCALE, 1 / (1 - PROX_STEP / MCP_GAMMA)
+        softshrink = torch._C._nn.softshrink
+
+        def eager(x: Any, z: Any) -> None:
+            softshrink(x, threshold, out=z).mul_(stretch)
+            torch.where(x.abs() > flat, x, z, out=z)
+
+        def compiled(x: Any, z: Any) -> None:
+            z.copy_(torch.where(x.abs() > flat, x, torch.nn.functional.softshrink(x, threshold) * stretch))
+
+        names = {"x": xs[0], "z": zs[0]}
+
+        def arrays() -> list[Any]:
+            return problem.gradients
+
+        yield Form("eager: softshrink(x, t, out=z).mul_, where(out=z)", "run(x, z)", {"run": eager, **names}, arrays=arrays)
+        yield Form("compiled", "run(x, z)", {"run": self._compiled(compiled), **names}, arrays=arrays)
+
+    def max_norm_project(self, problem: Problem) -> Iterator[Form]:
+        """``renorm_``, or norms and ``mul_``."""
+        torch = self.torch
+        (matrix,), axis = matrices(problem.cell, problem.weights)
+        x = torch.from_numpy(matrix)
+
+        def renorm() -> None:
+            x.renorm_(2, 1 - axis, problem.limit())
+
+        yield Form("eager: renorm_", names={"run": renorm}, arrays=lambda: problem.weights)
+        names = {"x": x, "limit": lambda: torch.tensor(problem.limit(), dtype=x.dtype)}
+        for label, norms_of in self._ways_to_norms(axis).items():
+
+            def shorten(x: Any, limit: Any, norms_of: Callable[[Any], Any] = norms_of) -> None:
+                x.mul_(limit / torch.maximum(norms_of(x), limit))
+
+            for kind, run in (("eager", shorten), ("compiled", self._compiled(shorten))):
+                yield Form(f"{kind}: {label}, mul_", "run(x, limit())", {"run": run, **names}, arrays=lambda: problem.weights)
+
+    def _eager_and_compiled(
+        self, label: str, function: Callable[..., Any], arguments: list[list[Any]], **options: Any
+    ) -> Iterator[Form]:
+        """Offer a function of lists of tensors as it is, and compiled where the lists are short."""
+        names = dict(zip("ab", arguments, strict=False))
+        statement = f"run({', '.join(names)})"
+        yield Form(f"eager: {label}", statement, {"run": function, **names}, **options)
+        if len(arguments[0]) <= COMPILED:
+            yield Form(f"compiled: {label}", statement, {"run": self._compiled(function), **names}, **options)
+
+    def constrained(self, problem: Problem) -> Iterator[Form]:
+        """Offer the optimizers, and one pass more that clamps all weights."""
+        torch = self.torch
+        low, high = BOUNDS[problem.cell.constraint or ""]
+        ws = self._tensors(problem.weights)
+
+        def clamp() -> None:
+            torch._foreach_clamp_min_(ws, low)
+            if high < math.inf:
+                torch._foreach_clamp_max_(ws, high)
+
+        def clamp_each() -> None:
+            for w in ws:
+                w.clamp_(low, high)
+
+        for form in self.update(problem):
+            if form.anchor:
+                continue
+            for label, bound in (("foreach clamp", clamp), ("clamp_ of each", clamp_each)):
+                names = {**form.names, "clamp": bound}
+                yield replace(form, label=f"{form.label}, {label}", statement=f"({form.statement}, clamp())", names=names)
 
     def update(self, problem: Problem) -> Iterator[Form]:
         """``torch.optim``, with the L2 gradient as its weight decay; it computes no loss."""
