@@ -10,8 +10,9 @@ cdef extern from *:
 cdef enum:
     CHUNK = 4096               # elements that are processed in one go and leave one sum
     MOST_LEVELS = 64           # of a layout: as many as the dimensions of an array
-    SEGMENT = 1024             # members of a group that are summed in one go
-    STRIP = 128               # groups that are summed side by side
+    SEGMENT = 1024             # members of a contiguous group that are summed in one go
+    ROWS = 256                 # the same of a first level of rows, over groups side by side or over runs of members
+    STRIP = 512                # groups that are summed side by side
     LOCAL_GROUPS = 2048        # at most, of a chunk that holds its groups whole
 
 cdef enum Operation:
@@ -155,3 +156,8 @@ cdef struct Kernel:
 cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:
     """Return how many parts of this size, the last perhaps smaller, make up the whole: chunks, segments, strips."""
     return (size + part - 1) // part
+
+
+cdef inline Py_ssize_t segment_size(Layout* layout) noexcept nogil:
+    """Return how many indices of the first level a task sums."""
+    return SEGMENT if layout.n_levels == 1 else ROWS

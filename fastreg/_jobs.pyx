@@ -105,7 +105,7 @@ cdef void find_layout(Layout* layout, Item* item, Profile* profile) noexcept nog
         layout.scale *= sqrt(<double>layout.members)
     elif profile.kind == LINEAR and profile.shape < 0:
         layout.scale /= sqrt(<double>layout.members)
-    layout.n_segments = n_parts(layout.extents[0], SEGMENT)
+    layout.n_segments = n_parts(layout.extents[0], segment_size(layout))
     layout.strip = layout.n_strips = 1
     if layout.n_levels > 1:
         i = layout.n_levels - 1 - layout.n_levels % 2      # the last level of groups
@@ -265,7 +265,7 @@ cdef int form_factors(Job* job) except -1:
     if job.n_tasks:
         share_out(kernel.measure_groups, job, job.n_tasks, job.layout_bytes)
     if job.n_folds:
-        share_out(kernel.fold_groups, job, job.n_folds, job.layout_bytes // SEGMENT)
+        share_out(kernel.fold_groups, job, job.n_folds, job.layout_bytes // ROWS)
     return 0
 
 

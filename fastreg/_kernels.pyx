@@ -367,10 +367,10 @@ cdef void sum_members(
     cdef Py_ssize_t i
     cdef int j, below = layout.n_levels - level
     cdef real* members = w + first * layout.strides[level]
-    if below == 1:
+    if below == 1 and layout.extents[level] > SHORT_RUN:
         sums[0] = sum_run(members, count, taken)
         return
-    if below == 2:
+    if below <= 2:
         sum_rows(sums, members, layout.strides[level], count, 1, n, taken)
         return
     for j in range(n):
@@ -386,8 +386,8 @@ cdef void sum_members(
 cdef void sum_segment_of_strip(
     double* sums, Layout* layout, real* w, Py_ssize_t segment, int n, Taken* taken
 ) noexcept nogil:
-    cdef Py_ssize_t first = segment * SEGMENT
-    sum_members(sums, layout, 0, w, first, min(layout.extents[0] - first, <Py_ssize_t>SEGMENT), n, taken)
+    cdef Py_ssize_t first = segment * segment_size(layout)
+    sum_members(sums, layout, 0, w, first, min(layout.extents[0] - first, segment_size(layout)), n, taken)
 
 
 cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:

@@ -3,8 +3,9 @@
 The penalty of a group is phi(n) of its norm n = sqrt(sum(w**2)). Its gradient and its prox multiply every member by one factor:
 phi'(n) / n, and prox(n) / n.
 
-The sum of a group is a function of its members alone, taken in memory order. The members along the last level of members are
-summed in segments, each in 16 lanes; the levels in front of it, and the segments, add these sums one after the other.
+The sum of a group is a function of its members alone, taken in memory order. A contiguous run of members is summed in segments,
+each in 16 lanes, and a short run one member after the other. Groups side by side are summed row by row, in blocks of rows. The levels
+in front, and the segments, add these sums one after the other.
 """
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport INFINITY
@@ -21,7 +22,8 @@ from fastreg._loops.rules cimport LANES, takes_prox
 
 cdef enum:
     GROUP_LANES = 16
-    SHORT_RUN = 15             # members; so short runs are summed side by side
+    BLOCK_OF_ROWS = 64         # whose sums are added up before they are added to the others
+    SHORT_RUN = 15             # members; so short runs are summed side by side, one member after the other
     LONG_RUN = 64              # elements; so long runs are multiplied one by one
     AHEAD = 4096               # bytes by which rows are asked for before they are summed
 
@@ -41,6 +43,13 @@ cdef extern from *:
 
 cdef inline Py_ssize_t least(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
+
+
+cdef inline void ask_for(real* w, int n) noexcept nogil:
+    """Ask for n elements."""
+    cdef int line
+    for line in range((n * <int>sizeof(real) + 63) // 64):
+        prefetch(<char*>w + 64 * line)
 
 
 cdef inline void ask_ahead(real* w, int n) noexcept nogil:
@@ -126,32 +135,32 @@ cdef inline double sum_run(real* w, Py_ssize_t n, Taken* taken) noexcept nogil:
     return total
 
 
-cdef inline void square_row(double* lane, real* row, Py_ssize_t step, int n) noexcept nogil:
-    """Write the squares of a row, of which there is one for each of n groups, `step` elements apart."""
+cdef inline void square_row(double* sums, real* row, int n) noexcept nogil:
+    """Write the squares of a row, of which there is one for each of n groups."""
     cdef int j
     cdef double x
     for j in range(n):
-        x = row[j * step]
-        lane[j] = x * x
+        x = row[j]
+        sums[j] = x * x
 
 
-cdef inline void add_row(double* lane, real* row, int n) noexcept nogil:
-    """Add the squares of a row to one lane of each of n groups."""
+cdef inline void add_row(double* sums, real* row, int n) noexcept nogil:
+    """Add the squares of a row to the sums of n groups."""
     cdef int j, k, at, whole
     cdef double x
     if real is float:
         whole = n & -FR_VECTOR
         for k in range(n // FR_VECTOR):
             at = k * FR_VECTOR
-            store_vector(lane + at, fma_square(load_vector(lane + at), widen(row + at)))
+            store_vector(sums + at, fma_square(load_vector(sums + at), widen(row + at)))
     else:
         whole = n & -FR_WIDE
         for k in range(n // FR_WIDE):
             at = k * FR_WIDE
-            wide_store(lane + at, wide_add(wide_load(lane + at), wide_square(wide_load(row + at))))
+            wide_store(sums + at, wide_add(wide_load(sums + at), wide_square(wide_load(row + at))))
     for j in range(whole, n):
         x = row[j]
-        lane[j] += x * x
+        sums[j] += x * x
 
 
 cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
@@ -166,40 +175,32 @@ cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
 cdef inline void sum_rows(
     double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, Taken* taken
 ) noexcept nogil:
-    """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`; if that is not 1,
-    there are at most GROUP_LANES members.
-    """
-    cdef double[GROUP_LANES * STRIP] lanes
-    cdef real[STRIP] shrunk
-    cdef Py_ssize_t part, at, i, m, ahead = max(<Py_ssize_t>1, AHEAD // <Py_ssize_t>(n * sizeof(real)))
+    """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`."""
+    cdef double[STRIP] of_block
+    cdef real[STRIP] magnitudes
+    cdef Py_ssize_t i
     cdef real* row
-    cdef int lane, j, half
-    for part in range(n_parts(rows, SEGMENT)):
-        at = part * SEGMENT
-        m = least(rows - at, SEGMENT)
-        for i in range(m):
-            row = w + (at + i) * stride
-            lane = i % GROUP_LANES * n
-            if step == 1:
-                ask_ahead(row + (ahead * stride - AHEAD // <int>sizeof(real) if at + i + ahead < rows else 0), n)
+    cdef int j
+    for i in range(rows):
+        row = w + i * stride
+        if step == 1 and i + 1 < rows:
+            ask_for(row + stride, n)
+        if not taken.plain or step != 1:
+            for j in range(n):
+                magnitudes[j] = row[j * step]
             if not taken.plain:
-                for j in range(n):
-                    shrunk[j] = row[j * step]
-                take_magnitudes(shrunk, shrunk, n, taken)
-                row = shrunk
-            if i < GROUP_LANES:
-                square_row(lanes + lane, row, step if taken.plain else 1, n)
-            else:
-                add_row(lanes + lane, row, n)
-        half = GROUP_LANES // 2
-        while half:
-            for lane in range(<int>least(half, m - half)):   # a lane without a member is 0
-                add_all(lanes + lane * n, lanes + (lane + half) * n, n)
-            half //= 2
-        if part == 0:
-            memcpy(sums, lanes, n * sizeof(double))
+                take_magnitudes(magnitudes, magnitudes, n, taken)
+            row = magnitudes
+        if i == 0:
+            square_row(sums, row, n)
+        elif i < BLOCK_OF_ROWS:
+            add_row(sums, row, n)
+        elif i % BLOCK_OF_ROWS == 0:
+            square_row(of_block, row, n)
         else:
-            add_all(sums, lanes, n)
+            add_row(of_block, row, n)
+        if i >= BLOCK_OF_ROWS and (i % BLOCK_OF_ROWS == BLOCK_OF_ROWS - 1 or i == rows - 1):
+            add_all(sums, of_block, n)
 
 
 cdef inline int strip_at(Layout* layout, Py_ssize_t strip, Py_ssize_t* offset, Py_ssize_t* group) noexcept nogil:

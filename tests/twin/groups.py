@@ -11,7 +11,8 @@ from twin.sums import CHUNK, fold_neighbours, wide
 
 Array = NDArray[Any]
 Axes = tuple[int, ...] | None
-LANES, SEGMENT, STRIP = 16, 1024, 128
+LANES, SEGMENT, STRIP = 16, 1024, 512
+ROWS, BLOCK_OF_ROWS, SHORT_RUN = 256, 64, 15
 LOCAL_SIZE, LOCAL_GROUPS = 1 << 15, 2048
 
 
@@ -45,10 +46,14 @@ class Layout:
             return np.zeros((self.n_blocks, self.groups))
         squares = np.square(wide(x)).reshape(self.n_blocks, *self.extents)
         last = len(self.extents) - 1 - (len(self.extents) + 1) % 2
-        sums = sum_in_lanes(np.moveaxis(squares, 1 + last, 0))
+        members = np.moveaxis(squares, 1 + last, 0)
+        if last < len(self.extents) - 1:
+            sums = one_by_one([sum_in_blocks(part) for part in segments(members, ROWS)]) if last == 0 else sum_in_blocks(members)
+        else:
+            sums = sum_in_lanes(members) if len(members) > SHORT_RUN else one_by_one(members)
         for level in range(last - 2, -1, -2):
             rows = np.moveaxis(sums, 1 + level, 0)
-            sums = one_by_one([one_by_one(part) for part in segments(rows)] if level == 0 else rows)
+            sums = one_by_one([one_by_one(part) for part in segments(rows, ROWS)] if level == 0 else rows)
         return np.asarray(sums.reshape(self.n_blocks, self.groups))
 
     def norms(self, x: Array) -> Array:
@@ -96,6 +101,11 @@ def one_by_one(rows: Any) -> Any:
     return total
 
 
+def sum_in_blocks(rows: Array) -> Any:
+    """Sum along the first axis: blocks of 64 rows one after the other, and their sums one after the other."""
+    return one_by_one([one_by_one(block) for block in segments(rows, BLOCK_OF_ROWS)])
+
+
 def sum_in_lanes(members: Array) -> Any:
     """Sum along the first axis: segment by segment, each in 16 lanes that are folded in halves."""
     sums = []
@@ -110,7 +120,7 @@ def sum_in_lanes(members: Array) -> Any:
 
 
 def sum_of_strip(values: Array) -> Any:
-    """Sum up to 128 values in 8 lanes."""
+    """Sum the values of a strip in 8 lanes."""
     lanes = np.zeros(8)
     for row in segments(values, 8):
         lanes[: len(row)] += row
