@@ -19,6 +19,7 @@ from fastreg.kernels import (
     project_simplex,
 )
 from fastreg.regularizers.elastic import ElasticPenalty
+from fastreg.regularizers.nonconvex import OfNorms
 from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
 __all__ = [
@@ -68,7 +69,7 @@ def install_kernel(capsule):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty}
+    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty, OfNorms}
     found = {kind for base in bases for kind in base.__subclasses__()} - bases
     return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 
