@@ -12,6 +12,7 @@ from fastreg.compat.v1 import array_ops
 from fastreg.compat.v1.conversion import convert_to_tensor
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.graph import get_default_graph, name_scope
+from fastreg.compat.v1.init_ops import BY_NAME
 from fastreg.compat.v1.math_ops import cast
 from fastreg.compat.v1.scopes import get_variable, variable_scope
 from fastreg.compat.v1.tensor_shape import TensorShape
@@ -135,6 +136,10 @@ class Layer:
         constraint: Any = None, partitioner: Any = None,
     ) -> Any:  # fmt: skip
         """Return a new variable of the layer's scope, or one found there; a new one's loss is filed."""
+        if isinstance(initializer, str):
+            if initializer not in BY_NAME:
+                raise ValueError(f"Unknown initializer:{initializer}")
+            initializer = BY_NAME[initializer]()
         before = {id(v) for v in core.global_variables()}
         with self._entered() as scope:
             weight = get_variable(

@@ -97,3 +97,8 @@ he_normal = functools.partial(variance_scaling_initializer, 2.0, "fan_in", "trun
 he_uniform = functools.partial(variance_scaling_initializer, 2.0, "fan_in", "uniform")
 lecun_normal = functools.partial(variance_scaling_initializer, 1.0, "fan_in", "truncated_normal")
 lecun_uniform = functools.partial(variance_scaling_initializer, 1.0, "fan_in", "uniform")
+BY_NAME: dict[str, Callable[..., Any]] = {
+    "glorot_normal": glorot_normal_initializer, "glorot_uniform": glorot_uniform_initializer, "he_normal": he_normal,
+    "he_uniform": he_uniform, "lecun_normal": lecun_normal, "lecun_uniform": lecun_uniform, "ones": ones_initializer,
+    "zeros": zeros_initializer,
+}  # fmt: skip
