@@ -183,8 +183,8 @@ cdef inline void sum_rows(
     cdef int j
     for i in range(rows):
         row = w + i * stride
-        if step == 1 and i + 1 < rows:
-            ask_for(row + stride, n)
+        if step == 1 and i + 2 < rows:
+            ask_for(row + 2 * stride, n)
         if not taken.plain or step != 1:
             for j in range(n):
                 magnitudes[j] = row[j * step]
