@@ -4,8 +4,8 @@ The penalty of a group is phi(n) of its norm n = sqrt(sum(w**2)). Its gradient a
 phi'(n) / n, and prox(n) / n.
 
 The sum of a group is a function of its members alone, taken in memory order. A contiguous run of members is summed in segments,
-each in 16 lanes, and a short run one member after the other. Groups side by side are summed row by row, in blocks of rows. The levels
-in front, and the segments, add these sums one after the other.
+each in 16 lanes, and a short run one member after the other. Groups side by side are summed row by row, in blocks of rows. The
+levels in front, and the segments, add these sums one after the other.
 """
 from libc.float cimport DBL_EPSILON, FLT_EPSILON
 from libc.math cimport INFINITY
