@@ -146,19 +146,9 @@ cdef inline void square_row(double* sums, real* row, int n) noexcept nogil:
 
 cdef inline void add_row(double* sums, real* row, int n) noexcept nogil:
     """Add the squares of a row to the sums of n groups."""
-    cdef int j, k, at, whole
+    cdef int j
     cdef double x
-    if real is float:
-        whole = n & -FR_VECTOR
-        for k in range(n // FR_VECTOR):
-            at = k * FR_VECTOR
-            store_vector(sums + at, fma_square(load_vector(sums + at), widen(row + at)))
-    else:
-        whole = n & -FR_WIDE
-        for k in range(n // FR_WIDE):
-            at = k * FR_WIDE
-            wide_store(sums + at, wide_add(wide_load(sums + at), wide_square(wide_load(row + at))))
-    for j in range(whole, n):
+    for j in range(n):
         x = row[j]
         sums[j] += x * x
 
