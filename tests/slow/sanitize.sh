@@ -24,7 +24,7 @@ export CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno
 export LDFLAGS="-fsanitize=address,undefined"
 python -m pip install --quiet --disable-pip-version-check -e ".[test]"
 
-[ $# -gt 0 ] || set -- tests/core/test_{kernels,rows,lines,projections,sums,collections,checks,bits,regularizers,losses}.py
+[ $# -gt 0 ] || set -- tests/core/test_{kernels,rows,lines,projections,groups,constraints,family,sums,collections,checks,bits,regularizers,losses}.py tests/optim/test_constrained_steps.py
 export LD_PRELOAD="${libraries[*]}" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 isas=$(python -c 'import fastreg; print(*fastreg.get_config()["isas"])')
 for isa in $isas; do
