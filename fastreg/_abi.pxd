@@ -148,7 +148,8 @@ cdef struct Kernel:
     # Both process the chunks start..stop-1 of a Job. The second writes only `square`: of each chunk's total gradient.
     void (*process)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*measure_gradient)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
-    # Before them, where layouts are not local: sum segments of groups, and fold segments. The later one leaves the factors.
+    # Both run before `process` where layouts are not local. The first sums segments of groups, the second adds these sums up.
+    # The factors of a strip are left by the first if it has one segment, else by the second.
     void (*measure_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*fold_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 

@@ -349,18 +349,18 @@ cdef inline Py_ssize_t place(Streams* arrays, Item* item, real* _) noexcept nogi
 
 
 # --------------------------------------------------------------------------------------------------------------- groups
-cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, Taken* taken) noexcept nogil:
+cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, Transform* transform) noexcept nogil:
     """Sum up to STRIP neighbouring runs of members. Short ones are summed side by side."""
     cdef int j
     if run <= SHORT_RUN:
-        sum_rows(sums, w, 1, run, run, n, taken)
+        sum_rows(sums, w, 1, run, run, n, transform)
         return
     for j in range(n):
-        sums[j] = sum_run(w + j * run, run, taken)
+        sums[j] = sum_run(w + j * run, run, transform)
 
 
 cdef void sum_members(
-    double* sums, Layout* layout, int level, real* w, Py_ssize_t first, Py_ssize_t count, int n, Taken* taken
+    double* sums, Layout* layout, int level, real* w, Py_ssize_t first, Py_ssize_t count, int n, Transform* transform
 ) noexcept nogil:
     """Sum n groups over the members first..first+count-1 of a level. `w` stands at the groups' first element."""
     cdef double[STRIP] of_one
@@ -368,44 +368,46 @@ cdef void sum_members(
     cdef int j, below = layout.n_levels - level
     cdef real* members = w + first * layout.strides[level]
     if below == 1 and layout.extents[level] > SHORT_RUN:
-        sums[0] = sum_run(members, count, taken)
+        sums[0] = sum_run(members, count, transform)
         return
     if below <= 2:
-        sum_rows(sums, members, layout.strides[level], count, 1, n, taken)
+        sum_rows(sums, members, layout.strides[level], count, 1, n, transform)
         return
     for j in range(n):
         sums[j] = 0
     for i in range(count):
         if below == 3:
-            sum_runs(of_one, members + i * layout.strides[level], layout.strides[level + 1], n, taken)
+            sum_runs(of_one, members + i * layout.strides[level], layout.strides[level + 1], n, transform)
         else:
-            sum_members(of_one, layout, level + 2, members + i * layout.strides[level], 0, layout.extents[level + 2], n, taken)
+            sum_members(
+                of_one, layout, level + 2, members + i * layout.strides[level], 0, layout.extents[level + 2], n, transform
+            )
         add_all(sums, of_one, n)
 
 
 cdef void sum_segment_of_strip(
-    double* sums, Layout* layout, real* w, Py_ssize_t segment, int n, Taken* taken
+    double* sums, Layout* layout, real* w, Py_ssize_t segment, int n, Transform* transform
 ) noexcept nogil:
     cdef Py_ssize_t first = segment * segment_size(layout)
-    sum_members(sums, layout, 0, w, first, min(layout.extents[0] - first, segment_size(layout)), n, taken)
+    sum_members(sums, layout, 0, w, first, min(layout.extents[0] - first, segment_size(layout)), n, transform)
 
 
-cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:
+cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Sum n groups, whose first elements stand at `w`: neighbouring blocks of one group, or groups of one block."""
     cdef double[STRIP] of_segment
     cdef Py_ssize_t segment
     if layout.n_levels == 1:
-        sum_runs(sums, w, layout.block, n, taken)
+        sum_runs(sums, w, layout.block, n, transform)
         return
-    sum_segment_of_strip(sums, layout, w, 0, n, taken)
+    sum_segment_of_strip(sums, layout, w, 0, n, transform)
     for segment in range(1, layout.n_segments):
-        sum_segment_of_strip(of_segment, layout, w, segment, n, taken)
+        sum_segment_of_strip(of_segment, layout, w, segment, n, transform)
         add_all(sums, of_segment, n)
 
 
-cdef void to_norms(double* sums, Layout* layout, real* w, int n, Taken* taken) noexcept nogil:
+cdef void to_norms(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Replace the sums of squares of a strip by norms. Squares that overflowed or vanished are formed again, scaled."""
-    cdef Taken scaled = taken[0]
+    cdef Transform scaled = transform[0]
     cdef double[STRIP] again
     cdef double unscale, least = LEAST_SQUARES if real is double else 0
     cdef bint large
@@ -413,12 +415,10 @@ cdef void to_norms(double* sums, Layout* layout, real* w, int n, Taken* taken) n
     for j in range(n):
         vanished += sums[j] < least
         overflowed += sums[j] == INFINITY
-    if real is float or vanished + overflowed == 0:
-        for j in range(n):
-            sums[j] = sqrt(sums[j])
-        return
     for j in range(n):
         sums[j] = sqrt(sums[j])
+    if real is float:
+        return
     scaled.plain = False
     for k in range(2):
         large = k == 1
@@ -437,22 +437,22 @@ cdef struct Groups:            # those of a chunk
     double[LOCAL_GROUPS] factors  # of a layout that is local
 
 
-cdef inline void take_of(Taken* taken, Item* item, real* _) noexcept nogil:
-    """Tell what is squared of the item's members: for a prox, what the soft threshold leaves."""
-    taken.threshold = threshold_of(item, _)
-    taken.scale = 1
-    taken.plain = taken.threshold == 0
+cdef inline void set_transform(Transform* transform, Item* item, real* _) noexcept nogil:
+    """Let the members of a prox be soft-thresholded before they are squared, and others be left as they are."""
+    transform.threshold = threshold_of(item, _)
+    transform.scale = 1
+    transform.plain = transform.threshold == 0
 
 
 cdef void measure_local(Groups* groups, Job* job, Item* item, Py_ssize_t chunk, real* w, Py_ssize_t n) noexcept nogil:
     """Leave the factors of a chunk that holds its groups whole, and the sum of their values."""
     cdef Layout* layout
-    cdef Taken taken
+    cdef Transform transform
     cdef Py_ssize_t block, blocks, strip, offset, group
     cdef double* norms = groups.factors
     cdef int k, m
     cdef double value
-    take_of(&taken, item, w)
+    set_transform(&transform, item, w)
     for k in range(item.n_profiles):
         layout = item.profiles[k].layout
         if layout == NULL or not layout.local or not (job.measure or multiplies(item)):
@@ -462,16 +462,16 @@ cdef void measure_local(Groups* groups, Job* job, Item* item, Py_ssize_t chunk, 
             for strip in range(n_parts(blocks, STRIP)):
                 group = strip * STRIP
                 m = <int>min(blocks - group, <Py_ssize_t>STRIP)
-                sum_strip(norms + group, layout, w + group * layout.block, m, &taken)
-                to_norms(norms + group, layout, w + group * layout.block, m, &taken)
+                sum_strip(norms + group, layout, w + group * layout.block, m, &transform)
+                to_norms(norms + group, layout, w + group * layout.block, m, &transform)
         else:
             for block in range(blocks):
                 for strip in range(layout.n_strips):
                     m = strip_at(layout, strip, &offset, &group)
                     offset += block * layout.block
                     group += block * layout.groups
-                    sum_strip(norms + group, layout, w + offset, m, &taken)
-                    to_norms(norms + group, layout, w + offset, m, &taken)
+                    sum_strip(norms + group, layout, w + offset, m, &transform)
+                    to_norms(norms + group, layout, w + offset, m, &transform)
         value = factors_of_groups(norms, blocks * layout.groups, layout, job.measure)
         if job.measure:
             item.profiles[k].partials[chunk - item.first_chunk] = value
@@ -717,12 +717,12 @@ cdef inline real* strip_of(Layout* layout, Py_ssize_t block, Py_ssize_t offset, 
 
 
 cdef void finish_strip(
-    Job* job, Layout* layout, Py_ssize_t block, Py_ssize_t strip, Py_ssize_t group, real* w, int n, Taken* taken
+    Job* job, Layout* layout, Py_ssize_t block, Py_ssize_t strip, Py_ssize_t group, real* w, int n, Transform* transform
 ) noexcept nogil:
     """Replace the sums of a strip by its factors, and leave the sum of its values."""
     cdef double* sums = layout.factors + block * layout.groups + group
     cdef double value
-    to_norms(sums, layout, w, n, taken)
+    to_norms(sums, layout, w, n, transform)
     value = factors_of_groups(sums, n, layout, job.measure)
     if job.measure:
         layout.values[block * layout.n_strips + strip] = value
@@ -735,11 +735,11 @@ cdef void measure_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexc
     cdef int n = strip_at(layout, strip, &offset, &group)
     cdef double* sums = layout.factors if layout.n_segments == 1 else layout.sums
     cdef real* w = strip_of(layout, block, offset, _)
-    cdef Taken taken
-    take_of(&taken, <Item*>layout.item, _)
-    sum_segment_of_strip(sums + (block * layout.n_segments + segment) * layout.groups + group, layout, w, segment, n, &taken)
+    cdef Transform transform
+    set_transform(&transform, <Item*>layout.item, _)
+    sum_segment_of_strip(sums + (block * layout.n_segments + segment) * layout.groups + group, layout, w, segment, n, &transform)
     if layout.n_segments == 1:
-        finish_strip(job, layout, block, strip, group, w, n, &taken)
+        finish_strip(job, layout, block, strip, group, w, n, &transform)
 
 
 cdef void fold_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexcept nogil:
@@ -748,13 +748,13 @@ cdef void fold_task(Job* job, Layout* layout, Py_ssize_t task, real* _) noexcept
     cdef int j, n = strip_at(layout, strip, &offset, &group)
     cdef double* total = layout.factors + block * layout.groups + group
     cdef double* sums = layout.sums + block * layout.n_segments * layout.groups + group
-    cdef Taken taken
-    take_of(&taken, <Item*>layout.item, _)
+    cdef Transform transform
+    set_transform(&transform, <Item*>layout.item, _)
     for j in range(n):
         total[j] = 0
     for segment in range(layout.n_segments):
         add_all(total, sums + segment * layout.groups, n)
-    finish_strip(job, layout, block, strip, group, strip_of(layout, block, offset, _), n, &taken)
+    finish_strip(job, layout, block, strip, group, strip_of(layout, block, offset, _), n, &transform)
 
 
 # ---------------------------------------------------------------------------------------------------------------- tasks

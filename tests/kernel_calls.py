@@ -19,6 +19,8 @@ from fastreg.kernels import (
     project_simplex,
 )
 from fastreg.regularizers.elastic import ElasticPenalty
+from fastreg.regularizers.groups import OfGroups
+from fastreg.regularizers.huber import OfDelta
 from fastreg.regularizers.nonconvex import OfNorms
 from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
@@ -69,7 +71,7 @@ def install_kernel(capsule):
 
 def penalty_classes():
     """Return the classes of regularizers that the kernels compute."""
-    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty, OfNorms}
+    bases = {Penalty, ScaledPenalty, ProfilePenalty, ElasticPenalty, OfDelta, OfGroups, OfNorms}
     found = {kind for base in bases for kind in base.__subclasses__()} - bases
     return {kind for kind in found if kind.__module__.startswith("fastreg.regularizers")}
 

@@ -60,15 +60,15 @@ cdef inline void ask_ahead(real* w, int n) noexcept nogil:
 
 
 # -------------------------------------------------------------------------------------------------------- sums of members
-cdef struct Taken:             # what is squared of a member: max(|w| - threshold, 0) * scale, or w itself if it is `plain`
+cdef struct Transform:             # of a member before it is squared: max(|w| - threshold, 0) * scale; none if `plain`
     bint plain
     double threshold           # of the dtype of the weights
     double scale               # a power of 2
 
 
-cdef inline void take_magnitudes(real* out, real* w, Py_ssize_t n, Taken* taken) noexcept nogil:
-    """Write what is squared of n members; NaN stays NaN."""
-    cdef real threshold = <real>taken.threshold, scale = <real>taken.scale
+cdef inline void transform_members(real* out, real* w, Py_ssize_t n, Transform* transform) noexcept nogil:
+    """Transform n members; NaN stays NaN."""
+    cdef real threshold = <real>transform.threshold, scale = <real>transform.scale
     cdef Py_ssize_t i
     cdef real excess
     for i in range(n):
@@ -119,18 +119,18 @@ cdef inline double sum_segment(real* w, Py_ssize_t n) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-cdef inline double sum_run(real* w, Py_ssize_t n, Taken* taken) noexcept nogil:
-    """Sum the squares of what is taken of a run of members."""
+cdef inline double sum_run(real* w, Py_ssize_t n, Transform* transform) noexcept nogil:
+    """Sum the squares of a run of members."""
     cdef real[SEGMENT] shrunk
     cdef Py_ssize_t part, at, m
     cdef double total = 0
     for part in range(n_parts(n, SEGMENT)):
         at = part * SEGMENT
         m = least(n - at, SEGMENT)
-        if taken.plain:
+        if transform.plain:
             total += sum_segment(w + at, m)
         else:
-            take_magnitudes(shrunk, w + at, m, taken)
+            transform_members(shrunk, w + at, m, transform)
             total += sum_segment(shrunk, m)
     return total
 
@@ -163,7 +163,7 @@ cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
 
 
 cdef inline void sum_rows(
-    double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, Taken* taken
+    double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, Transform* transform
 ) noexcept nogil:
     """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`."""
     cdef double[STRIP] of_block
@@ -175,11 +175,11 @@ cdef inline void sum_rows(
         row = w + i * stride
         if step == 1 and i + 2 < rows:
             ask_for(row + 2 * stride, n)
-        if not taken.plain or step != 1:
+        if not transform.plain or step != 1:
             for j in range(n):
                 magnitudes[j] = row[j * step]
-            if not taken.plain:
-                take_magnitudes(magnitudes, magnitudes, n, taken)
+            if not transform.plain:
+                transform_members(magnitudes, magnitudes, n, transform)
             row = magnitudes
         if i == 0:
             square_row(sums, row, n)

@@ -24,7 +24,29 @@ def _check_strength(scale: object, name: str, size_power: float) -> float:
     return value
 
 
-class SparseGroupLassoRegularizer(ScaledPenalty):
+class OfGroups(ScaledPenalty):
+    """Base of the penalties of groups, which never change their axes."""
+
+    def _set_groups(self, axis: Axis, size_power: float) -> None:
+        self._axis = check_axis(axis)
+        self._size_power = _check_power(size_power)
+        self._set_axes(as_tuple(self._axis))
+
+    @property
+    def axis(self) -> Axes:
+        """The axes along which the members of a group lie; None for all."""
+        return self._axis
+
+    @property
+    def size_power(self) -> float:
+        """The power of a group's size that its norm is multiplied by."""
+        return self._size_power
+
+    def _shown_groups(self) -> str:
+        return f"axis={self._axis!r}" + (f", size_power={self._size_power!r}" if self._size_power else "")
+
+
+class SparseGroupLassoRegularizer(OfGroups):
     """The result of `sparse_group_lasso_regularizer`: a function of the weights whose strengths may change."""
 
     def __init__(
@@ -37,27 +59,15 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         disabled: bool = False,
     ) -> None:
         self.name = name
-        self._axis = check_axis(axis)
-        self._size_power = _check_power(size_power)
+        self._set_groups(axis, size_power)
         self._scale_l1 = check_scale(scale_l1, "scale_l1")
         self._scale_l21 = _check_strength(scale_l21, "scale_l21", self._size_power)
         self._set_strengths()
-        self._set_axes(as_tuple(self._axis))
         self.disabled = disabled
 
     def _set_strengths(self) -> None:
         self._set(self._scale_l1, 0.0)
         self._set_profile("linear", self._scale_l21, self._size_power)
-
-    @property
-    def axis(self) -> Axes:
-        """The axes along which the members of a group lie; None for all."""
-        return self._axis
-
-    @property
-    def size_power(self) -> float:
-        """The power of a group's size that its norm is multiplied by."""
-        return self._size_power
 
     @property
     def scale_l1(self) -> float:
@@ -85,19 +95,16 @@ class SparseGroupLassoRegularizer(ScaledPenalty):
         return type(self), (self.scale_l1, self.scale_l21, self._axis, self.size_power, self.name, self.disabled)
 
     def __repr__(self) -> str:
-        power = f", size_power={self.size_power!r}" if self.size_power else ""
-        return f"sparse_group_lasso_regularizer({self.scale_l1!r}, {self.scale_l21!r}, axis={self._axis!r}{power})"
+        return f"sparse_group_lasso_regularizer({self.scale_l1!r}, {self.scale_l21!r}, {self._shown_groups()})"
 
 
-class GroupLassoRegularizer(ScaledPenalty):
+class GroupLassoRegularizer(OfGroups):
     """The result of `group_lasso_regularizer`: a function of the weights with a `scale` that may change."""
 
     def __init__(self, scale: float, axis: Axis, size_power: float, name: str, disabled: bool = False) -> None:
         self.name = name
-        self._axis = check_axis(axis)
-        self._size_power = _check_power(size_power)
+        self._set_groups(axis, size_power)
         self.scale = scale
-        self._set_axes(as_tuple(self._axis))
         self.disabled = disabled
 
     @property
@@ -111,22 +118,11 @@ class GroupLassoRegularizer(ScaledPenalty):
         self._set_profile("linear", self._scale, self._size_power)
         self.disabled = False
 
-    @property
-    def axis(self) -> Axes:
-        """The axes along which the members of a group lie; None for all."""
-        return self._axis
-
-    @property
-    def size_power(self) -> float:
-        """The power of a group's size that its norm is multiplied by."""
-        return self._size_power
-
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.scale, self._axis, self.size_power, self.name, self.disabled)
 
     def __repr__(self) -> str:
-        power = f", size_power={self.size_power!r}" if self.size_power else ""
-        return f"group_lasso_regularizer({self.scale!r}, axis={self._axis!r}{power})"
+        return f"group_lasso_regularizer({self.scale!r}, {self._shown_groups()})"
 
 
 def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, scope: str | None = None) -> GroupLassoRegularizer:

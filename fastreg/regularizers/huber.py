@@ -5,46 +5,35 @@ from __future__ import annotations
 from fastreg.regularizers.scales import ProfilePenalty, check_above, check_scale, disabled_at, op_name
 
 
-class HuberRegularizer(ProfilePenalty):
+class OfDelta(ProfilePenalty):
+    """Base of the two: up to about `delta` they are squares, beyond they grow as magnitudes."""
+
+    def __init__(self, scale: float, delta: float, name: str, disabled: bool = False) -> None:
+        super().__init__(scale, check_above(delta, "delta"), name, disabled)
+
+    @property
+    def delta(self) -> float:
+        """Where the penalty changes from a square to a magnitude: sharply in Huber's, smoothly in pseudo-Huber's."""
+        return self._shape
+
+    @delta.setter
+    def delta(self, delta: float) -> None:
+        self._set_shape(check_above(delta, "delta"))
+
+    def __repr__(self) -> str:
+        return f"{self.profile}_regularizer({self.scale!r}, delta={self.delta!r})"
+
+
+class HuberRegularizer(OfDelta):
     """The result of `huber_regularizer`: a function of the weights with a `scale` and a `delta` that may change."""
 
     profile = "huber"
 
-    def __init__(self, scale: float, delta: float, name: str, disabled: bool = False) -> None:
-        super().__init__(scale, check_above(delta, "delta"), name, disabled)
 
-    @property
-    def delta(self) -> float:
-        """From delta on the penalty grows linearly."""
-        return self._shape
-
-    @delta.setter
-    def delta(self, delta: float) -> None:
-        self._set_shape(check_above(delta, "delta"))
-
-    def __repr__(self) -> str:
-        return f"huber_regularizer({self.scale!r}, delta={self.delta!r})"
-
-
-class PseudoHuberRegularizer(ProfilePenalty):
+class PseudoHuberRegularizer(OfDelta):
     """The result of `pseudo_huber_regularizer`: a function of the weights with a `scale` and a `delta` that may change."""
 
     profile = "pseudo_huber"
-
-    def __init__(self, scale: float, delta: float, name: str, disabled: bool = False) -> None:
-        super().__init__(scale, check_above(delta, "delta"), name, disabled)
-
-    @property
-    def delta(self) -> float:
-        """Near delta the penalty changes from a square to a magnitude."""
-        return self._shape
-
-    @delta.setter
-    def delta(self, delta: float) -> None:
-        self._set_shape(check_above(delta, "delta"))
-
-    def __repr__(self) -> str:
-        return f"pseudo_huber_regularizer({self.scale!r}, delta={self.delta!r})"
 
 
 def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None) -> HuberRegularizer:
