@@ -12,7 +12,8 @@ cdef enum:
     MOST_LEVELS = 64           # of a layout: as many as the dimensions of an array
     SEGMENT = 1024             # members of a contiguous group that are summed in one go
     ROWS = 256                 # the same of a first level of rows, over groups side by side or over runs of members
-    STRIP = 512                # groups that are summed side by side
+    STRIP = 512                # groups that are summed side by side, and whose values leave one sum
+    WIDE_STRIP = 2 * STRIP     # the same of rows of one block, which are longer stretches of memory then
     LOCAL_GROUPS = 2048        # at most, of a chunk that holds its groups whole
 
 cdef enum Operation:
@@ -77,7 +78,7 @@ cdef struct Profile:
     uint64_t axes              # bit k: axis k runs over the members of a group
     uint64_t axes_from_last    # bit k: axis -1 - k does
     Layout* layout             # of the groups; NULL without
-    double threshold           # of a prox, from its step: `prox_threshold`
+    double for_prox            # what the prox computes with, from its step: `number_for_prox`
     void* strengths            # of each element, for the weighted kinds
     void* reference            # of each element, for the distances
     void* owner                # the Penalty that keeps these arrays; NULL without arrays

@@ -8,7 +8,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastreg._abi cimport *
-from fastreg._loops.profiles cimport prox_threshold
+from fastreg._loops.profiles cimport number_for_prox
 from fastreg._loops.rules cimport takes_prox
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
@@ -65,7 +65,7 @@ cdef inline bint is_reduced(Item* item, Profile* profile, int axis) noexcept nog
 
 cdef void find_layout(Layout* layout, Item* item, Profile* profile) noexcept nogil:
     """Find how the weights, or a row of them, fall into groups. Neighbouring axes of one kind are one level."""
-    cdef Py_ssize_t extent, size = 1
+    cdef Py_ssize_t extent, size = 1, widest
     cdef int i, axis, first = 0 if item.rows == NULL else 1, n = item.n_dims - first
     cdef bint reduced, last = False
     memset(layout, 0, sizeof(Layout))
@@ -109,7 +109,8 @@ cdef void find_layout(Layout* layout, Item* item, Profile* profile) noexcept nog
     layout.strip = layout.n_strips = 1
     if layout.n_levels > 1:
         i = layout.n_levels - 1 - layout.n_levels % 2      # the last level of groups
-        layout.strip = min(max(CHUNK // layout.strides[i], <Py_ssize_t>1), <Py_ssize_t>STRIP)
+        widest = WIDE_STRIP if layout.n_levels == 2 and layout.n_blocks == 1 else STRIP
+        layout.strip = min(max(CHUNK // layout.strides[i], <Py_ssize_t>1), widest)
         layout.n_strips = layout.groups // max(layout.extents[i], <Py_ssize_t>1) * n_parts(layout.extents[i], layout.strip)
 
 
@@ -291,7 +292,7 @@ cdef int run(Job* job) except -1:
     for i in range(job.n_items):
         item = &job.items[i]
         if item.n_profiles and (item.operation == PROX or takes_prox(item.operation)):
-            item.profiles[0].threshold = prox_threshold(item.rate, &item.profiles[0])
+            item.profiles[0].for_prox = number_for_prox(item.rate, &item.profiles[0])
     form_factors(job)
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)
     if not job.measure:

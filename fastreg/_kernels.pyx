@@ -15,7 +15,7 @@ from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
-from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.rules cimport CONSTANTS, LANES, LOWER, UPPER, is_update, round_constants, takes_l1, takes_prox
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
@@ -394,7 +394,7 @@ cdef void sum_segment_of_strip(
 
 cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Sum n groups, whose first elements stand at `w`: neighbouring blocks of one group, or groups of one block."""
-    cdef double[STRIP] of_segment
+    cdef double[WIDE_STRIP] of_segment
     cdef Py_ssize_t segment
     if layout.n_levels == 1:
         sum_runs(sums, w, layout.block, n, transform)
@@ -408,7 +408,7 @@ cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Transform* tra
 cdef void to_norms(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Replace the sums of squares of a strip by norms. Squares that overflowed or vanished are formed again, scaled."""
     cdef Transform scaled = transform[0]
-    cdef double[STRIP] again
+    cdef double[WIDE_STRIP] again
     cdef double unscale, least = LEAST_SQUARES if real is double else 0
     cdef bint large
     cdef int j, k, vanished = 0, overflowed = 0
@@ -568,7 +568,7 @@ cdef void process_with_profiles(
     cdef bint direct, own_prox = takes_prox(operation)
     round_constants(c, job, item)
     if own_prox:
-        c[BOUNDED] = 0  # until the prox is done
+        c[LOWER], c[UPPER] = -INFINITY, INFINITY  # until the prox is done
     first = place(arrays, item, buffer)
     groups.start = start_of(item, chunk)
     measure_local(&groups, job, item, chunk, <real*>arrays.weights, n)

@@ -4,6 +4,10 @@ from libc.math cimport sqrt as sqrt_double, sqrtf
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
+cdef extern from "_loops/vector.h":
+    const bint FR_FMA          # whether `fma` rounds once; else it must not be relied on
+    double fma "fr_fma"(double a, double b, double c) noexcept nogil
+
 ctypedef fused real:
     float
     double
@@ -57,6 +61,26 @@ cdef inline real between(real x, real lower, real upper) noexcept nogil:
     """Return x between the bounds; NaN and what is within, -0.0 too, stays as it is."""
     cdef real raised = lower if x < lower else x
     return upper if raised > upper else raised
+
+
+cdef inline double add_square(double total, real x) noexcept nogil:
+    """Return total + x**2. The square of a float32 number is exact, so that to fuse leaves out no rounding."""
+    cdef double wide = x
+    return fma(wide, wide, total) if real is float else total + wide * wide
+
+
+cdef inline double divide(double a, double divisor, double reciprocal, bint of_float32) noexcept nogil:
+    """Return a / divisor, given 1 / divisor; `of_float32`, a literal, says that the result becomes a float32.
+
+    Two corrections by an exact remainder make of a product with the reciprocal the rounded quotient (P. Markstein, "IA-64 and
+    elementary functions", 2000), at a quarter of the time of a division. Where the remainder is not exact, because the quotient
+    is near the least float64 numbers, it is 0 in float32.
+    """
+    cdef double quotient = a * reciprocal
+    if not FR_FMA or not of_float32:
+        return a / divisor
+    quotient = fma(fma(-divisor, quotient, a), reciprocal, quotient)
+    return fma(fma(-divisor, quotient, a), reciprocal, quotient)
 
 
 # ----------------------------------------------------------------------------------------------------------- logarithm

@@ -12,7 +12,7 @@ from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
-from fastreg._loops.elements cimport fabs, real, soft_threshold, sqrt
+from fastreg._loops.elements cimport add_square, fabs, real, soft_threshold, sqrt
 from fastreg._loops.lanes cimport (
     FR_VECTOR, FR_WIDE, add, fma_square, load_vector, prefetch, store_vector, vector, wide, wide_add, wide_load, wide_square,
     wide_store, wide_zero, widen, zero
@@ -23,6 +23,7 @@ from fastreg._loops.rules cimport LANES, takes_prox
 cdef enum:
     GROUP_LANES = 16
     BLOCK_OF_ROWS = 64         # whose sums are added up before they are added to the others
+    ROWS_AT_ONCE = 4
     SHORT_RUN = 15             # members; so short runs are summed side by side, one member after the other
     LONG_RUN = 64              # elements; so long runs are multiplied one by one
     AHEAD = 4096               # bytes by which rows are asked for before they are summed
@@ -135,22 +136,30 @@ cdef inline double sum_run(real* w, Py_ssize_t n, Transform* transform) noexcept
     return total
 
 
-cdef inline void square_row(double* sums, real* row, int n) noexcept nogil:
-    """Write the squares of a row, of which there is one for each of n groups."""
-    cdef int j
-    cdef double x
-    for j in range(n):
-        x = row[j]
-        sums[j] = x * x
-
-
 cdef inline void add_row(double* sums, real* row, int n) noexcept nogil:
-    """Add the squares of a row to the sums of n groups."""
+    """Add the squares of a row, of which there is one for each of n groups, to the sums of these groups."""
     cdef int j
-    cdef double x
     for j in range(n):
-        x = row[j]
-        sums[j] += x * x
+        sums[j] = add_square(sums[j], row[j])
+
+
+cdef inline void add_rows(double* sums, real* row, Py_ssize_t stride, int n) noexcept nogil:
+    """Add the squares of several rows at once, so that a sum is loaded and stored once; each to the same bits as by `add_row`."""
+    cdef double[GROUP_LANES] lanes
+    cdef real* of_row
+    cdef int i, j, k, full = n - n % GROUP_LANES
+    for i in range(0, full, 16):
+        for j in range(GROUP_LANES):
+            lanes[j] = sums[i + j]
+        for k in range(ROWS_AT_ONCE):
+            of_row = row + k * stride + i
+            ask_for(of_row + ROWS_AT_ONCE * stride, GROUP_LANES)
+            for j in range(GROUP_LANES):
+                lanes[j] = add_square(lanes[j], of_row[j])
+        for j in range(GROUP_LANES):
+            sums[i + j] = lanes[j]
+    for k in range(ROWS_AT_ONCE):
+        add_row(sums + full, row + k * stride + full, n - full)
 
 
 cdef inline void add_all(double* sums, double* x, int n) noexcept nogil:
@@ -166,30 +175,27 @@ cdef inline void sum_rows(
     double* sums, real* w, Py_ssize_t stride, Py_ssize_t rows, Py_ssize_t step, int n, Transform* transform
 ) noexcept nogil:
     """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`."""
-    cdef double[STRIP] of_block
-    cdef real[STRIP] magnitudes
-    cdef Py_ssize_t i
-    cdef real* row
+    cdef double[WIDE_STRIP] of_block
+    cdef real[WIDE_STRIP] magnitudes
+    cdef double* target
+    cdef Py_ssize_t i = 0, block, stop
     cdef int j
-    for i in range(rows):
-        row = w + i * stride
-        if step == 1 and i + 2 < rows:
-            ask_for(row + 2 * stride, n)
-        if not transform.plain or step != 1:
+    for block in range(n_parts(rows, BLOCK_OF_ROWS)):
+        target = sums if block == 0 else of_block
+        memset(target, 0, n * sizeof(double))
+        stop = least(rows, (block + 1) * BLOCK_OF_ROWS)
+        while i < stop:
+            if transform.plain and step == 1 and stop - i >= ROWS_AT_ONCE:
+                add_rows(target, w + i * stride, stride, n)
+                i += ROWS_AT_ONCE
+                continue
             for j in range(n):
-                magnitudes[j] = row[j * step]
+                magnitudes[j] = w[i * stride + j * step]
             if not transform.plain:
                 transform_members(magnitudes, magnitudes, n, transform)
-            row = magnitudes
-        if i == 0:
-            square_row(sums, row, n)
-        elif i < BLOCK_OF_ROWS:
-            add_row(sums, row, n)
-        elif i % BLOCK_OF_ROWS == 0:
-            square_row(of_block, row, n)
-        else:
-            add_row(of_block, row, n)
-        if i >= BLOCK_OF_ROWS and (i % BLOCK_OF_ROWS == BLOCK_OF_ROWS - 1 or i == rows - 1):
+            add_row(target, magnitudes, n)
+            i += 1
+        if block > 0:
             add_all(sums, of_block, n)
 
 
@@ -257,7 +263,7 @@ cdef inline double make_factors(double* norms, int n, Layout* layout, bint value
     if item.operation == PROX:
         divisor = 1 + item.rate * item.l2
         for j in range(n):
-            x = profile_prox(norms[j], item.rate, &p, kind)
+            x = profile_prox(norms[j], item.rate, &p, kind, False)
             norms[j] = (1 if x == norms[j] else x / norms[j]) / divisor  # infinity, too, is left alone where the prox leaves it
     else:
         for j in range(n):

@@ -10,7 +10,7 @@ three functions of a float64 magnitude. The laws that they obey, and how to add 
 from libc.math cimport INFINITY, fabs as fabs_double
 
 from fastreg._abi cimport DISTANCE, HUBER, L0, LINEAR, LOG_SUM, MCP, PSEUDO_HUBER, SCAD, WEIGHTED, WEIGHTED_DISTANCE, Profile
-from fastreg._loops.elements cimport copysign, fabs, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
+from fastreg._loops.elements cimport copysign, divide, fabs, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
 
 cdef enum:
     L1_KIND = 1            # which coefficients of the pair are not 0; the others are left out, for 0 * inf would be NaN
@@ -54,13 +54,16 @@ cdef inline double mcp_gradient(double m, Profile* p) noexcept nogil:
     return 0 if slope < 0 else slope
 
 
-cdef inline double mcp_prox(double m, double step, Profile* p) noexcept nogil:
-    cdef double excess = m - step * p.scale
-    if step >= p.shape:    # no longer convex: of the two minima, 0 wins up to the hard threshold
-        return 0 if m <= p.scale * sqrt(p.shape * step) else m
-    if m > p.shape * p.scale:
-        return m
-    return 0 if excess < 0 else excess / (1 - step / p.shape)
+cdef inline double mcp_divisor(double step, Profile* p) noexcept nogil:
+    return 1 - step / p.shape if step < p.shape else 1
+
+
+cdef inline double mcp_prox(double m, double step, Profile* p, bint of_float32) noexcept nogil:
+    cdef bint convex = step < p.shape    # else of the two minima 0 wins up to the hard threshold, and m itself behind it
+    cdef double end = p.shape * p.scale if convex else p.scale * sqrt(p.shape * step)
+    cdef double excess = m - (step * p.scale if convex else INFINITY)
+    excess = divide(0 if excess < 0 else excess, mcp_divisor(step, p), p.for_prox, of_float32)
+    return m if m > end else excess
 
 
 # ---------------------------------------------------------------------------------------------------------------- SCAD
@@ -148,7 +151,7 @@ cdef inline double log_sum_root(double m, double strength, double epsilon) noexc
 
 cdef inline double log_sum_prox(double m, double step, Profile* p) noexcept nogil:
     cdef double z = log_sum_root(m, step * p.scale, p.shape)
-    return 0 if m <= p.threshold else 0 if z < 0 else z
+    return 0 if m <= p.for_prox else 0 if z < 0 else z
 
 
 cdef inline double log_sum_threshold(double step, Profile* p) noexcept nogil:
@@ -209,9 +212,9 @@ cdef inline double profile_gradient(double m, Profile* p, int kind) noexcept nog
     return 0
 
 
-cdef inline double profile_prox(double m, double step, Profile* p, int kind) noexcept nogil:
+cdef inline double profile_prox(double m, double step, Profile* p, int kind, bint of_float32) noexcept nogil:
     if kind == MCP:
-        return mcp_prox(m, step, p)
+        return mcp_prox(m, step, p, of_float32)
     if kind == LINEAR:
         return linear_prox(m, step, p)
     if kind == SCAD:
@@ -230,8 +233,10 @@ cdef inline bint has_closed_prox(int kind) noexcept nogil:
     return kind != PSEUDO_HUBER
 
 
-cdef inline double prox_threshold(double step, Profile* p) noexcept nogil:
+cdef inline double number_for_prox(double step, Profile* p) noexcept nogil:
     """Return what a prox needs that is the same for all elements and too slow for a loop; 0 where there is no such number."""
+    if p.kind == MCP:
+        return 1 / mcp_divisor(step, p)
     return log_sum_threshold(step, p) if p.kind == LOG_SUM else 0
 
 
@@ -308,7 +313,7 @@ cdef inline real element_prox(
         return <real>distance_prox(x, reference[j], step * p.scale)
     if kind == WEIGHTED_DISTANCE:
         return <real>distance_prox(x, reference[j], step * (p.scale * strengths[j]))
-    return with_sign(<real>profile_prox(<double>fabs(w[j]), step, p, kind), w[j])
+    return with_sign(<real>profile_prox(<double>fabs(w[j]), step, p, kind, real is float), w[j])
 
 
 cdef inline void advance_profile(Profile* moved, Profile* p, Py_ssize_t n, real* _) noexcept nogil:

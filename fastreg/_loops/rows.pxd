@@ -7,7 +7,7 @@ from fastreg._abi cimport *
 from fastreg._loops.elements cimport real
 from fastreg._loops.profiles cimport L2_KIND, elastic_gradient
 from fastreg._loops.rules cimport (
-    BOUNDED, CAUTIOUS, CLIP, DECAY, L1, L2, LANES, apply_rule, bound_all, decay_all, decay_cautiously, is_update, n_slots,
+    CAUTIOUS, CLIP, DECAY, L1, L2, LANES, apply_rule, bound_all, decay_all, decay_cautiously, is_update, n_slots,
     takes_l1
 )
 
@@ -66,8 +66,7 @@ cdef inline void process_row(Streams* arrays, Py_ssize_t at, int width, real* c,
     apply_rule(x, g, s0, s1, s2, width, c, operation)
     if c[DECAY] != 0 and c[CAUTIOUS] != 0:
         decay_cautiously(x, w, width, c)
-    if c[BOUNDED] != 0:
-        bound_all(x, width, c)
+    bound_all(x, width, c)
     if n_slots(operation) > 0:
         store(arrays.slots[0], s0, at, width)
     if n_slots(operation) > 1:

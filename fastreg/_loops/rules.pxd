@@ -5,6 +5,8 @@ the slots. `c` holds the constants of the step. The traits of the rules are read
 
 To add one: docs/adding-a-penalty.md.
 """
+from libc.math cimport INFINITY
+
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport between, copysign, fabs, pow, real, soft_threshold, sqrt
 
@@ -30,8 +32,7 @@ cdef enum:                     # constants of one item in one step, each rounded
     TWO_L2_STRENGTH
     TWO_SHRINKAGE
     EXPONENT                   # Ftrl's minus the learning-rate power
-    BOUNDED                    # 0 or 1: whether the weights are put between bounds
-    LOWER
+    LOWER                      # bounds of the weights; infinite where there are none, for a branch costs more than two operations
     UPPER
     CONSTANTS
 
@@ -58,9 +59,8 @@ cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     c[TWO_L2_STRENGTH] = <real>(2 * l2_strength)
     c[TWO_SHRINKAGE] = <real>(2 * rule.shrinkage)
     c[EXPONENT] = <real>rule.power
-    c[BOUNDED] = <real>item.bounded
-    c[LOWER] = <real>item.lower
-    c[UPPER] = <real>item.upper
+    c[LOWER] = <real>(item.lower if item.bounded else -INFINITY)
+    c[UPPER] = <real>(item.upper if item.bounded else INFINITY)
 
 
 # -------------------------------------------------------------------------------------------------------------- traits

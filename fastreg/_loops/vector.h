@@ -80,6 +80,15 @@ typedef double fr_vector;
 #define fr_add_by_fma(a, x, ones) fr_add(a, x)
 #endif
 
+/* One multiplication and addition, rounded once, for loops over float64 that the compiler makes vectors of. */
+#if defined(__FMA__) || defined(__aarch64__)
+#define FR_FMA 1
+#define fr_fma(a, b, c) __builtin_fma(a, b, c)
+#else
+#define FR_FMA 0
+#define fr_fma(a, b, c) ((a) * (b) + (c))
+#endif
+
 /* Rows of float64 use the longest vectors of the CPU: half the instructions, which matters where two threads share a core. */
 #if defined(__AVX512F__)
 #define FR_WIDE 8

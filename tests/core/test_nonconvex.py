@@ -42,6 +42,27 @@ def test_every_operation_is_its_twin_bit_for_bit(twin, dtype, size):
     assert_same(outcomes(mcp_of(twin), w, base, steps), expected(twin, w, base, steps))
 
 
+@pytest.mark.parametrize("isa", fr.get_config()["isas"])
+def test_quotients_of_float32_are_those_of_a_division(run_python, isa):
+    """Where there is FMA, they are formed by a reciprocal: of all magnitudes, with divisors from 2**-52 to nearly 1."""
+    script = """
+import numpy as np, fastreg as fr
+rng = np.random.default_rng(0)
+w = rng.integers(0, 0x7F800000, 100_000, dtype=np.uint32).view(np.float32)
+for k in range(60):
+    gamma, scale = 1 + 10.0 ** rng.uniform(-6, 2), 10.0 ** rng.uniform(-8, 4)
+    step = gamma * (1 - 2.0**-k if k < 50 else rng.uniform(0, 1))
+    near = rng.uniform(0, gamma * scale, 50_000).astype(np.float32)
+    for x in (w, near):
+        m = x.astype(np.float64)
+        shrunk = np.maximum(m - step * scale, 0) / (1 - step / gamma)
+        expected = np.where(m > gamma * scale, m, shrunk).astype(np.float32)
+        assert np.array_equal(fr.mcp_regularizer(scale, gamma).prox(x, step), expected), (gamma, scale, step)
+"""
+    done = run_python(script, FASTREG_ISA=isa)
+    assert done.returncode == 0, done.stderr
+
+
 @dtypes
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("shape", [(), (0, 3), (7, 5), (2, 1, 700, 3)], ids=str)
