@@ -57,6 +57,11 @@ class Constraint:
 
     name: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]] = ()
+    is_built_in: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.is_built_in = cls.__module__.startswith("fastreg.constraints.")
 
     def _agree(self, **arguments: Any) -> None:
         """Raise if the arguments, of which some may not be set yet, contradict each other."""
@@ -152,7 +157,7 @@ class AlongAxes(Constraint):
 
 def is_built_in(constraint: object) -> bool:
     """Tell whether a constraint is fastreg's. An instance of a user's subclass is a user's own: its call is what counts."""
-    return isinstance(constraint, Constraint) and type(constraint).__module__.startswith("fastreg.constraints.")
+    return isinstance(constraint, Constraint) and constraint.is_built_in
 
 
 def refuse_class(constraint: object, what: str) -> None:

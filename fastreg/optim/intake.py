@@ -79,7 +79,9 @@ def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Seq
         variable, constraint = pair
         if not isinstance(constraint, Constraint):
             refuse_class(constraint, f"the constraint in constraints[{i}]")
-        array = variable.array if isinstance(variable, Parameter) else variable
+        array = variable
+        if type(variable) is not np.ndarray and isinstance(variable, Parameter):
+            array = variable.array
         entry = places.get(memory_of(array))
         if entry is None or (array is not entry.weights and not _is_same(array, entry.weights)):
             _check_apart(i, variable, array, entries)
@@ -89,11 +91,13 @@ def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Seq
             entry.constraint = constraint
     for entry in entries:
         constraint = entry.constraint
-        if constraint is not None and is_built_in(constraint):
+        if constraint is None or not is_built_in(constraint):
+            continue
+        if isinstance(constraint, Bounds):
+            entry.bounds, entry.constraint = constraint.bounds, None
+        else:
             constraint.check(entry.weights, f"variable {entry.name!r}")
-            if isinstance(constraint, Bounds):
-                entry.bounds, entry.constraint = constraint.bounds, None
-            elif isinstance(constraint, NormConstraint):
+            if isinstance(constraint, NormConstraint):
                 entry.rescaling, entry.constraint = constraint.rescaling(entry.weights.ndim), None
 
 
