@@ -15,6 +15,12 @@ cdef enum:
     STRIP = 512                # groups that are summed side by side
     LOCAL_GROUPS = 2048        # at most, of a chunk that holds its groups whole
 
+cdef enum Format:              # of an array's elements
+    FLOAT32
+    FLOAT64
+    FLOAT16                    # this and the next are widened to float32 in a first-level cache; _loops/sixteen.pxd
+    BFLOAT16
+
 cdef enum Operation:
     MEASURE                    # sums, nothing else
     GRADIENT                   # out = gradient of the penalty
@@ -86,7 +92,10 @@ cdef struct Profile:
 
 cdef struct Item:              # one array, or the rows of it that a gradient touches
     Operation operation
-    bint is_double
+    bint is_double             # whether to compute in float64
+    Format weights_format      # 16 bits wide, or what is computed in
+    Format base_format
+    Format out_format
     void* weights              # IN, and OUT for an update
     void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
@@ -152,6 +161,8 @@ cdef struct Kernel:
     # The factors of a strip are left by the first if it has one segment, else by the second.
     void (*measure_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*fold_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+    # Write n elements in another format: of the two one is 16 bits wide, the other is not.
+    void (*convert)(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil
 
 
 cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:

@@ -16,6 +16,7 @@ from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
 from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.sixteen cimport narrow_all, widen_all
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
@@ -821,10 +822,22 @@ cdef void fold_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexce
             fold_task(job, layout, task - layout.first_fold, <float*>NULL)
 
 
+cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil:
+    if to == FLOAT32:
+        widen_all(<float*>out, x, n, format)
+    elif to == FLOAT64:
+        widen_all(<double*>out, x, n, format)
+    elif format == FLOAT32:
+        narrow_all(out, <float*>x, n, to)
+    else:
+        narrow_all(out, <double*>x, n, to)
+
+
 cdef Kernel table
 table.abi = ABI
 table.process = process
 table.measure_gradient = measure_gradient
 table.measure_groups = measure_groups
 table.fold_groups = fold_groups
+table.convert = convert
 kernel = PyCapsule_New(&table, "fastreg.kernel", NULL)

@@ -20,7 +20,8 @@ except ImportError as error:
         "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
         "build them in place with `pip install -e .`"
     ) from error
-from fastreg._arrays import check_array, check_like, check_out
+from fastreg._arrays import TAGGED_BFLOAT16 as BFLOAT16
+from fastreg._arrays import check_array, check_like, check_out, convert
 from fastreg._collection import Term, evaluate, have_custom, take_terms
 from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
@@ -29,6 +30,7 @@ from fastreg._rows import merge_rows
 from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
 
 __all__ = [
+    "BFLOAT16",
     "LINES",
     "PROFILES",
     "RULES",
@@ -42,6 +44,7 @@ __all__ = [
     "check_out",
     "check_step",
     "clamp",
+    "convert",
     "evaluate",
     "get_config",
     "get_num_threads",
