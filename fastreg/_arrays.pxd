@@ -19,12 +19,15 @@ cdef enum Role:                # of an array in a call, as ROLES spells them
     OUT
     SLOT                       # the first of three
     ELEMENTS = SLOT + 3
+    COPY
+    AVERAGE
 
 cdef int rare_format_of(ndarray x) except -2
 cdef str dtype_name(ndarray x)
 cdef ndarray as_array(object x, str name, bint sixteen=*)
 cdef ndarray as_array_of(object x, str role, str name)
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1
+cdef int check_dtype(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_writeable(ndarray x, str name) except -1
 cdef ndarray take_out(object out, ndarray w)

@@ -22,7 +22,7 @@ cdef extern from "numpy/arrayobject.h":
 # A bfloat16 for where no library registers one: `x.view(TAGGED_BFLOAT16)` of an array of uint16, in place.
 TAGGED_BFLOAT16 = numpy.dtype(numpy.uint16, metadata={"fastreg": "bfloat16"})
 
-ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2", "an array of the penalty")
+ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2", "an array of the penalty", "the copy", "the average")
 
 
 # ------------------------------------------------------------------------------------------------------------ one array
@@ -124,10 +124,15 @@ cdef ndarray as_array_of(object x, str role, str name):
 
 
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
-    """Check that x pairs with w element by element in memory order."""
+    """Check that x pairs with w element by element in memory order, and is of its dtype."""
+    check_dtype(x, name, w, of)
+    return check_pair(x, name, w, of)
+
+
+cdef int check_dtype(ndarray x, str name, ndarray w, str of) except -1:
     if format_of(x) != format_of(w):
         raise TypeError(f"{name} must have the dtype of {of}, {dtype_name(w)}, got {dtype_name(x)}")
-    return check_pair(x, name, w, of)
+    return 0
 
 
 cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1:

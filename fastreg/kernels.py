@@ -27,7 +27,7 @@ from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
-from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
+from fastreg._step import RULES, Entry, State, Step, check_gradient, memory_of, owners_of, rounding_key, scaled_gradient
 
 __all__ = [
     "BFLOAT16",
@@ -40,6 +40,7 @@ __all__ = [
     "Step",
     "Term",
     "check_array",
+    "check_gradient",
     "check_like",
     "check_out",
     "check_step",
@@ -59,6 +60,8 @@ __all__ = [
     "project_l1_ball",
     "project_simplex",
     "rescale",
+    "rounding_key",
+    "scaled_gradient",
     "set_num_threads",
     "show_config",
     "take_terms",
