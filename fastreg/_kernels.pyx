@@ -15,7 +15,9 @@ from fastreg._loops.groups cimport *
 from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
-from fastreg._loops.rules cimport CONSTANTS, LANES, LOWER, UPPER, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.rules cimport (
+    CONSTANTS, LANES, LOWER, UPPER, is_update, round_constants, step_of_prox, takes_l1, takes_prox
+)
 from fastreg._loops.sixteen cimport is_sixteen, narrow_all, narrow_stochastic, widen_all
 
 cdef extern from "_loops/vector.h":
@@ -291,6 +293,40 @@ cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Prof
         profile_proxes(out, w, n, step, p, DISTANCE)
     elif p.kind == WEIGHTED_DISTANCE:
         profile_proxes(out, w, n, step, p, WEIGHTED_DISTANCE)
+
+
+cdef inline void proxes_by_slot(real* w, real* slot, Py_ssize_t n, real* c, Profile* p, int rule, int kind) noexcept nogil:
+    cdef real* strengths = <real*>p.strengths
+    cdef real* reference = <real*>p.reference
+    cdef Py_ssize_t i
+    cdef double step
+    for i in range(n):
+        step = min(<double>step_of_prox(slot[i], c, rule), 1e290)  # infinite where the slot is 0; 0 * infinity is NaN
+        p.for_prox = number_for_prox(step, p)
+        w[i] = element_prox(w, strengths, reference, <int>i, step, p, kind)
+
+
+cdef void end_in_prox(real* w, real* slot, Py_ssize_t n, real* c, Profile* profile, Py_ssize_t at, int rule) noexcept nogil:
+    """Apply a profile's prox with a step for each element, which the rule has from its first slot."""
+    cdef Profile moved
+    cdef Profile* p = &moved
+    advance_profile(p, profile, at, w)
+    if p.kind == MCP:
+        proxes_by_slot(w, slot, n, c, p, rule, MCP)
+    elif p.kind == SCAD:
+        proxes_by_slot(w, slot, n, c, p, rule, SCAD)
+    elif p.kind == L0:
+        proxes_by_slot(w, slot, n, c, p, rule, L0)
+    elif p.kind == HUBER:
+        proxes_by_slot(w, slot, n, c, p, rule, HUBER)
+    elif p.kind == LOG_SUM:
+        proxes_by_slot(w, slot, n, c, p, rule, LOG_SUM)
+    elif p.kind == WEIGHTED:
+        proxes_by_slot(w, slot, n, c, p, rule, WEIGHTED)
+    elif p.kind == DISTANCE:
+        proxes_by_slot(w, slot, n, c, p, rule, DISTANCE)
+    elif p.kind == WEIGHTED_DISTANCE:
+        proxes_by_slot(w, slot, n, c, p, rule, WEIGHTED_DISTANCE)
 
 
 cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
@@ -615,7 +651,7 @@ cdef void process_with_profiles(
     cdef real* target
     cdef real* base
     cdef int k, j, blocks, operation = item.operation, kinds = kinds_of(item.l1, item.l2)
-    cdef bint direct, own_prox = item.n_profiles and takes_prox(operation)
+    cdef bint direct, own_prox = item.n_profiles and takes_l1(operation)
     round_constants(c, job, item)
     if own_prox:
         c[LOWER], c[UPPER] = -INFINITY, INFINITY  # until the prox is done
@@ -664,8 +700,11 @@ cdef void process_with_profiles(
                     clamp(target, m, item.lower, item.upper)
             if job.stream:
                 stream(<char*>target, <char*>buffer, m * sizeof(real))
-            if own_prox and is_update(operation) and item.profiles[0].layout == NULL:
-                apply_own_prox(<real*>block.weights, <real*>block.weights, m, item, &groups, i)
+            if own_prox and item.profiles[0].layout == NULL:
+                if takes_prox(operation):
+                    apply_profile_prox(<real*>block.weights, <real*>block.weights, m, item.rate, &item.profiles[0], first + i)
+                else:
+                    end_in_prox(<real*>block.weights, <real*>block.slots[0], m, c, &item.profiles[0], first + i, operation)
                 if item.bounded:
                     clamp(<real*>block.weights, m, item.lower, item.upper)
             if item.mixed:
@@ -752,7 +791,7 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
             if item.mixed:
                 take_gradient(buffer, item, groups.start + i, m)
                 base = buffer
-            if item.n_profiles and not takes_prox(item.operation):
+            if item.n_profiles and not takes_l1(item.operation):
                 advance(&gradient, &arrays, i, buffer)
                 total_gradient(buffer, &gradient, m, item, base, &groups, i)
                 gradient.weights = buffer

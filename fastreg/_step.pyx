@@ -478,6 +478,7 @@ cdef class Step:
         """Refuse a penalty whose prox the rule's step cannot end in, and lay out the proxes of groups."""
         cdef Rule* constants = &self.items.job.rule
         cdef int k, n = item.n_profiles + (0 if entry.prox is None else 1)
+        cdef bint of_elements = entry.prox is None
         cdef double l1 = constants.l1 + item.l1
         cdef LaterProx later = None
         cdef Profile* profiles
@@ -489,10 +490,11 @@ cdef class Step:
                     f"a regularizer of {entry.name!r} has no closed prox, which the step of {rule} needs: "
                     f"{no_closed_prox(item.profiles[k].kind)}, and a rule without a prox, such as Adam, needs none"
                 )
-        if not takes_prox(item.operation):
+            of_elements = of_elements and not item.profiles[k].has_axes
+        if not of_elements and not takes_prox(item.operation):
             raise ValueError(
-                f"a regularizer of {entry.name!r} has a prox of its own, for which the step of {rule} has no closed form; "
-                f"use ProximalGradientDescent"
+                f"a regularizer of {entry.name!r} has a prox of its own, of several elements at once, for which the step of {rule} "
+                f"has no closed form; use ProximalGradientDescent"
             )
         profiles = <Profile*>malloc((n + 1) * sizeof(Profile))
         if profiles == NULL:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from kernel_calls import evaluate, project_l1_ball, project_simplex
-from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
+from optimizers import BOTH, CAUTIOUS, L1, L2, METRIC_RULES, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
 from twin import compare
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
@@ -378,6 +378,12 @@ DIGESTS = {
         large=["Adam", "ProximalGradientDescent plain"],
         penalties=PROFILES,
     ),
+    "rules with profiles, a step for each element": of_rules(
+        METRIC_RULES,
+        golden="a7cb84fe9cd4c893b91baf18031d192b09fbf9a0c4e291f901810b13ed4780a9",
+        large=["Ftrl"],
+        penalties=PROFILES,
+    ),
     "groups": Digest(
         covers=frozenset({"linear"}),
         by_kernels=groups_by_kernels,
@@ -399,7 +405,7 @@ DIGESTS = {
         large=["AdamW cautious"],
     ),
     "rules with constraints": of_rules(
-        [variant for variant in VARIANTS if variant != POWER],
+        [variant for variant in {**TENSORFLOW["rules"], **CAUTIOUS} if variant != POWER],
         golden="0bd64110a35df25cbc815a84a7b3d45e7d0f1bb3f9a5ec28baa55b721a5d3657",
         large=["Adam", "GradientDescent"],
         constraints=CONSTRAINTS,

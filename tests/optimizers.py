@@ -16,7 +16,8 @@ TENSORFLOW = json.loads((Path(__file__).parent / "optim" / "tensorflow_steps.jso
 # Arguments that are exact in float32, by rule and variant: "Momentum nesterov" is a Momentum.
 # A rule that TensorFlow lacks is one more entry.
 CAUTIOUS = {f"{name} cautious": TENSORFLOW["rules"][name] | {"cautious": True} for name in ("AdamW", "MomentumW nesterov")}
-VARIANTS = {**TENSORFLOW["rules"], **CAUTIOUS}
+VARIANTS = {**TENSORFLOW["rules"], **CAUTIOUS, "ProximalAdagrad plain": {"learning_rate": 0.125}}
+METRIC_RULES = ("ProximalAdagrad plain", "Ftrl")  # end in a prox with a step for each element, and have no strengths
 POWER = "Ftrl power"  # any power but a square root is the C library's, and NumPy's differs in the last bit
 
 L1, L2, BOTH = fr.l1_regularizer(0.25), fr.l2_regularizer(0.5), fr.l1_l2_regularizer(0.25, 0.5)

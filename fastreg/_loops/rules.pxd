@@ -84,8 +84,15 @@ cdef inline bint takes_l1(int rule) noexcept nogil:
 
 
 cdef inline bint takes_prox(int rule) noexcept nogil:
-    """Whether the rule ends in the prox of the penalty at its rate. Then a prox of another penalty can take the place of l1's."""
+    """Whether the rule ends in a prox with one step, the rate, for all elements; so a prox of groups or a user's own fits in."""
     return rule == PROXIMAL_GRADIENT_DESCENT
+
+
+cdef inline real step_of_prox(real a, real* c, int rule) noexcept nogil:
+    """Return the step of one element's prox, in which a rule that takes L1 ends; a is its first slot after the update."""
+    if rule == PROXIMAL_ADAGRAD or (rule == FTRL and c[EXPONENT] == 0.5):
+        return c[RATE] / sqrt(a)
+    return c[RATE] / pow(a, c[EXPONENT]) if rule == FTRL else c[RATE]
 
 
 # ---------------------------------------------------------------------------------------------------- decay and bounds

@@ -20,8 +20,9 @@ Folding does not change bits: a step with `regularization=terms` gives the same 
 four exceptions:
 
 - A proximal rule (ProximalGradientDescent, ProximalAdagrad, Ftrl) takes an L1 term in its proximal step, which gives exact zeros.
-- ProximalGradientDescent ends its step in the prox of a regularizer that has one of its own, and does not use its gradient.
-  ProximalAdagrad and Ftrl refuse such a regularizer, because its prox has no closed form in their metric.
+- A proximal rule ends its step in the prox of a regularizer that has one of its own, and does not use its gradient. Under
+  ProximalAdagrad and Ftrl each element's prox has a step of its own, the rate over the root of its accumulator; so they refuse a
+  prox of groups, and a user's own, which have no closed form in that metric.
 - A gradient of rows touches only its rows.
 - Where a regularizer has groups, the norm that `clip_norm` limits is added up in another order. Its last bit may differ.
 """

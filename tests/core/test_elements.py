@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from kernel_calls import evaluate
-from optimizers import PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of
+from optimizers import METRIC_RULES, PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of
 from regularizers import WITH_ARRAYS, dtypes
 from scipy.optimize import check_grad
 from twin.compare import assert_same
@@ -288,7 +288,7 @@ def test_collections(num_threads, threads):
 @dtypes
 @kinds
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 5.0}], ids=["whole", "clipped"])
-@names([*GRADIENT_RULES, "ProximalGradientDescent plain"])
+@names([*GRADIENT_RULES, "ProximalGradientDescent plain", *METRIC_RULES])
 def test_every_rule_with_it_is_its_twin_bit_for_bit(name, make_pair, options, dtype):
     """The rows of a gradient of rows pair with the same rows of the arrays."""
     w, table = weights((4096 + 37,), dtype), weights((9, 4100), dtype, 5)
@@ -306,15 +306,6 @@ def test_every_rule_with_it_is_its_twin_bit_for_bit(name, make_pair, options, dt
     for variable in right:
         for slot, array in stepper.slots[variable].items():
             assert_same(optimizer.get_slot(variable, slot), array)
-
-
-@kinds
-@names([variant for variant in PROXIMAL if rule_of(variant) != "ProximalGradientDescent"])
-def test_rules_of_another_metric_refuse_it_before_anything_is_written(name, make_pair):
-    w = np.ones(3)
-    optimizer = make(name)
-    with refused(optimizer, ValueError, "a regularizer of 'w' has a prox of its own, .* no closed form", w):
-        optimizer.apply_gradients({"w": (np.ones(3), w)}, fr.regularize({"w": w}, [("w", make_pair(w)[0])]))
 
 
 @kinds

@@ -180,7 +180,7 @@ def test_truth_values_are_no_numbers():
 @pytest.mark.parametrize("name", ["ProximalAdagrad", "Ftrl"])
 def test_a_refused_prox_names_the_class_that_was_called(name):
     w, optimizer = np.ones(3), make(name)
-    terms = fr.regularize({"w": w}, [("w", fr.mcp_regularizer(0.5))])
+    terms = fr.regularize({"w": w}, [("w", fr.group_lasso_regularizer(0.5, 0))])
     with refused(optimizer, ValueError, f"the step of {name} has no closed form", w):
         optimizer.apply_gradients({"w": (np.ones(3), w)}, terms)
 

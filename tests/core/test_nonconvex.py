@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 from kernel_calls import evaluate, set_pair
-from optimizers import PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of, slots_of
+from optimizers import METRIC_RULES, PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of, slots_of
 from regularizers import dtypes
 from scipy.optimize import check_grad
 from twin.compare import assert_same
@@ -374,7 +374,6 @@ def test_collections_with_several_terms_over_one_variable(num_threads, threads, 
 # -------------------------------------------------------------------------------------------------------------- the rules
 GRADIENT_RULES = [variant for variant in VARIANTS if variant not in PROXIMAL]
 PROX_RULE = "ProximalGradientDescent plain"
-OTHER_RULES = [variant for variant in PROXIMAL if rule_of(variant) != "ProximalGradientDescent"]
 WITH_MCP = {
     "alone": (lambda: fr.mcp_regularizer(0.3), Mcp(0.3)),
     "a step of gamma": (lambda: fr.mcp_regularizer(0.3, gamma=0.125), Mcp(0.3, 0.125)),
@@ -390,7 +389,12 @@ WITH_MCP = {
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 5.0}], ids=["whole", "clipped"])
 @pytest.mark.parametrize(
     ("name", "case"),
-    [(name, case) for name in (*GRADIENT_RULES, PROX_RULE) for case in WITH_MCP if (name, case) != (PROX_RULE, "with l1")],
+    [
+        (name, case)
+        for name in (*GRADIENT_RULES, PROX_RULE, *METRIC_RULES)
+        for case in WITH_MCP
+        if name in GRADIENT_RULES or case != "with l1"
+    ],
 )
 def test_every_rule_with_it_is_its_twin_bit_for_bit(name, case, options, dtype):
     build, twin = WITH_MCP[case]
@@ -433,21 +437,6 @@ def test_proximal_gradient_descent_ends_in_its_prox():
     fr.optim.ProximalGradientDescent(0.125).apply_gradients({"w": (g, w)}, fr.regularize({"w": w}, [("w", mcp)]))
     assert_same(w, right)
     assert np.sum(w == 0) > 20
-
-
-@names(OTHER_RULES)
-def test_rules_of_another_metric_refuse_it_before_anything_is_written(name):
-    arrays = {"v": np.ones(3), "w": np.ones(3)}
-    pairs = {key: (np.ones(3), w) for key, w in arrays.items()}
-    optimizer = make(name)
-    optimizer.apply_gradients(pairs)
-    terms = fr.regularize(arrays, [("v", fr.l1_regularizer(0.5)), ("w", fr.mcp_regularizer(0.5))])
-    with refused(optimizer, ValueError, "a regularizer of 'w' has a prox of its own, .* no closed form", *arrays.values()):
-        optimizer.apply_gradients(pairs, terms)
-    stepper = Stepper(rule_of(name), VARIANTS[name])
-    with pytest.raises(ValueError, match="no closed form"):
-        stepper.step({"w": np.ones(3)}, {"w": np.ones(3)}, {"w": Mcp(0.5)})
-    assert stepper.steps == 0
 
 
 SEVERAL = {

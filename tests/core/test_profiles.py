@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 from kernel_calls import evaluate
-from optimizers import PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of
+from optimizers import METRIC_RULES, PROXIMAL, VARIANTS, gradients, make, names, network, refused, rule_of
 from regularizers import dtypes
 from scipy.optimize import check_grad
 from twin.compare import assert_same
@@ -502,7 +502,8 @@ GRADIENT_RULES = [variant for variant in VARIANTS if variant not in PROXIMAL]
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 5.0}], ids=["whole", "clipped"])
 @pytest.mark.parametrize(
     ("name", "twin"),
-    [(name, twin) for name in GRADIENT_RULES for twin in EACH] + [("ProximalGradientDescent plain", twin) for twin in WITH_PROX],
+    [(name, twin) for name in GRADIENT_RULES for twin in EACH]
+    + [(name, twin) for name in ("ProximalGradientDescent plain", *METRIC_RULES) for twin in WITH_PROX],
 )
 def test_every_rule_with_it_is_its_twin_bit_for_bit(name, twin, options, dtype):
     w, table = weights((4096 + 37,), dtype), weights((9, 4100), dtype, 5)
@@ -515,15 +516,6 @@ def test_every_rule_with_it_is_its_twin_bit_for_bit(name, twin, options, dtype):
         loss = optimizer.apply_gradients({"w": (g, w), "table": ((of_rows, rows), table)}, regularization=terms)
         assert_same(loss, stepper.step({"w": g, "table": (of_rows, rows)}, right, {"w": twin, "table": twin}))
         assert_same({"w": w, "table": table}, right)
-
-
-@with_prox
-@names([variant for variant in PROXIMAL if rule_of(variant) != "ProximalGradientDescent"])
-def test_rules_of_another_metric_refuse_it_before_anything_is_written(name, twin):
-    w = np.ones(3)
-    optimizer = make(name)
-    with refused(optimizer, ValueError, "a regularizer of 'w' has a prox of its own, .* no closed form", w):
-        optimizer.apply_gradients({"w": (np.ones(3), w)}, fr.regularize({"w": w}, [("w", regularizer_of(twin))]))
 
 
 def test_l0_leaves_a_step_by_gradients_alone():

@@ -34,7 +34,9 @@ class Rule:
     takes_l1 : bool, optional
         Whether L1 penalties add to the rule's own strength, not to the gradient.
     takes_prox : bool, optional
-        Whether the step ends in the prox of a penalty that has one; what takes L1 and this not refuses such a penalty.
+        Whether the step ends in a prox with one step, the rate, for all elements.
+    steps_of_prox : callable, optional
+        ``steps_of_prox(slots, arguments)``: each element's step of the prox in which the rule ends instead.
     """
 
     step: Step
@@ -42,6 +44,7 @@ class Rule:
     defaults: Arguments = field(default_factory=dict)
     takes_l1: bool = False
     takes_prox: bool = False
+    steps_of_prox: Callable[[Slots, Arguments], Array] | None = None
 
     def first_slots(self, w: Array, arguments: Arguments) -> Slots:
         """Return the slots of weights that have not been stepped."""
@@ -141,6 +144,16 @@ def ftrl(w: Array, g: Array, s: Slots, a: Arguments, t: int) -> Array:
     return np.where(np.abs(linear) > l1, ahead, kind(0))
 
 
+def steps_by(slot: str) -> Callable[[Slots, Arguments], Array]:
+    """Return the function that divides the rate by the root, or another power, of this slot."""
+
+    def steps(s: Slots, a: Arguments) -> Array:
+        kind, power = s[slot].dtype.type, -a.get("learning_rate_power", -0.5)
+        return np.asarray(kind(a["learning_rate"]) / (np.sqrt(s[slot]) if power == 0.5 else s[slot] ** kind(power)))
+
+    return steps
+
+
 def _accumulator(a: Arguments) -> dict[str, float]:
     return {"accumulator": a["initial_accumulator_value"]}
 
@@ -163,7 +176,13 @@ RULES: Mapping[str, Rule] = {
     "Adam": Rule(adam, lambda a: {"m": 0.0, "v": 0.0}, _ADAM),
     "AdamW": Rule(decoupled(adam), lambda a: {"m": 0.0, "v": 0.0}, _ADAM | _DECAY),
     "ProximalGradientDescent": Rule(proximal_gradient_descent, defaults=_STRENGTHS, takes_l1=True, takes_prox=True),
-    "ProximalAdagrad": Rule(proximal_adagrad, _accumulator, {"initial_accumulator_value": 0.1, **_STRENGTHS}, takes_l1=True),
+    "ProximalAdagrad": Rule(
+        proximal_adagrad,
+        _accumulator,
+        {"initial_accumulator_value": 0.1, **_STRENGTHS},
+        takes_l1=True,
+        steps_of_prox=steps_by("accumulator"),
+    ),
     "Ftrl": Rule(
         ftrl,
         lambda a: {"accum": a["initial_accumulator_value"], "linear": 0.0},
@@ -174,5 +193,6 @@ RULES: Mapping[str, Rule] = {
             **_STRENGTHS,
         },
         takes_l1=True,
+        steps_of_prox=steps_by("accum"),
     ),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.constraints import Constraint
-from twin.penalties import Elastic, Groups, Penalty, Sum
+from twin.penalties import Distance, Elastic, Groups, Penalty, Sum, Weighted
 from twin.rules import RULES, Arguments, Rule, Slots
 from twin.sums import square_sum
 
@@ -82,9 +82,11 @@ class Stepper:
             prox = Sum(Elastic(*(arguments.pop(strength) for strength in STRENGTHS)), penalty.profiles)
             arguments |= dict.fromkeys(STRENGTHS, 0.0)
         else:
-            prox = Sum(profiles=penalty.profiles if self.rule.takes_prox else ())
+            prox = Sum(profiles=penalty.profiles if self.rule.takes_l1 else ())
         x = self.rule.step(w[touched], g, slots, arguments, self.steps)
-        if prox.profiles:
+        if prox.profiles and self.rule.steps_of_prox is not None:
+            x = _prox_by_element(penalty.profiles[0], x, self.rule.steps_of_prox(slots, arguments))
+        elif prox.profiles:
             x = prox.prox(x, arguments["learning_rate"])
         w[touched] = x
         for slot, array in slots.items():
@@ -94,15 +96,23 @@ class Stepper:
 def _in_gradient(rule: Rule, penalty: Penalty) -> Penalty:
     """Return what of a penalty the rule has in its gradient."""
     pair = Elastic(l2=penalty.pair.l2) if rule.takes_l1 else penalty.pair
-    return Sum(pair, () if rule.takes_prox else penalty.profiles)
+    return Sum(pair, () if rule.takes_l1 else penalty.profiles)
 
 
 def _check_prox(rule: Rule, penalty: Penalty, arguments: Arguments) -> None:
     if not rule.takes_l1 or not penalty.profiles:
         return
     strengths = arguments["l1_regularization_strength"] + penalty.pair.l1, arguments["l2_regularization_strength"]
-    if not rule.takes_prox or (not _of_groups(penalty) and (len(penalty.profiles) > 1 or strengths != (0.0, 0.0))):
+    if not rule.takes_prox if _of_groups(penalty) else len(penalty.profiles) > 1 or strengths != (0.0, 0.0):
         raise ValueError("the step has no closed form: a penalty has a prox of its own")
+
+
+def _prox_by_element(profile: Any, x: Array, steps: Array) -> Array:
+    """Return the prox of each element at its own step."""
+    if isinstance(profile, (Weighted, Distance)):
+        return np.asarray(profile.prox(x, steps.astype(np.float64)))
+    new = [profile.prox(one, float(step))[0] for one, step in zip(x.reshape(-1, 1), steps.ravel(), strict=True)]
+    return np.array(new, x.dtype).reshape(x.shape)
 
 
 def _of_groups(penalty: Penalty) -> bool:
