@@ -431,7 +431,7 @@ cdef void sum_segment_of_strip(
 
 cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Sum n groups, whose first elements stand at `w`: neighbouring blocks of one group, or groups of one block."""
-    cdef double[WIDE_STRIP] of_segment
+    cdef double[STRIP] of_segment
     cdef Py_ssize_t segment
     if layout.n_levels == 1:
         sum_runs(sums, w, layout.block, n, transform)
@@ -445,10 +445,10 @@ cdef void sum_strip(double* sums, Layout* layout, real* w, int n, Transform* tra
 cdef void to_norms(double* sums, Layout* layout, real* w, int n, Transform* transform) noexcept nogil:
     """Replace the sums of squares of a strip by norms. Squares that overflowed or vanished are formed again, scaled."""
     cdef Transform scaled = transform[0]
-    cdef double[WIDE_STRIP] again
+    cdef double[STRIP] again
     cdef double unscale, least = LEAST_SQUARES if real is double else 0
     cdef bint large
-    cdef int j, k, vanished = 0, overflowed = 0
+    cdef int j, k, part, at, m, vanished = 0, overflowed = 0
     for j in range(n):
         vanished += sums[j] < least
         overflowed += sums[j] == INFINITY
@@ -463,10 +463,13 @@ cdef void to_norms(double* sums, Layout* layout, real* w, int n, Transform* tran
             continue
         scaled.scale = SCALE_DOWN if large else SCALE_UP
         unscale = SCALE_UP if large else SCALE_DOWN
-        sum_strip(again, layout, w, n, &scaled)
-        for j in range(n):
-            if sums[j] == INFINITY if large else sums[j] < LEAST_NORM:
-                sums[j] = sqrt(again[j]) * unscale
+        for part in range(n_parts(n, STRIP)):  # a strip of more groups is of neighbouring ones
+            at = part * STRIP
+            m = min(n - at, <int>STRIP)
+            sum_strip(again, layout, w + at, m, &scaled)
+            for j in range(m):
+                if sums[at + j] == INFINITY if large else sums[at + j] < LEAST_NORM:
+                    sums[at + j] = sqrt(again[j]) * unscale
 
 
 cdef struct Groups:            # those of a chunk

@@ -24,6 +24,7 @@ cdef enum:
     GROUP_LANES = 16
     BLOCK_OF_ROWS = 64         # whose sums are added up before they are added to the others
     ROWS_AT_ONCE = 4
+    PIECE = 256                # of a row that is transformed or gathered, at most
     SHORT_RUN = 15             # members; so short runs are summed side by side, one member after the other
     LONG_RUN = 64              # elements; so long runs are multiplied one by one
     AHEAD = 4096               # bytes by which rows are asked for before they are summed
@@ -147,8 +148,9 @@ cdef inline void add_rows(double* sums, real* row, Py_ssize_t stride, int n) noe
     """Add the squares of several rows at once, so that a sum is loaded and stored once; each to the same bits as by `add_row`."""
     cdef double[GROUP_LANES] lanes
     cdef real* of_row
-    cdef int i, j, k, full = n - n % GROUP_LANES
-    for i in range(0, full, 16):
+    cdef int part, i, j, k, full = n - n % GROUP_LANES
+    for part in range(n // GROUP_LANES):
+        i = part * GROUP_LANES
         for j in range(GROUP_LANES):
             lanes[j] = sums[i + j]
         for k in range(ROWS_AT_ONCE):
@@ -176,9 +178,9 @@ cdef inline void sum_rows(
 ) noexcept nogil:
     """Sum the squares of n groups side by side: their members are `stride` elements apart, the groups `step`."""
     cdef double[WIDE_STRIP] of_block
-    cdef real[WIDE_STRIP] magnitudes
+    cdef real[PIECE] magnitudes
     cdef double* target
-    cdef Py_ssize_t i = 0, block, stop
+    cdef Py_ssize_t i = 0, block, stop, part, at, m
     cdef int j
     for block in range(n_parts(rows, BLOCK_OF_ROWS)):
         target = sums if block == 0 else of_block
@@ -189,11 +191,14 @@ cdef inline void sum_rows(
                 add_rows(target, w + i * stride, stride, n)
                 i += ROWS_AT_ONCE
                 continue
-            for j in range(n):
-                magnitudes[j] = w[i * stride + j * step]
-            if not transform.plain:
-                transform_members(magnitudes, magnitudes, n, transform)
-            add_row(target, magnitudes, n)
+            for part in range(n_parts(n, PIECE)):
+                at = part * PIECE
+                m = least(n - at, PIECE)
+                for j in range(m):
+                    magnitudes[j] = w[i * stride + (at + j) * step]
+                if not transform.plain:
+                    transform_members(magnitudes, magnitudes, m, transform)
+                add_row(target + at, magnitudes, <int>m)
             i += 1
         if block > 0:
             add_all(sums, of_block, n)
