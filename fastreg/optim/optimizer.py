@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 import numpy as np
 
 from fastreg.constraints.base import constrained, is_built_in
-from fastreg.kernels import RULES, Entry, State, Step, check_array, have_custom, owners_of, scaled_gradient
+from fastreg.kernels import RULES, Entry, State, Step, check_array, have_custom, owners_of, scaled_gradient, wide_weights
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_constraints, take_copies, take_pairs
@@ -404,7 +404,7 @@ class Optimizer:
         slots = self._state.slots.get(entry.name)
         if slots is not None and len(slots) == len(self.slot_names):
             return slots
-        array = check_array(entry.weights, f"variable {entry.name!r}")
+        array = wide_weights(entry)
         if slots is None:
             slots = self.initial_slots(array)
         return slots if self.average is None else (*slots, array.copy(order="K"))
