@@ -24,7 +24,7 @@ def widen(x: Array, dtype: DTypeLike) -> Array:
     """Return 16 bits as float32 or float64, exactly."""
     if x.dtype == np.float16:
         return np.asarray(x.astype(dtype))
-    return np.asarray((np.asarray(x.view(np.uint16).astype(np.uint32)) << 16)).view(np.float32).astype(dtype)
+    return np.asarray(np.asarray(x.view(np.uint16).astype(np.uint32)) << 16).view(np.float32).astype(dtype)
 
 
 def _shorten(x: Array) -> Array:

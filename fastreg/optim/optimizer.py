@@ -62,8 +62,8 @@ class _Average(Hyperparameter):
         own = tuple(name for name in instance.slot_names if name != self._name)
         instance.slot_names = own if value is None else (*own, self._name)
         if value is None and hasattr(instance, "_state"):
-            slots = {name: found[: len(own)] for name, found in instance._state.slots.items()}
-            instance._state = State(instance.iterations, slots, instance._state.placed)
+            state = instance._state
+            state.slots = {name: slots[: len(own)] for name, slots in state.slots.items()}
 
 
 class Optimizer:
@@ -388,7 +388,9 @@ class Optimizer:
     def _set_options(
         self, entries: list[Entry], gradient_scale: float, zero_gradients: bool, rounding: StochasticRounding | None
     ) -> None:
-        scale = check_number(gradient_scale, "gradient_scale", least=0)
+        scale = gradient_scale
+        if type(scale) is not float or scale != 1:  # checking takes a microsecond
+            scale = check_number(scale, "gradient_scale", least=0)
         if scale == 0:
             raise ValueError("gradient_scale must be above 0, got 0")
         if rounding is not None and not isinstance(rounding, StochasticRounding):

@@ -4,12 +4,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+from mixed import FORMATS, narrow, widen
 from optimizers import BOTH, L1, L2, VARIANTS, gradients, make, names, network, read_only, refused, rule_of, slots_of
 from own import Fourth, GroupLasso
 from twin.compare import assert_same
 from twin.inputs import weights
 from twin.rules import RULES
-from mixed import FORMATS, narrow, widen
 
 import fastreg as fr
 
@@ -187,6 +187,24 @@ def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
     optimizer.apply_gradients({"w": ((g, [2, 5]), w)}, constraints=limits, copies={"w": copy})
     assert_same(copy, w.astype(np.float16))
     assert_same(optimizer.get_slot("w", "average"), moved(before, w))
+
+
+@formats
+@pytest.mark.parametrize("constraint", [np.tanh, fr.constraints.simplex(2.0), fr.constraints.max_norm(0.5)], ids=str)
+def test_rows_behind_a_constraint(constraint, sixteen):
+    w, g = weights((11, 30), np.float32), narrow(weights((2, 30), np.float32, 1), sixteen)
+    other, wide, before, copy = w.copy(), widened(g, w, SCALE), w.copy(), narrow(weights((11, 30), np.float32), sixteen)
+    plain, mixed = fr.optim.Momentum(0.25, 0.5), fr.optim.Momentum(0.25, 0.5, average=AVERAGE)
+    mixed.apply_gradients(
+        {"w": ((g, [2, 5]), w)}, constraints=[(w, constraint)], copies={"w": copy}, gradient_scale=SCALE, zero_gradients=True
+    )
+    plain.apply_gradients({"w": ((wide, [2, 5]), other)}, constraints=[(other, constraint)])
+    assert_same(w, other)
+    assert_same(mixed.get_slot("w", "momentum"), plain.get_slot("w", "momentum"))
+    same_sixteen(copy, narrow(w, sixteen))
+    touched = np.isin(np.arange(11), [2, 5])[:, None] | (w != before)  # a function of one's own concerns all rows
+    assert_same(mixed.get_slot("w", "average"), np.where(touched, moved(before, w), before))
+    assert not any(g.tobytes())
 
 
 @formats
