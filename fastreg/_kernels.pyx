@@ -564,17 +564,10 @@ cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) n
 
 cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t at_base, Py_ssize_t n) noexcept nogil:
     """Let average and copy follow new weights, the item's from `at` on, and clear the gradient that they were made with."""
-    cdef uint16_t[2 * BLOCK] room
-    cdef char* target = <char*>item.copy + at * size_of(item.copy_format)
-    cdef char* rounded = target
     if item.average != NULL and not item.follows_later:
         move_average(<real*>item.average + at, w, n, <real>job.rule.average)
     if item.copy != NULL and not item.follows_later:
-        if job.stream_copies:
-            rounded = <char*>room
-        round_to_sixteen(rounded, item, item.copy_format, w, at, n)
-        if job.stream_copies:
-            stream(target, rounded, n * size_of(item.copy_format))
+        round_to_sixteen(<uint16_t*>item.copy + at, item, item.copy_format, w, at, n)
     if item.clears:
         memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
 
@@ -866,7 +859,7 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
             process_chunk(job, item, chunk, buffer)
         else:
             process_chunk(job, item, chunk, <float*>buffer)
-    if job.stream or job.stream_copies:
+    if job.stream:
         stream_end()
 
 
