@@ -7,6 +7,7 @@ What is called stands here, what is inlined in `_loops`. How an operation is com
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
+from libc.stdint cimport uint16_t
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
@@ -587,12 +588,11 @@ cdef void take_gradient(real* out, Item* item, Py_ssize_t at, Py_ssize_t n) noex
 
 
 cdef void round_to_sixteen(void* out, Item* item, int format, real* w, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
-    """Round new weights, the item's from `at` on, into an array of its shape."""
-    cdef void* target = <char*>out + at * size_of(format)
+    """Round n new weights, the item's from `at` on, to 16 bits."""
     if item.stochastic:
-        narrow_stochastic(target, w, n, format, item.key, at)
+        narrow_stochastic(out, w, n, format, item.key, at)
     else:
-        narrow_all(target, w, n, format)
+        narrow_all(out, w, n, format)
 
 
 cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) noexcept nogil:
@@ -606,7 +606,7 @@ cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t
     if item.average != NULL and not item.follows_later:
         move_average(<real*>item.average + at, w, n, <real>job.rule.average)
     if item.copy != NULL and not item.follows_later:
-        round_to_sixteen(item.copy, item, item.copy_format, w, at, n)
+        round_to_sixteen(<uint16_t*>item.copy + at, item, item.copy_format, w, at, n)
     if item.clears:
         memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
 
@@ -806,6 +806,22 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
         add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
 
 
+cdef void step_sixteen(Job* job, Item* item, Py_ssize_t chunk, bint of_gradient, float* buffer) noexcept nogil:
+    """Measure the gradient of a chunk of 16-bit weights, or update them: they are widened in a cache, and rounded once."""
+    cdef float[CHUNK] weights
+    cdef Item widened = item[0]
+    cdef Streams arrays
+    cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer), at = place(&arrays, item, buffer)
+    cdef uint16_t* source = <uint16_t*>item.weights + at
+    widen_all(weights, source, n, item.weights_format)
+    widened.weights = weights - at
+    if of_gradient:
+        measure_chunk_gradient(job, &widened, chunk, buffer)
+    else:
+        process_chunk(job, &widened, chunk, buffer)
+        round_to_sixteen(source, item, item.weights_format, weights, at, n)
+
+
 # ------------------------------------------------------------------------------------------- groups that span chunks
 cdef inline real* strip_of(Layout* layout, Py_ssize_t block, Py_ssize_t offset, real* _) noexcept nogil:
     """Return where a strip of a block begins in the item's weights."""
@@ -874,7 +890,9 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
         while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
             low += 1
         item = &job.items[low]
-        if of_gradient:
+        if is_sixteen(item.weights_format) and is_update(item.operation):
+            step_sixteen(job, item, chunk, of_gradient, <float*>buffer)
+        elif of_gradient:
             if item.is_double:
                 measure_chunk_gradient(job, item, chunk, buffer)
             else:

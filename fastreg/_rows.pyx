@@ -17,8 +17,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._arrays cimport as_array, format_of, is_double
-from fastreg._arrays import check_array
-from fastreg._jobs cimport convert
+from fastreg._arrays import convert
 from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
@@ -134,7 +133,7 @@ cdef Py_ssize_t add_rows(
 
 
 cdef Py_ssize_t merge(
-    const void* values, bint is_double, const int64_t* rows, Py_ssize_t n, Py_ssize_t width, int64_t n_rows,
+    const void* values, bint in_float64, const int64_t* rows, Py_ssize_t n, Py_ssize_t width, int64_t n_rows,
     int64_t* unique, void* sums,
 ) noexcept nogil:
     """Fill `unique` and `sums`, which have room for n rows; return the number of unique rows, or -1 without memory."""
@@ -149,7 +148,7 @@ cdef Py_ssize_t merge(
     else:
         placed = places_by_sorting(rows, n, n_rows, places)
     found = enter_float_environment()
-    if placed and is_double:
+    if placed and in_float64:
         n_unique = add_rows(<const double*>values, rows, places, n, width, unique, <double*>sums)
     elif placed:
         n_unique = add_rows(<const float*>values, rows, places, n, width, unique, <float*>sums)
@@ -175,8 +174,9 @@ cdef bint are_rising(const int64_t* rows, Py_ssize_t n) noexcept:
 
 
 cdef ndarray widened(ndarray values, ndarray weights):
-    cdef ndarray wide = numpy.empty((<object>values).shape, weights.dtype)
-    convert(cnp.PyArray_DATA(wide), cnp.PyArray_DATA(values), cnp.PyArray_SIZE(values), format_of(wide), format_of(values))
+    cdef ndarray given = numpy.ascontiguousarray(values)
+    cdef ndarray wide = numpy.empty((<object>given).shape, numpy.float64 if is_double(weights) else numpy.float32)
+    convert(given, wide)
     return wide
 
 
@@ -217,7 +217,7 @@ def merge_rows(values, indices, weights, str name):
     >>> rows.tolist(), sums.tolist()
     ([3, 5], [[2.0], [5.0]])
     """
-    cdef ndarray array = check_array(weights, f"variable {name!r}")
+    cdef ndarray array = as_array(weights, f"variable {name!r}", True)
     cdef ndarray given = as_array(values, f"gradient of {name!r}", True)
     cdef ndarray rows, unique, sums, index = numpy.asarray(indices)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(index), n_unique, width

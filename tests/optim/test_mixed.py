@@ -4,12 +4,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+from mixed import FORMATS, narrow, widen
 from optimizers import BOTH, L1, L2, VARIANTS, gradients, make, names, network, read_only, refused, rule_of, slots_of
 from own import Fourth, GroupLasso
 from twin.compare import assert_same
 from twin.inputs import weights
 from twin.rules import RULES
-from twin.sixteen import FORMATS, narrow, widen
 
 import fastreg as fr
 
@@ -87,12 +87,10 @@ def both(name, penalties, sixteen, threads=None, constraints=(), steps=3, **opti
         averages = {key: moved(averages[key], w) for key, w in others.items()}
         assert (loss, values) == right
         assert_same(arrays, others)
-        assert_same(
-            slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()}
-        )
+        assert_same(slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()})
         for key, w in others.items():
             same_sixteen(copies[key], narrow(w, sixteen))
-            assert not np.asarray(given[key]).view(np.uint16).any()
+            assert not any(given[key].tobytes())
 
 
 @formats
@@ -141,7 +139,7 @@ def test_copies_and_averages_are_of_the_weights_behind_a_prox_of_groups(sixteen)
             assert_same(w, other)
             assert_same(mixed.get_slot(name, "average"), average)
             same_sixteen(copy, narrow(w, sixteen))
-            assert not np.asarray(g).view(np.uint16).any()
+            assert not any(g.tobytes())
 
 
 @formats
@@ -177,7 +175,7 @@ def test_rows(name, rows, sixteen):
         assert_same(mixed.get_slot("w", "average"), average)
         same_sixteen(copy[unique], narrow(w[unique], sixteen))
         assert np.all(widen(copy[untouched], np.float32) == 7.0)
-        assert not np.asarray(g).view(np.uint16).any()  # the user's own array, also where its rows were added up
+        assert not any(g.tobytes())  # the user's own array, also where its rows were added up
 
 
 def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
@@ -189,6 +187,24 @@ def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
     optimizer.apply_gradients({"w": ((g, [2, 5]), w)}, constraints=limits, copies={"w": copy})
     assert_same(copy, w.astype(np.float16))
     assert_same(optimizer.get_slot("w", "average"), moved(before, w))
+
+
+@formats
+@pytest.mark.parametrize("constraint", [np.tanh, fr.constraints.simplex(2.0), fr.constraints.max_norm(0.5)], ids=str)
+def test_rows_behind_a_constraint(constraint, sixteen):
+    w, g = weights((11, 30), np.float32), narrow(weights((2, 30), np.float32, 1), sixteen)
+    other, wide, before, copy = w.copy(), widened(g, w, SCALE), w.copy(), narrow(weights((11, 30), np.float32), sixteen)
+    plain, mixed = fr.optim.Momentum(0.25, 0.5), fr.optim.Momentum(0.25, 0.5, average=AVERAGE)
+    mixed.apply_gradients(
+        {"w": ((g, [2, 5]), w)}, constraints=[(w, constraint)], copies={"w": copy}, gradient_scale=SCALE, zero_gradients=True
+    )
+    plain.apply_gradients({"w": ((wide, [2, 5]), other)}, constraints=[(other, constraint)])
+    assert_same(w, other)
+    assert_same(mixed.get_slot("w", "momentum"), plain.get_slot("w", "momentum"))
+    same_sixteen(copy, narrow(w, sixteen))
+    touched = np.isin(np.arange(11), [2, 5])[:, None] | (w != before)  # a function of one's own concerns all rows
+    assert_same(mixed.get_slot("w", "average"), np.where(touched, moved(before, w), before))
+    assert not any(g.tobytes())
 
 
 @formats
@@ -205,7 +221,7 @@ def test_a_users_own_regularizer_gets_the_scaled_gradient(sixteen):
     plain.apply_gradients({"w": (wide, other)}, fr.regularize({"w": other}, [("*", own)]))
     assert_same(w, other)
     same_sixteen(copy, narrow(w, sixteen))
-    assert not np.asarray(g).view(np.uint16).any()
+    assert not any(g.tobytes())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -339,10 +355,9 @@ def test_a_state_with_averages_needs_an_optimizer_with_them_and_one_without_begi
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
-def bad_options(w, copy):
+def bad_options(w):
     """Yield options with the error that they cause, for a variable w with a copy that fits."""
     half = np.zeros(w.shape, np.float16)
-    memory = np.zeros(w.size * 2, np.float32)
     yield {"gradient_scale": 0}, ValueError, "gradient_scale must be above 0, got 0"
     yield {"gradient_scale": -0.5}, ValueError, "gradient_scale must be finite and at least 0, got -0.5"
     yield {"gradient_scale": np.inf}, ValueError, "gradient_scale must be finite and at least 0, got inf"
@@ -363,7 +378,11 @@ def bad_options(w, copy):
     yield {"copies": {"w": read_only(half.copy())}}, ValueError, "the copy of 'w' is read-only"
     yield {"copies": {"w": np.zeros(2 * w.size, np.float16)[::2]}}, ValueError, "the copy of 'w' must be contiguous"
     yield {"copies": {"w": half.astype(">f2")}}, ValueError, "the copy of 'w' must be in this machine's byte order"
-    yield {"copies": {"w": w.view(np.float16)[: w.size]}}, ValueError, "the (copy|weights) of 'w' overlaps the (copy|weights) of 'w'"
+    yield (
+        {"copies": {"w": w.view(np.float16)[: w.size]}},
+        ValueError,
+        "the (copy|weights) of 'w' overlaps the (copy|weights) of 'w'",
+    )
     yield {"rounding": 3}, TypeError, "rounding must be a StochasticRounding or None, got 3"
 
 
@@ -372,7 +391,7 @@ def test_bad_options_change_nothing(case):
     w, g = weights((40,), np.float32), weights((40,), np.float32, 1).astype(np.float16)
     optimizer = make("Adam", average=0.5)
     optimizer.apply_gradients({"w": (g, w)})
-    cases = list(bad_options(w, None))
+    cases = list(bad_options(w))
     assert len(cases) == 22
     options, error, message = cases[case]
     arrays = [x for x in options.get("copies", {}).values() if isinstance(x, np.ndarray)] if case > 8 else []
@@ -385,7 +404,11 @@ def test_bad_gradients_change_nothing():
     copy = np.zeros(w.shape, np.float16)
     optimizer = make("Adam")
     for g, error, message in [
-        (np.zeros((5, 6), np.float16), ValueError, r"gradient of 'w' must have the shape of variable 'w', \(6, 5\), got \(5, 6\)"),
+        (
+            np.zeros((5, 6), np.float16),
+            ValueError,
+            r"gradient of 'w' must have the shape of variable 'w', \(6, 5\), got \(5, 6\)",
+        ),
         (np.zeros((5, 6), np.float16).T, ValueError, "gradient of 'w' must have the memory order of variable 'w'"),
         (np.zeros((6, 5), ">f2"), ValueError, "gradient of 'w' must be in this machine's byte order"),
         (np.zeros((6, 10), np.float16)[:, ::2], ValueError, "gradient of 'w' must be contiguous"),
@@ -418,7 +441,9 @@ def test_what_is_written_has_memory_of_its_own():
 
 def test_a_copy_without_a_gradient_is_left_alone():
     w, v, copy = np.ones(3, np.float32), np.ones(3, np.float32), np.full(3, 7, np.float16)
-    make("Adam").apply_gradients({"w": (np.ones(3, np.float16), w), "v": (None, v)}, copies={"v": copy, "w": np.zeros(3, np.float16)})
+    make("Adam").apply_gradients(
+        {"w": (np.ones(3, np.float16), w), "v": (None, v)}, copies={"v": copy, "w": np.zeros(3, np.float16)}
+    )
     assert copy.tolist() == [7, 7, 7]
 
 
@@ -503,7 +528,9 @@ def test_stochastic_rounding_of_rows_is_that_of_their_place_in_the_variable():
     rounding = fr.optim.StochasticRounding(1)
     make("GradientDescent").apply_gradients({"w": (np.zeros_like(w), w)}, copies={"w": copies[0]}, rounding=rounding)
     rows = [3, 4, 17]
-    make("GradientDescent").apply_gradients({"w": ((np.zeros((3, 30), "f4"), rows), w)}, copies={"w": copies[1]}, rounding=rounding)
+    make("GradientDescent").apply_gradients(
+        {"w": ((np.zeros((3, 30), "f4"), rows), w)}, copies={"w": copies[1]}, rounding=rounding
+    )
     assert_same(copies[1][rows], copies[0][rows])
 
 
@@ -523,7 +550,7 @@ def test_a_bad_seed():
 
 
 # ------------------------------------------------------------------------------------------------------------ ml_dtypes
-@pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes, which has the bfloat16 of NumPy, is missing")
+@pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes, which has a bfloat16, is missing")
 def test_arrays_of_ml_dtypes():
     import ml_dtypes
 
@@ -535,3 +562,81 @@ def test_arrays_of_ml_dtypes():
     assert_same(w, other)
     assert (copy == w.astype(ml_dtypes.bfloat16)).all()
     assert not g.any()
+
+
+# --------------------------------------------------------------------------------------------- weights of 16 bits alone
+@formats
+@pytest.mark.parametrize("full", [False, True], ids=["16-bit gradient", "float32 gradient"])
+@names(VARIANTS)
+def test_weights_of_16_bits_are_stepped_in_float32(name, full, sixteen):
+    options = {"clip_norm": 1.5, "average": AVERAGE}
+    plain, mixed = make(name, **options), make(name, **options)
+    arrays = {key: narrow(w.astype(np.float32), sixteen) for key, w in network().items() if key != "g"}
+    arrays["g"] = np.asfortranarray(arrays["c"])
+    wide = {key: laid_like(widen(w, np.float32), w) for key, w in arrays.items()}
+    for step in (1, 2):
+        given = halves(wide, sixteen, step)
+        given = {key: laid_like(widen(g, np.float32), arrays[key]) for key, g in given.items()} if full else given
+        scaled = {
+            key: widened(g, wide[key], SCALE) if not full else np.asarray(g * np.float32(SCALE)) for key, g in given.items()
+        }
+        mixed.apply_gradients({key: (given[key], w) for key, w in arrays.items()}, gradient_scale=SCALE, zero_gradients=True)
+        plain.apply_gradients({key: (scaled[key], w) for key, w in wide.items()})
+        assert_same(slots_of(mixed), slots_of(plain))
+        for key, w in wide.items():
+            same_sixteen(arrays[key], narrow(w, sixteen))
+            w[...] = widen(narrow(w, sixteen), np.float32)
+        assert all(not any(g.tobytes()) for g in given.values())
+
+
+@formats
+def test_rows_of_16_bit_weights(sixteen):
+    plain, mixed = make("Adagrad", average=AVERAGE), make("Adagrad", average=AVERAGE)
+    w, g = narrow(weights((9, 5000), np.float32), sixteen), narrow(weights((3, 5000), np.float32, 1), sixteen)
+    wide, before, rows = widen(w, np.float32), np.asarray(w).view(np.uint16).copy(), [1, 2, 7]
+    mixed.apply_gradients({"w": ((g, rows), w)})
+    plain.apply_gradients({"w": ((widen(g, np.float32), rows), wide)})
+    same_sixteen(w, narrow(wide, sixteen))
+    assert_same(slots_of(mixed), slots_of(plain))
+    assert (np.delete(w.view(np.uint16), rows, 0) == np.delete(before, rows, 0)).all()
+
+
+@formats
+def test_16_bit_weights_within_bounds(sixteen):
+    w = narrow(weights((5000,), np.float32), sixteen)
+    wide = widen(w, np.float32)
+    limit = fr.constraints.box(-0.25, 0.5)
+    for array, g in ((w, narrow(np.ones(5000, np.float32), sixteen)), (wide, np.ones(5000, np.float32))):
+        fr.optim.GradientDescent(0.125).apply_gradients({"w": (g, array)}, constraints=[(array, limit)])
+    same_sixteen(w, narrow(wide, sixteen))
+
+
+def test_small_steps_of_16_bit_weights_are_lost_to_the_nearest_and_kept_at_random():
+    nearest, random = np.ones(20_000, np.float16), np.ones(20_000, np.float16)
+    g = np.ones(20_000, np.float16)
+    optimizer = fr.optim.GradientDescent(2.0**-14)
+    rounding = fr.optim.StochasticRounding(5)
+    for _ in range(64):
+        optimizer.apply_gradients({"w": (g, nearest)})
+        optimizer.apply_gradients({"w": (g, random)}, rounding=rounding)
+    assert (nearest == 1).all()
+    assert abs(random.mean(dtype=np.float64) - (1 - 2.0**-8)) < 1e-4
+
+
+def test_what_a_step_of_16_bit_weights_refuses():
+    w, g = np.ones((4, 4), np.float16), np.zeros((4, 4), np.float16)
+    optimizer = fr.optim.ProximalGradientDescent(0.5)
+    for options, message in [
+        (
+            {"copies": {"w": g.copy()}},
+            "variable 'w' is of float16, and its step takes no copy beside it; step weights of float32",
+        ),
+        ({"constraints": [(w, fr.constraints.max_norm(1.0))]}, "its step takes no constraint other than bounds"),
+        ({"constraints": [(w, np.abs)]}, "its step takes no constraint other than bounds"),
+    ]:
+        with refused(optimizer, ValueError, message, w):
+            optimizer.apply_gradients({"w": (g, w)}, **options)
+    rule = make("Momentum")
+    rule.set_slots("w", {"momentum": np.zeros((4, 4))})
+    with refused(rule, TypeError, "slot 0 of 'w' must be of float32, since variable 'w' is of float16; got float64", w):
+        rule.apply_gradients({"w": (g, w)})
