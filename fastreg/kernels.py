@@ -26,7 +26,7 @@ from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
-from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
+from fastreg._step import RULES, Entry, State, Step, StreamedStep, memory_of, owners_of
 
 __all__ = [
     "LINES",
@@ -36,6 +36,7 @@ __all__ = [
     "Penalty",
     "State",
     "Step",
+    "StreamedStep",
     "Term",
     "check_array",
     "check_like",
