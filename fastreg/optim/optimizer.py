@@ -460,7 +460,7 @@ class Optimizer:
         - **Terms.** Each part takes the terms over its own variables, and leaves the others out. So all terms may be given to
           each part, and the sum of the parts' losses is the loss of the step, without terms over variables that no part has. A
           number that a `Total` adds is counted by the first part. Finding the terms of a part takes time for each term: with
-          many parts, give each its own.
+          many parts, give each its own. `constraints` may be those of all variables too; `copies` are those of the part.
         - **Patterns.** A list of rules by name, such as a learning rate, is tried on the names of each part. A pattern that
           matches none of them is no error there. If it matches none in the whole step either, the log has a warning.
         - **Not finite.** With `check_finite` and without a norm, each part is checked by itself, in a pass of its own. With the

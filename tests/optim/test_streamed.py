@@ -16,6 +16,7 @@ from twin.exact import exact_sums
 from twin.inputs import weights
 
 import fastreg as fr
+from fastreg.kernels import BFLOAT16
 
 CUTS = {"one part": ["abcdefg"], "two parts": ["gca", "bfde"], "each alone": list("abcdefg")}
 
@@ -96,6 +97,46 @@ def test_a_step_that_ends_in_a_prox(penalty, cut):
     strengths = {f"l{i}_regularization_strength": 0.0 for i in (1, 2)}
     rules = [("g", penalty), ("*", L2)]
     compare(lambda: Training("ProximalGradientDescent", rules, clip_norm=0.5, **strengths), cut)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_gradients_and_copies_of_16_bits_averages_and_scales_come_along(clip_norm, cut):
+    """Both kinds of 16 bits, gradients that are cleared, an average, and a rounding that knows the step and the name."""
+    made = []
+    for _ in range(2):
+        arrays = {key: w.astype(np.float32) for key, w in network().items()}
+        copies = {key: np.zeros_like(w, np.uint16).view(np.float16 if key in "ace" else BFLOAT16) for key, w in arrays.items()}
+        terms = fr.regularize(arrays, [("[acg]", BOTH), ("*", L2)])
+        made.append((make("AdamW", clip_norm=clip_norm, average=0.75, learning_rate=halving), arrays, copies, terms))
+
+    def take(part, optimizer, arrays, copies, terms, given):
+        options = {"gradient_scale": 0.125, "zero_gradients": True, "rounding": fr.optim.StochasticRounding(7)}
+        pairs = {key: (given[key], arrays[key]) for key in part}
+        optimizer.apply_gradients(pairs, terms, copies={key: copies[key] for key in part}, **options)
+
+    whole, streamed = made
+    for step in range(3):
+        given, again = ({key: g.astype(np.float16) for key, g in gradients(whole[1], step).items()} for _ in range(2))
+        optimizer, arrays, _, terms = streamed
+        norm = optimizer.measure({key: (again[key], w) for key, w in arrays.items()}, terms, gradient_scale=0.125)
+        take("abcdefg", *whole, given)
+        with optimizer.step(norm=norm):
+            for part in CUTS[cut]:
+                take(part, *streamed, again)
+        assert not any(g.any() for g in (*given.values(), *again.values()))
+        assert_same(arrays | slots_of(optimizer), whole[1] | slots_of(whole[0]))
+        for found, expected in zip(streamed[2].values(), whole[2].values(), strict=True):
+            assert found.tobytes() == expected.tobytes()
+            assert expected.size == 0 or any(expected.tobytes())
+
+
+def test_a_norm_scales_the_gradient_alone():
+    w = np.array([8.0, 0.0], np.float32)
+    terms, g = fr.regularize({"w": w}, [("w", L2)]), np.array([0.0, 24.0], np.float16)
+    assert make("Adam").measure({"w": (g, w)}, terms, gradient_scale=0.125) == 5.0
+    with pytest.raises(ValueError, match="gradient_scale must be above 0, got 0"):
+        make("Adam").measure({"w": (g, w)}, gradient_scale=0)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
