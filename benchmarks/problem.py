@@ -159,9 +159,13 @@ class Problem:
             if value is not None and self.penalized[index]:
                 right_value += self._expected_value(w)
             if arrays is not None:
-                before, after = self._expected(index, w.astype(np.float64), g.astype(np.float64))
-                off += float(np.abs(arrays[index].reshape(after.shape) - after).sum())
-                size += float(np.abs(after - before).sum())
+                pieces: Iterable[tuple[Array, Array, Array]] = [(w.astype(np.float64), g.astype(np.float64), arrays[index])]
+                if self.cell.rule:  # element by element
+                    pieces = zip(_chunks(w), _chunks(g), _chunks(arrays[index]), strict=True)
+                for first, given, found in pieces:
+                    before, after = self._expected(index, first, given)
+                    off += float(np.abs(found.reshape(after.shape) - after).sum())
+                    size += float(np.abs(after - before).sum())
         if value is not None and not math.isclose(value, right_value, rel_tol=5e-3 if w.dtype == np.float32 else 1e-9):
             return f"its value is {value!r}, not {right_value!r}"
         if not off <= (1e-3 if self.cell.rule else 1e-5) * size:

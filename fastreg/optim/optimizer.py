@@ -682,8 +682,8 @@ class Optimizer:
         Notes
         -----
         A variable for which the state has no slots starts with new ones, as it would have without the way through a file: a
-        layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no variable uses are kept; `unused_slots`
-        names them.
+        layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no
+        variable uses are kept; `unused_slots` names them.
         """
         self._refuse_within_step("the state cannot be loaded")
         if not isinstance(state, Mapping):
