@@ -21,19 +21,22 @@ class Target:
     Parameters
     ----------
     over : str
-        "limit", "peers" (the fastest of them) or "Contender: form".
+        "limit", "peers" (the fastest of them), "Contender" (its fastest form) or "Contender: form".
     at_most : float, optional
         Largest ratio fastreg / `over` of times.
     at_least : float, optional
         Smallest share of the limit's speed: ratio `over` / fastreg of times.
     form : str, optional
         fastreg's form that is meant; left out, its fastest.
+    of : str
+        The contender that the target is for.
     """
 
     over: str
     at_most: float | None = None
     at_least: float | None = None
     form: str | None = None
+    of: str = "fastreg"
 
 
 NO_PEER_AHEAD = Target("peers", at_most=1.0)
@@ -47,9 +50,10 @@ class Cell:
     ----------
     operation : str
         "value", "accumulated" or "written" (value and gradient, added to or put into the user's array), "prox",
-        "project" (a constraint, in place), "update", "constrained" (an update with a constraint), "step" or "error".
+        "project" (a constraint, in place), "update", "constrained" (an update with a constraint), "mixed" (an update with
+        bfloat16 gradients and bfloat16 copies of the weights), "step" or "error".
     penalty : str
-        "L1", "L2", "L1+L2", "group lasso" or "MCP"; of a "project" the constraint, "max_norm".
+        "L1", "L2", "L1+L2", "group lasso" or "MCP"; of a "project" the constraint, "max_norm"; of a "mixed" update none, "".
     dtype : str
         "float32" or "float64".
     on : str
@@ -64,6 +68,8 @@ class Cell:
         The axes of a group or a vector, where the penalty or the constraint has them.
     threads : int, optional
         Left out, all of them.
+    processes : int
+        That do the same at once, each with so many threads on cores of its own. The slowest counts.
     quick : bool
         Whether ``--quick`` measures it.
     targets : tuple of Target
@@ -79,6 +85,7 @@ class Cell:
     constraint: str | None = None
     axis: tuple[int, ...] = ()
     threads: int | None = None
+    processes: int = 1
     quick: bool = False
     targets: tuple[Target, ...] = field(default=(NO_PEER_AHEAD,))
 
@@ -87,7 +94,9 @@ class Cell:
         """What ``--cells`` matches."""
         parts = [self.operation, self.rule, self.penalty, self.constraint, self.dtype, self.on]
         axis = f", axis {' '.join(map(str, self.axis))}" if self.axis else ""
-        return "/".join(part for part in parts if part) + axis + (f"@{self.threads}" if self.threads else "")
+        threads = f"@{self.threads}" if self.threads else ""
+        processes = f"x{self.processes}" if self.processes > 1 else ""
+        return "/".join(part for part in parts if part) + axis + threads + processes
 
     @property
     def method(self) -> str:
@@ -105,7 +114,7 @@ class Cell:
         """The pair (l1, l2): large enough for a forgotten penalty to show in the check of the result."""
         if self.operation == "error":
             return {"L1": (1.0, 0.0), "L2": (0.0, 2.0)}[self.penalty]  # the bare sum: no scale to round
-        return {"L1": (0.01, 0.0), "L2": (0.0, 0.1), "L1+L2": (0.01, 0.1)}[self.penalty]
+        return {"L1": (0.01, 0.0), "L2": (0.0, 0.1), "L1+L2": (0.01, 0.1), "": (0.0, 0.0)}[self.penalty]
 
     @property
     def elements(self) -> int:
@@ -120,6 +129,8 @@ class Cell:
     @property
     def working_set(self) -> int:
         """Bytes that one run touches."""
+        if self.operation == "mixed":
+            return MIXED_BYTES * self.elements
         arrays = {"value": 1, "error": 1, "project": 1, "accumulated": 2, "written": 2, "prox": 2}.get(self.operation)
         if arrays is None:
             arrays = 2 + len(RULES[self.rule].slots) if self.rule else 2
@@ -134,6 +145,9 @@ def tensor(size: float) -> tuple[str, dict[str, Shape]]:
 
 BOUNDS = {"non_neg": (0.0, math.inf), "box": (-0.5, 0.5)}
 """The least and the largest weight that a constraint allows."""
+
+MIXED_BYTES = 16
+"""Of an element of a "mixed" update: weight, gradient, two slots and copy."""
 
 LIMIT = Target("limit", at_least=0.9)
 BEST_PEER = Target("peers", at_most=0.8)
@@ -231,6 +245,19 @@ def constrained() -> Iterator[Cell]:
             )  # fmt: skip
 
 
+def mixed(cores: int) -> Iterator[Cell]:
+    """Yield AdamW with float32 weights, bfloat16 gradients and bfloat16 copies; and in two processes of a thread each."""
+    targets = (Target("torch", at_most=0.65), LIMIT)
+    interop = Target("fastreg", at_most=1.05, of="interop")
+    for network in ("ResNet-50", "GPT-2 small"):
+        tensors, quick = shapes.NETWORKS[network], network == "ResNet-50"
+        yield Cell("mixed", "", "float32", network, tensors, "AdamW", quick=quick, targets=(*targets, interop))
+    if cores > 1:
+        yield Cell(
+            "mixed", "", "float32", "ResNet-50", shapes.RESNET50, "AdamW", threads=1, processes=2, targets=targets,
+        )  # fmt: skip
+
+
 def steps() -> Iterator[Cell]:
     """Yield a whole NumPy training step: 784-1024-1024-10, batches of 128, its kernels regularized."""
     for threads in (None, 1):
@@ -262,6 +289,6 @@ def errors(size: float) -> Iterator[Cell]:
 def all_cells(cores: int, error_size: float) -> list[Cell]:
     """Every cell, in the order of the report."""
     return [
-        *values(), *gradients(), *collections(), *groups(), *updates(), *constrained(), *steps(), *scaling(cores),
-        *errors(error_size),
+        *values(), *gradients(), *collections(), *groups(), *updates(), *constrained(), *mixed(cores), *steps(),
+        *scaling(cores), *errors(error_size),
     ]  # fmt: skip

@@ -26,7 +26,7 @@ from pathlib import Path
 import report
 from cells import Cell, all_cells
 from contenders import CONTENDERS
-from rounds import Match, Process, Result
+from rounds import Match, Player, Result
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
@@ -92,9 +92,9 @@ def main(argv: list[str] | None = None) -> None:
         report.plot(results, options.plot)
 
 
-def _start(match: Match) -> list[Process]:
+def _start(match: Match) -> list[Player]:
     match.players(match.cores)
-    return list(match.processes.values())
+    return list(match.started.values())
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ class Problem:
     weights : list of ndarray
         The parameters, standard normal.
     gradients : list of ndarray
-        What receives a gradient or a proximal point, or what an update rule is given.
+        What receives a gradient or a proximal point, or what an update rule is given: in a mixed update bfloat16 as uint16.
+    copies : list of ndarray
+        In a mixed update what receives the new weights, bfloat16 as uint16.
     penalized : list of bool
         Which tensors the penalty covers: all, but in a training step the kernels alone.
     network : Network or None
@@ -79,7 +81,10 @@ class Problem:
         shapes = cell.shapes.values()
         self.weights = allocate(shapes, cell.dtype)
         self.gradients: list[Array] = []
-        if cell.operation not in ("value", "error", "project"):
+        self.copies: list[Array] = []
+        if cell.operation == "mixed":
+            self.gradients, self.copies = allocate(shapes, "uint16"), allocate(shapes, "uint16")
+        elif cell.operation not in ("value", "error", "project"):
             self.gradients = allocate(shapes, cell.dtype)
         self.penalized = [cell.operation != "step" or name.endswith("kernel") for name in cell.shapes]
         self.network: Network | None = None
@@ -111,6 +116,8 @@ class Problem:
         self._projections = 0
         for index, w in enumerate(self.weights):
             self._fill(index, w, self.gradients[index] if self.gradients else None)
+        for copy, w in zip(self.copies, self.weights, strict=False):
+            copy[...] = rounded(w)
         self._fill_slots()
 
     def limit(self) -> float:
@@ -122,12 +129,17 @@ class Problem:
         np.random.default_rng([11, index]).standard_normal(out=w, dtype=w.dtype)
         if self.cell.operation == "step":
             w *= w.dtype.type(0.03)
+        if self.cell.operation == "mixed":  # in which bfloat16 holds the first weights and the gradients exactly
+            w[...] = widened(rounded(w))
         if g is None:
             return
         if self.network is not None:
             g[...] = self._first_gradients[index]
         elif self.cell.operation in ("update", "constrained"):
             np.random.default_rng([13, index]).standard_normal(out=g, dtype=g.dtype)
+        elif self.cell.operation == "mixed":
+            given = rounded(np.random.default_rng([13, index]).standard_normal(g.shape, np.float32))
+            g[...] = given if g.dtype == np.uint16 else widened(given)
         else:
             g[...] = 0.5
 
@@ -147,13 +159,19 @@ class Problem:
             if value is not None and self.penalized[index]:
                 right_value += self._expected_value(w)
             if arrays is not None:
-                before, after = self._expected(index, w.astype(np.float64), g.astype(np.float64))
-                off += float(np.abs(arrays[index].reshape(after.shape) - after).sum())
-                size += float(np.abs(after - before).sum())
+                pieces: Iterable[tuple[Array, Array, Array]] = [(w.astype(np.float64), g.astype(np.float64), arrays[index])]
+                if self.cell.rule:  # element by element
+                    pieces = zip(_chunks(w), _chunks(g), _chunks(arrays[index]), strict=True)
+                for first, given, found in pieces:
+                    before, after = self._expected(index, first, given)
+                    off += float(np.abs(found.reshape(after.shape) - after).sum())
+                    size += float(np.abs(after - before).sum())
         if value is not None and not math.isclose(value, right_value, rel_tol=5e-3 if w.dtype == np.float32 else 1e-9):
             return f"its value is {value!r}, not {right_value!r}"
         if not off <= (1e-3 if self.cell.rule else 1e-5) * size:
             return f"its arrays are off by {off / size:.1e} of what the operation changes"
+        if arrays is not None and not all(map(np.array_equal, self.copies, map(rounded, arrays))):
+            return "its copies are not its weights, rounded"
         return None
 
     def _expected_value(self, w: Array) -> float:
@@ -175,6 +193,17 @@ class Problem:
         assert isinstance(penalty, Elastic)
         after = RULES[cell.rule].first_step(w, g, penalty)
         return w, Between(*BOUNDS[cell.constraint])(after) if cell.constraint else after
+
+
+def rounded(x: Array) -> Array:
+    """Return finite float32 as bfloat16, its bits as uint16: to the nearest, of two to the even one."""
+    bits = x.view(np.uint32)
+    return ((bits + np.uint32(0x7FFF) + (bits >> 16 & np.uint32(1))) >> 16).astype(np.uint16)
+
+
+def widened(x: Array) -> Array:
+    """Return bfloat16, given as uint16, as float32."""
+    return (x.astype(np.uint32) << 16).view(np.float32)
 
 
 def _penalty(cell: Cell) -> Penalty:

@@ -67,6 +67,7 @@ class Verdict:
     def __str__(self) -> str:
         bound = f"at most {self.target.at_most:g}" if self.target.at_most is not None else f"at least {self.target.at_least:g}"
         kind = "share of the limit" if self.target.over == "limit" else f"over {self.over}"
+        kind = kind if self.target.of == "fastreg" else f"{self.target.of} {kind}"
         said = {True: "met", False: "**missed**", None: "not measured"}[self.met]
         return f"{kind}: {self.ratio or '-'}, {bound}: {said}"
 
@@ -75,7 +76,7 @@ def verdicts(result: Result) -> list[Verdict]:
     """One for each target of the cell."""
     found = []
     for target in result.cell.targets:
-        ours = result.times("fastreg", target.form)
+        ours = result.times(target.of, target.form)
         if target.over == "limit":
             found.append(Verdict(target, "limit", ratio(result.times("limit"), ours)))
         elif target.over == "peers":
@@ -83,7 +84,7 @@ def verdicts(result: Result) -> list[Verdict]:
             found.append(Verdict(target, peer or "peers", ratio(ours, result.times(peer)) if peer else None))
         else:
             name, _, form = target.over.partition(": ")
-            label = target.over if name != "fastreg" else form
+            label = form if name == "fastreg" and form else target.over
             found.append(Verdict(target, label, ratio(ours, result.times(name, form))))
     return found
 
@@ -299,7 +300,7 @@ def plot(results: Sequence[Result], path: Path) -> None:
 
     rows = [result for result in results if result.times("fastreg") or result.times("limit")]
     figure, axes = pyplot.subplots(figsize=(9, 1.5 + 0.22 * len(rows)), layout="constrained")
-    markers = dict(zip(("limit", *PEERS), "|os^vDPX<>", strict=True))
+    markers = dict(zip(("limit", *PEERS), "|os^*vDPX<>", strict=True))
     for name, marker in markers.items():
         points = [
             (found.middle, -y)

@@ -70,50 +70,68 @@ class Result:
         return self.seconds.get(name, {}).get(form or "")
 
 
-class Process:
-    """The side of a worker that asks."""
+class Player:
+    """The side that asks: of a worker, or of several that do the same at once."""
 
-    def __init__(self, name: str, threads: int, cores: int) -> None:
+    def __init__(self, name: str, threads: int, cores: int, n_processes: int) -> None:
         self.name = name
         self.threads = threads
-        here, there = multiprocessing.get_context("spawn").Pipe()
-        self.connection: Connection = here
-        with _environment(name, threads, cores):
-            self.process = multiprocessing.get_context("spawn").Process(target=serve, args=(there, name, threads), daemon=True)
-            self.process.start()
-        there.close()
-        try:
-            state, said = here.recv()
-        except EOFError:
-            state, said = "absent", "its process died"
-        self.present: bool = state == "present"
-        self.said: str = said
+        self.processes: list[Any] = []
+        self.connections: list[Connection] = []
+        context = multiprocessing.get_context("spawn")
+        for place in range(n_processes):
+            here, there = context.Pipe()
+            with _environment(name, threads, cores, place):
+                process = context.Process(target=serve, args=(there, name, threads), daemon=True)
+                process.start()
+            there.close()
+            self.processes.append(process)
+            self.connections.append(here)
+        self.present = True
+        for connection in self.connections:
+            try:
+                state, self.said = connection.recv()
+            except EOFError:
+                state, self.said = "absent", "its process died"
+            self.present &= state == "present"
 
     def send(self, method: str, *arguments: Any) -> None:
         """Ask for something."""
-        self.connection.send((method, *arguments))
+        for connection in self.connections:
+            connection.send((method, *arguments))
 
-    def receive(self) -> Any:
-        """Return the answer; a RuntimeError if there is none."""
-        try:
-            state, said = self.connection.recv()
-        except EOFError:
-            self.present = False
-            raise RuntimeError(f"its process died (exit code {self.process.exitcode})") from None
-        if state != "done":
-            raise RuntimeError(said)
-        return said
+    def receive(self) -> list[Any]:
+        """Return each worker's answer; a RuntimeError if there is none."""
+        answers: list[Any] = []
+        complaints: list[str] = []
+        for process, connection in zip(self.processes, self.connections, strict=True):
+            try:
+                state, said = connection.recv()
+            except EOFError:
+                self.present = False
+                state, said = "died", f"its process died (exit code {process.exitcode})"
+            (answers if state == "done" else complaints).append(said)
+        if complaints:
+            raise RuntimeError(complaints[0])
+        return answers
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """Ask, and wait for the answer."""
+    def ask(self, method: str, *arguments: Any) -> list[Any]:
+        """Ask, and wait for the answers."""
         self.send(method, *arguments)
         return self.receive()
 
+    def prepared(self) -> tuple[list[tuple[str, bool]], list[str]]:
+        """Return the forms that are right in every worker, and the complaints; "prepare" has been asked for."""
+        answers = self.receive()
+        labels = [label for label in answers[0][0] if all(label in found for found, _ in answers)]
+        return labels, list(dict.fromkeys(complaint for _, complaints in answers for complaint in complaints))
+
     def turn(self, label: str, seconds: float) -> tuple[float, bool]:
-        """One turn's median, and whether the machine was quiet; taken again a few times if it was not."""
+        """One turn's median, of the slowest worker, and whether the machine was quiet; taken again if it was not."""
         for _ in range(TRIES):
             busy, started = _busy_seconds(), time.perf_counter()
-            middle, own = self.ask("turn", label, seconds)
+            answers = self.ask("turn", label, seconds)
+            middle, own = max(middle for middle, _ in answers), sum(own for _, own in answers)
             others = _busy_seconds() - busy - own
             # the kernel counts in hundredths of a second: two of them mean nothing
             quiet = others <= max(0.02, QUIET * (time.perf_counter() - started))
@@ -122,12 +140,13 @@ class Process:
         return middle, quiet
 
     def stop(self) -> None:
-        """End the process."""
-        with suppress(ConnectionError):
-            self.connection.send(("stop",))
-        self.process.join(5)
-        if self.process.is_alive():
-            self.process.kill()
+        """End the processes."""
+        for process, connection in zip(self.processes, self.connections, strict=True):
+            with suppress(ConnectionError):
+                connection.send(("stop",))
+            process.join(5)
+            if process.is_alive():
+                process.kill()
 
 
 def _busy_seconds() -> float:
@@ -140,8 +159,10 @@ def _busy_seconds() -> float:
 
 
 @contextmanager
-def _environment(name: str, threads: int, cores: int) -> Iterator[None]:
+def _environment(name: str, threads: int, cores: int, place: int) -> Iterator[None]:
     """Set what a process must find when it starts. With all cores that is the user's environment, untouched.
+
+    Processes that run at once have places, and cores of their own.
 
     With fewer threads it also gets only as many cores: some libraries (JAX) take their thread count from nothing else,
     and nobody shall use more than the others.
@@ -152,7 +173,7 @@ def _environment(name: str, threads: int, cores: int) -> Iterator[None]:
     variables, available = dict(os.environ), os.sched_getaffinity(0)
     try:
         os.environ.update({"OMP_NUM_THREADS": str(threads), **load(name).environment(threads)})
-        os.sched_setaffinity(0, sorted(available)[:threads])
+        os.sched_setaffinity(0, sorted(available)[place * threads : (place + 1) * threads])
         yield
     finally:
         os.sched_setaffinity(0, available)
@@ -180,31 +201,33 @@ class Match:
     cores: int
     rounds: int
     seconds: float
-    processes: dict[tuple[str, int], Process] = field(default_factory=dict)
+    started: dict[tuple[str, int, int], Player] = field(default_factory=dict)
 
-    def players(self, threads: int) -> list[Process]:
-        """Give the processes with so many threads, started when first needed."""
-        for name in self.names:
-            if (name, threads) not in self.processes:
-                self.processes[name, threads] = process = Process(name, threads, self.cores)
-                _say(f"  {name}, {threads} threads: {process.said}")
-        return [self.processes[name, threads] for name in self.names if self.processes[name, threads].present]
+    def players(self, threads: int, n_processes: int = 1) -> list[Player]:
+        """Give the players of so many processes with so many threads each, started when first needed."""
+        keys = [(name, threads, n_processes) for name in self.names]
+        for key in keys:
+            if key not in self.started:
+                self.started[key] = player = Player(key[0], threads, self.cores, n_processes)
+                times = f"{n_processes} times " if n_processes > 1 else ""
+                _say(f"  {key[0]}, {times}{threads} threads: {player.said}")
+        return [self.started[key] for key in keys if self.started[key].present]
 
-    def retire(self, threads: int) -> None:
-        """Stop the processes with any other number of threads."""
-        for key in [key for key in self.processes if key[1] != threads]:
-            self.processes.pop(key).stop()
+    def retire(self, threads: int, n_processes: int) -> None:
+        """Stop the players with any other numbers."""
+        for key in [key for key in self.started if key[1:] != (threads, n_processes)]:
+            self.started.pop(key).stop()
 
     def stop(self) -> None:
         """Stop everything."""
-        self.retire(-1)
+        self.retire(0, 0)
 
     def play(self, cell: Cell) -> Result:
         """Measure one cell."""
         result = Result(cell)
         threads = cell.threads or self.cores
-        self.retire(threads)
-        players = self.players(threads)
+        self.retire(threads, cell.processes)
+        players = self.players(threads, cell.processes)
         if cell.operation == "error":
             self._show_errors(players, result)
             return result
@@ -222,14 +245,14 @@ class Match:
             player.ask("release")
         return result
 
-    def _prepare(self, players: Sequence[Process], result: Result) -> list[tuple[Process, list[str]]]:
+    def _prepare(self, players: Sequence[Player], result: Result) -> list[tuple[Player, list[str]]]:
         """All at once: compiling takes long, and nothing is timed yet."""
         for player in players:
             player.send("prepare", result.cell)
         forms = []
         for player in players:
             try:
-                labels, complaints = player.receive()
+                labels, complaints = player.prepared()
             except RuntimeError as error:
                 result.complaints.append(f"{player.name}: {error}")
                 continue
@@ -239,7 +262,7 @@ class Match:
                 forms.append((player, [label for label, _ in labels]))
         return forms
 
-    def _trial(self, forms: list[tuple[Process, list[str]]], result: Result) -> None:
+    def _trial(self, forms: list[tuple[Player, list[str]]], result: Result) -> None:
         """Leave each library its fastest forms, and those too near to tell; one turn is enough for a hopeless one.
 
         A form that a target names stays, however slow.
@@ -260,15 +283,16 @@ class Match:
                 if label not in times or times[label] <= NEAR_BEST * best or f"{player.name}: {label}" in named
             ]
 
-    def _show_errors(self, players: Sequence[Process], result: Result) -> None:
+    def _show_errors(self, players: Sequence[Player], result: Result) -> None:
         """One after another: the arrays are large."""
         right = exact_value(result.cell)
         for player in players:
             try:
-                labels, complaints = player.ask("prepare", result.cell)
+                player.send("prepare", result.cell)
+                labels, complaints = player.prepared()
                 result.complaints += [f"{player.name}: {complaint}" for complaint in complaints]
                 for label, _ in labels:
-                    value = player.ask("value", label)
+                    (value,) = player.ask("value", label)
                     result.errors.setdefault(player.name, {})[label] = errors_in_ulp(value, right, result.cell.dtype)
                 player.ask("release")
             except RuntimeError as error:

@@ -70,6 +70,8 @@ class Worker:
         and what is wrong with the others.
         """  # noqa: D205
         self.release()
+        if not hasattr(self.contender, cell.method):
+            return [], []
         self.problem = problem = Problem(cell)
         found, complaints = [], []
         for form in self.contender.forms(problem):

@@ -5,6 +5,7 @@ prepared, which checks everything, and then committed.
 """
 import hashlib
 from collections import namedtuple
+from threading import get_ident
 
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
@@ -210,11 +211,14 @@ cdef class State:
     slots : dict of str to tuple of ndarray
     placed : dict of str to ndarray
         Arrays that came without a name, by the name that they were given.
+    streamed : StreamedStep or None
+        The step in parts that is under way.
     """
 
     cdef public long long iterations
     cdef public dict slots
     cdef public dict placed
+    cdef readonly StreamedStep streamed
 
     def __init__(self, long long iterations=0, dict slots=None, dict placed=None):
         self.iterations = iterations
@@ -223,6 +227,67 @@ cdef class State:
 
     def __reduce__(self):
         return State, (self.iterations, self.slots)  # a copy works on other arrays, which its first step names
+
+
+cdef class StreamedStep:
+    """A step in parts, as a context: each commit within is a part, and the step counts once, at the end.
+
+    Entering and leaving are compiled, so that no signal comes between what they change.
+
+    Parameters
+    ----------
+    state : State
+    norm : float, optional
+        Of the total gradient of all parts.
+    clip_norm : float, optional
+        What this norm is scaled down to.
+    done : callable
+        Called after a step that raised nothing.
+
+    Attributes
+    ----------
+    stepped : set of str
+        The variables of the parts so far.
+    thread : int
+        In which the step began.
+    """
+
+    cdef State state
+    cdef readonly object norm, clip_norm
+    cdef readonly set stepped
+    cdef readonly object thread
+    cdef object done
+
+    def __init__(self, State state not None, norm, clip_norm, done):
+        self.state, self.norm, self.clip_norm, self.done = state, norm, clip_norm, done
+
+    def __enter__(self):
+        if self.state.streamed is not None:
+            raise RuntimeError("a step in parts is under way; steps of one optimizer do not nest")
+        self.stepped = set()
+        self.thread = get_ident()
+        self.state.streamed = self
+
+    def __exit__(self, kind, error, traceback):
+        self.state.streamed = None
+        if not self.stepped:
+            return
+        self.state.iterations += 1
+        if kind is None:
+            self.done()
+
+    cdef int add(self, list entries) except -1:
+        """Note that these variables are about to be stepped; refuse one that an earlier part has stepped."""
+        cdef set names = {(<Entry>entry).name for entry in entries}
+        for name in names:
+            if name in self.stepped:
+                raise ValueError(f"variable {name!r} was stepped by an earlier part of this step")
+        try:
+            self.stepped.update(names)
+        except MemoryError:
+            self.stepped.difference_update(names)
+            raise
+        return 0
 
 
 cdef class LaterProx:
@@ -288,6 +353,8 @@ cdef class Step:
         Raise if the total gradient is not finite. The same extra pass.
     title : str, optional
         What messages call the rule; its name by default.
+    norm : float, optional
+        Of the total gradient of this and other steps, which is clipped by it. Nothing is measured then.
     """
 
     cdef Items items
@@ -301,17 +368,20 @@ cdef class Step:
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
     def __cinit__(
-        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False, str title=None
+        self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False, str title=None,
+        norm=None
     ):
         cdef FloatEnvironment found = enter_float_environment()
         try:
-            self.prepare(rule, title or rule, constants, entries, terms, clip_norm, check_finite)
+            self.prepare(rule, title or rule, constants, entries, terms)
+            if norm is None:
+                self.clip_measured(clip_norm, check_finite)
+            elif clip_norm is not None:
+                self.clip(norm, 1.0, clip_norm)
         finally:
             leave_float_environment(found)
 
-    cdef int prepare(
-        self, str rule, str title, dict constants, list entries, list terms, clip_norm, bint check_finite
-    ) except -1:
+    cdef int prepare(self, str rule, str title, dict constants, list entries, list terms) except -1:
         cdef Py_ssize_t n, i
         cdef Operation operation = RULES[rule].operation
         cdef Memory memory
@@ -353,9 +423,6 @@ cdef class Step:
         for later in self.proxes:
             self.follow_later((<LaterProx>later).place, (<LaterProx>later).item.rows == NULL)
         lay_out(job)
-        if clip_norm is not None or check_finite:
-            self.measure_norm(clip_norm, check_finite)
-        job.measure = len(self.terms) > 0
         return 0
 
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
@@ -445,34 +512,59 @@ cdef class Step:
         set_rounding(item, entry)
         return 0
 
-    cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
-        """Measure the norm of the total gradient; refuse what must be finite and is not, and set the factor that clips it."""
+    def norm(self):
+        """Return the norm of the total gradient as a float64; nothing is written."""
+        cdef FloatEnvironment found = enter_float_environment()
+        cdef double root, scale = 1.0
+        try:
+            root = self.measure_norm(0.0, &scale)
+            return float64_scalar(root / scale)
+        finally:
+            leave_float_environment(found)
+
+    cdef double measure_norm(self, double limit, double* scale) except? -1:
+        """Return the norm of the total gradient times `scale`, a power of two, which is 1 where the squares are in range.
+
+        Where the squares vanish, they are formed again only if the norm may be above the limit.
+        """
         cdef Job* job = &self.items.job
-        cdef double squares = 0.0, scaled = INFINITY, scale = 1.0, factor, limit = INFINITY if clip_norm is None else clip_norm
-        cdef Py_ssize_t i
+        cdef double squares = 0.0, scaled = INFINITY
         measure_gradient(job, &squares)
         # The square of a float64 number that is finite and not 0 may overflow or vanish. At another scale it does not.
         if squares == INFINITY:
-            scale = ldexp(1.0, -RESCALE)
+            scale[0] = ldexp(1.0, -RESCALE)
         elif squares < ldexp(1.0, LEAST_SQUARES) and limit * limit < ldexp(1.0, LEAST_SQUARES):
-            scale = ldexp(1.0, RESCALE)
-        if scale != 1:
-            job.rule.clip = scale
-            measure_gradient(job, &scaled)
-            job.rule.clip = 1.0
-            if not isfinite(scaled):
-                scale = 1.0
-        if check_finite and scale == 1 and not isfinite(squares):
-            refuse_gradients(self.entries)
-        if clip_norm is None:
-            return 0
-        if scale == 1:
-            factor = limit / max(sqrt(squares), limit)
-        elif scale < 1:
-            factor = min(limit / sqrt(scaled) * scale, 1.0)
+            scale[0] = ldexp(1.0, RESCALE)
         else:
-            factor = min(limit * scale / sqrt(scaled), 1.0)
-        if <float>factor == 0 and (scale != 1 or isfinite(squares)):
+            return sqrt(squares)
+        job.rule.clip = scale[0]
+        measure_gradient(job, &scaled)
+        job.rule.clip = 1.0
+        if isfinite(scaled):
+            return sqrt(scaled)
+        scale[0] = 1.0
+        return sqrt(squares)
+
+    cdef int clip_measured(self, clip_norm, bint check_finite) except -1:
+        """Measure the norm of the total gradient; refuse what must be finite and is not, and clip it."""
+        cdef double limit = INFINITY if clip_norm is None else clip_norm
+        cdef double root, scale = 1.0
+        if clip_norm is None and not check_finite:
+            return 0
+        root = self.measure_norm(limit, &scale)
+        if check_finite and not isfinite(root):
+            refuse_gradients(self.entries)
+        if clip_norm is not None:
+            self.clip(root, scale, limit)
+        return 0
+
+    cdef int clip(self, double root, double scale, double limit) except -1:
+        """Set the factor that brings a total gradient of the norm root / scale down to the limit."""
+        cdef Job* job = &self.items.job
+        cdef double norm = root / scale
+        cdef double factor = limit / root * scale if norm == INFINITY else limit / max(norm, limit)
+        cdef Py_ssize_t i
+        if <float>factor == 0 and isfinite(root):
             for i in range(job.n_items):
                 if factor == 0 or not job.items[i].is_double:
                     raise ValueError(
@@ -661,7 +753,9 @@ cdef class Step:
         return items
 
     def commit(self, State state not None, dict placed, list values=None):
-        """Do the step, and count it. No Python code runs from the first write to the count, so no signal comes between.
+        """Do the step, and count it; within a step in parts, note it as one of them.
+
+        No Python code runs from the first write to the count, so no signal comes between.
 
         Parameters
         ----------
@@ -685,9 +779,13 @@ cdef class Step:
         cdef FloatEnvironment found
         cdef list proxes = self.proxes
         cdef Py_ssize_t i, n_proxes = len(proxes)
+        cdef StreamedStep streamed = state.streamed
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
         result = float64_scalar(0.0)
+        self.items.job.measure = len(self.terms) > 0
+        if streamed is not None:
+            streamed.add(self.entries)
         run(&self.items.job)
         for i in range(n_proxes):
             run(&(<LaterProx>proxes[i]).job)
@@ -697,7 +795,8 @@ cdef class Step:
             run(&followers.job)
         for i in range(len(cleared)):
             memset(cnp.PyArray_DATA(<ndarray>cleared[i]), 0, cnp.PyArray_NBYTES(<ndarray>cleared[i]))
-        state.iterations += 1
+        if streamed is None:
+            state.iterations += 1
         state.slots = slots
         state.placed = placed
         found = enter_float_environment()

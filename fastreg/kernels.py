@@ -12,6 +12,7 @@ import os
 import warnings
 from importlib import metadata
 from importlib.util import find_spec
+from typing import Literal
 
 try:
     from fastreg import _jobs, _threads
@@ -32,6 +33,7 @@ from fastreg._step import (
     Entry,
     State,
     Step,
+    StreamedStep,
     check_gradient,
     memory_of,
     owners_of,
@@ -39,6 +41,7 @@ from fastreg._step import (
     scaled_gradient,
     wide_weights,
 )
+from fastreg.launchers import share
 
 __all__ = [
     "BFLOAT16",
@@ -49,6 +52,7 @@ __all__ = [
     "Penalty",
     "State",
     "Step",
+    "StreamedStep",
     "Term",
     "check_array",
     "check_gradient",
@@ -102,43 +106,68 @@ def _choose() -> tuple[str, list[str]]:
     raise ImportError(f"FASTREG_ISA={forced}: {lacking}; available are {', '.join(usable)}")
 
 
-def _environment_threads() -> int:
-    """Return FASTREG_NUM_THREADS, or 0 to follow OpenMP (and so OMP_NUM_THREADS)."""
+def _environment_threads() -> tuple[int, str | None]:
+    """Return FASTREG_NUM_THREADS, or 0 to follow OpenMP (and so OMP_NUM_THREADS), and how a share was found."""
     text = os.environ.get("FASTREG_NUM_THREADS", "")
     if not text:
-        return 0
+        return 0, None
+    if text == "share":
+        try:
+            return share()
+        except ValueError as error:
+            raise ImportError(f"FASTREG_NUM_THREADS is share, and {error}") from None
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
-        raise ImportError(f"FASTREG_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}")
-    return int(text)
+        raise ImportError(f"FASTREG_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}; or share")
+    return int(text), None
 
 
 _isa, _compiled = _choose()
 _jobs.install(importlib.import_module(_module(_isa)).kernel)
-_threads.request_threads(_environment_threads())
+_n_threads, _reason = _environment_threads()
+_threads.request_threads(_n_threads)
+_asked = {"share": _reason}  # how the share was found, if it was asked for
 atexit.register(_threads.stop)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_threads.after_fork)
 
 
-def set_num_threads(n: int) -> None:
+def set_num_threads(n: int | Literal["share"]) -> None:
     """Let fastreg use up to `n` threads.
 
     Small work uses fewer. A lower limit set through threadpoolctl still holds where it is in force.
 
     Parameters
     ----------
-    n : int
-        At least 1.
+    n : int or "share"
+        At least 1. "share" is this process's share of the cores, for programs of which a launcher such as torchrun or mpirun
+        starts several on a machine; FASTREG_NUM_THREADS=share does the same.
 
     Raises
     ------
     TypeError, ValueError
-        If `n` is not a whole number, or below 1.
+        If `n` is not a whole number, or below 1; or, for "share", if a launcher's variable is wrong.
 
     Warns
     -----
     RuntimeWarning
         If this build has no OpenMP and so only one thread.
+
+    Notes
+    -----
+    Launchers set OMP_NUM_THREADS to 1, lest each of n processes use all cores, and leave most of the machine idle. The share is
+    found when this is called, from three numbers:
+
+    - The processes on this machine, by the first of these variables that is set: LOCAL_WORLD_SIZE (torchrun, accelerate),
+      OMPI_COMM_WORLD_LOCAL_SIZE (Open MPI), MPI_LOCALNRANKS (Intel MPI, MPICH), PALS_LOCAL_SIZE (Cray),
+      SLURM_STEP_TASKS_PER_NODE (srun). Without any it is 1, and the share is all cores.
+    - The cores of the affinity mask of the process: physical ones, where Linux tells which processors share one, else
+      processors. `show_config` says which. A container's quota of CPU time is not considered.
+    - The cores of the launcher, which is taken to be the parent process; of srun, those that SLURM_CPUS_ON_NODE gives the job.
+
+    The share is the launcher's cores divided by the processes, but not more than the cores of the process itself. So a process
+    that its launcher put on cores of its own uses all of these, and processes that were put on the same half of the machine
+    divide it. A script between launcher and process that sets the mask hides this, and the mask is divided again; give a number
+    then. Where OMP_NUM_THREADS is 1, a limit of 1 by threadpoolctl cannot be told from it, and does not hold.
 
     Examples
     --------
@@ -149,6 +178,9 @@ def set_num_threads(n: int) -> None:
     1
     >>> fr.set_num_threads(before)
     """
+    reason = None
+    if n == "share":
+        n, reason = share()
     if not isinstance(n, numbers.Integral) or isinstance(n, bool):
         raise TypeError(f"n must be a whole number of threads, got {n!r}")
     if not 1 <= n <= MOST_THREADS:
@@ -156,6 +188,7 @@ def set_num_threads(n: int) -> None:
     if n > 1 and not _threads.has_openmp():
         warnings.warn("this build of fastreg has no OpenMP; it works with one thread", RuntimeWarning, stacklevel=2)
     _threads.request_threads(int(n))
+    _asked["share"] = reason
 
 
 def get_num_threads() -> int:
@@ -173,7 +206,7 @@ def get_config() -> dict[str, object]:
     Returns
     -------
     dict
-        With the keys `version`, `isa`, `isas`, `openmp`, `threads`.
+        With the keys `version`, `isa`, `isas`, `openmp`, `threads`, and `share`: how the share was found, if it was asked for.
     """
     return {
         "version": metadata.version("fastreg"),
@@ -181,10 +214,11 @@ def get_config() -> dict[str, object]:
         "isas": list(_compiled),
         "openmp": _threads.has_openmp(),
         "threads": get_num_threads(),
+        **_asked,
     }
 
 
 def show_config() -> None:
     """Print `get_config` for a person."""
     for key, value in get_config().items():
-        print(f"{key:8} {', '.join(value) if isinstance(value, list) else value}")
+        print(f"{key:8} {', '.join(value) if isinstance(value, list) else 'not asked for' if value is None else value}")

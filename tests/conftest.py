@@ -9,10 +9,11 @@ import hypothesis
 import pytest
 
 import fastreg as fr
+from fastreg.launchers import VARIABLES
 
 # Other processes use the fastreg that is tested here, and the modules that stand beside this one.
 PATHS = [str(Path(fr.__file__).parents[1]), str(Path(__file__).parent)]
-OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC")
+OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC", *VARIABLES)
 
 hypothesis.settings.register_profile("fastreg", deadline=None, database=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("fastreg")

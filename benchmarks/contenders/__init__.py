@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 CONTENDERS = {
     "limit": "Limit",
     "fastreg": "Fastreg",
+    "interop": "Interop",
     "NumPy": "NumPy",
     "torch": "Torch",
+    "DeepSpeed": "DeepSpeed",
     "TensorFlow": "TensorFlow",
     "JAX": "JAX",
     "numba": "Numba",
@@ -21,7 +23,7 @@ CONTENDERS = {
     "skglm": "Skglm",
     "PyProximal": "PyProximal",
 }
-PEERS = tuple(name for name in CONTENDERS if name not in ("limit", "fastreg"))
+PEERS = tuple(name for name in CONTENDERS if name not in ("limit", "fastreg", "interop"))
 
 
 def load(name: str) -> type[Contender]:

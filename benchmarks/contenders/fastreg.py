@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -13,7 +13,7 @@ from cells import BOUNDS, ONE_THREAD
 from problem import GROUP_SCALE, MCP_GAMMA, MCP_SCALE, PROX_STEP
 from rules import RULES
 
-from contenders.base import Contender, Form, Problem
+from contenders.base import Array, Contender, Form, Problem
 
 
 class Fastreg(Contender):
@@ -123,11 +123,21 @@ class Fastreg(Contender):
         yield self._update(problem, f"{rule} with constraint", regularization=terms, constraints=constraints)
         yield self._update(problem, f"{rule} without constraint", anchor=True, regularization=terms)
 
-    def _update(self, problem: Problem, label: str, anchor: bool = False, **options: Any) -> Form:
+    def mixed(self, problem: Problem) -> Iterator[Form]:
+        """``apply_gradients`` with gradients and copies of bfloat16."""
+        bfloat16 = import_module("fastreg.kernels").BFLOAT16
+        copies = dict(zip(problem.cell.shapes, [copy.view(bfloat16) for copy in problem.copies], strict=True))
+        gradients = [g.view(bfloat16) for g in problem.gradients]
+        yield self._update(problem, f"{problem.cell.rule}, copies=copies", gradients=gradients, copies=copies)
+
+    def _update(
+        self, problem: Problem, label: str, anchor: bool = False, gradients: Sequence[Array] | None = None, **options: Any
+    ) -> Form:
         """One way to call ``apply_gradients``."""
         rule = problem.cell.rule
         assert rule is not None
-        pairs = dict(zip(problem.cell.shapes, zip(problem.gradients, problem.weights, strict=True), strict=True))
+        given = zip(problem.gradients if gradients is None else gradients, problem.weights, strict=True)
+        pairs = dict(zip(problem.cell.shapes, given, strict=True))
         held: list[Any] = []
 
         def fresh() -> None:

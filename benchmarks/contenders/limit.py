@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import limits
+from cells import MIXED_BYTES
 from problem import LINE, aligned
 from rules import RULES
 
@@ -87,6 +88,11 @@ class Limit(Contender):
         return self._streams(problem, RULES[problem.cell.rule].streams)
 
     constrained = update
+
+    def mixed(self, problem: Problem) -> Iterator[Form]:
+        """Offer the bytes that must move, counted in streams of float32: gradient in, copy out, the rest in and out."""
+        return self._streams(problem, (2 * MIXED_BYTES - 4) / 4)
+
     group_lasso_value = value
     mcp_prox = prox
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -303,6 +304,40 @@ class Torch(Contender):
         for kind in ("fused", "foreach"):
             yield self._optimizer(f"{kind} {label}, without loss", maker, groups, {kind: True}, problem)
         yield self._optimizer(f"fused {label} without penalty or loss", maker, [{"params": parameters}], {"fused": True})
+
+    def mixed(self, problem: Problem) -> Iterator[Form]:
+        """Widen the gradients into float32 ones, step by the fused AdamW, and narrow the weights into the copies."""
+        yield from self.around_optimizer(problem, "fused AdamW", partial(self.torch.optim.AdamW, fused=True))
+
+    def around_optimizer(self, problem: Problem, label: str, maker: Callable[..., Any]) -> Iterator[Form]:
+        """Offer casts of each tensor and casts of all at once around an optimizer with torch's arguments."""
+        torch, a = self.torch, RULES[problem.cell.rule or ""].arguments
+        parameters = self._tensors(problem.weights)
+        given, copies = ([torch.from_numpy(x).view(torch.bfloat16) for x in xs] for xs in (problem.gradients, problem.copies))
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        wide = [parameter.grad for parameter in parameters]
+        made: list[Any] = []
+
+        def fresh() -> None:
+            decay = a["weight_decay"] / a["learning_rate"]  # torch multiplies it by the rate
+            options = {"lr": a["learning_rate"], "betas": (a["beta1"], a["beta2"]), "eps": a["epsilon"], "weight_decay": decay}
+            made[:] = [maker(parameters, **options)]
+
+        def each() -> None:
+            for g, g16 in zip(wide, given, strict=True):
+                g.copy_(g16)
+            made[0].step()
+            for copy, parameter in zip(copies, parameters, strict=True):
+                copy.copy_(parameter)
+
+        def foreach() -> None:
+            torch._foreach_copy_(wide, given)
+            made[0].step()
+            torch._foreach_copy_(copies, parameters)
+
+        for kind, run in (("copy_", each), ("_foreach_copy_", foreach)):
+            yield Form(f"{kind}, {label}, {kind}", names={"run": run}, arrays=lambda: problem.weights, fresh=fresh)
 
     def _optimizer(
         self, label: str, maker: Callable[..., Any], groups: list[Any], options: dict[str, bool], problem: Problem | None = None

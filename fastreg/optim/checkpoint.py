@@ -123,6 +123,7 @@ def restore(
     >>> new
     {'body': array([1., 1., 1.]), 'other_head': array([0., 0., 0., 0., 0.])}
     """
+    optimizer._refuse_within_step("the state cannot be restored")
     if not isinstance(state, Mapping):
         raise TypeError(f"state must be a mapping of names to arrays, as save gives, not {type(state).__name__}")
     parts: dict[str, dict[str, Array]] = {kind: {} for kind in ("", "weights", "slots", "hyperparameters", "strengths")}

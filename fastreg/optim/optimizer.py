@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import difflib
+import fnmatch
 import inspect
 import logging
+import math
 import numbers
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
 from fastreg.constraints.base import constrained, is_built_in
-from fastreg.kernels import RULES, Entry, State, Step, check_array, have_custom, owners_of, scaled_gradient, wide_weights
+from fastreg.kernels import (
+    RULES,
+    Entry,
+    State,
+    Step,
+    StreamedStep,
+    check_array,
+    have_custom,
+    owners_of,
+    scaled_gradient,
+    wide_weights,
+)
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_constraints, take_copies, take_pairs
@@ -142,6 +157,7 @@ class Optimizer:
         self.check_finite = check_finite
         self.average = average
         self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
+        self._tried: dict[str, tuple[list[str], set[str]]] = {}
         self._state = State()
         self._unused: set[str] = set()
 
@@ -167,6 +183,7 @@ class Optimizer:
     def iterations(self, iterations: int) -> None:
         if not isinstance(iterations, numbers.Integral) or isinstance(iterations, bool) or iterations < 0:
             raise ValueError(f"iterations must be a whole number of at least 0, got {iterations!r}")
+        self._refuse_within_step("iterations cannot be set")
         self._state.iterations = int(iterations)
 
     def at_step(self, name: str) -> float:
@@ -189,7 +206,8 @@ class Optimizer:
         hyperparameter : str
             Its value may be a list of rules.
         names, known : list of str
-            The variables with a gradient, and all, on which the rules are tried.
+            The variables with a gradient, and all, on which the rules are tried. Those of a part of a step are not all, so there
+            a rule may match none of them.
 
         Returns
         -------
@@ -200,15 +218,39 @@ class Optimizer:
         if not isinstance(value, list):
             return [self.at_step(hyperparameter)] * len(names)
         patterns = [pattern for pattern, _ in value]
-        matched = self._matched.get(hyperparameter)
-        if matched is None or matched[:2] != (known, patterns):
-            try:
-                places = match_rules(known, [(pattern, place) for place, pattern in enumerate(patterns)])
-            except ValueError as error:
-                raise ValueError(f"{hyperparameter}: {error}") from None
-            self._matched[hyperparameter] = matched = known, patterns, places
+        if self._state.streamed is not None:
+            places = self._try_on_part(hyperparameter, patterns, known)
+        else:
+            matched = self._matched.get(hyperparameter)
+            if matched is None or matched[:2] != (known, patterns):
+                try:
+                    places = match_rules(known, [(pattern, place) for place, pattern in enumerate(patterns)])
+                except ValueError as error:
+                    raise ValueError(f"{hyperparameter}: {error}") from None
+                self._matched[hyperparameter] = matched = known, patterns, places
+            places = matched[2]
         found = [None if rate is None else number_at(rate, self.iterations, hyperparameter) for _, rate in value]
-        return [found[matched[2][name]] if name in matched[2] else None for name in names]
+        return [found[places[name]] if name in places else None for name in names]
+
+    def _try_on_part(self, hyperparameter: str, patterns: list[str], names: list[str]) -> dict[str, int]:
+        """Return for each name the place of the first pattern that matches it, and note the patterns that match any."""
+        if hyperparameter not in self._tried or self._tried[hyperparameter][0] != patterns:
+            self._tried[hyperparameter] = patterns, set()
+        used, places = self._tried[hyperparameter][1], dict[str, int]()
+        for place, pattern in enumerate(patterns):
+            for name in names:
+                if fnmatch.fnmatchcase(name, pattern):
+                    used.add(pattern)
+                    places.setdefault(name, place)
+        return places
+
+    def _warn_of_unused_patterns(self) -> None:
+        """Log the patterns that no part of a whole step had a name for, once."""
+        for hyperparameter, (patterns, used) in self._tried.items():
+            unused = [pattern for pattern in patterns if pattern not in used]
+            used.update(unused)
+            if unused:
+                _log.warning("%s: the patterns %s match none of the names of the step's parts", hyperparameter, unused)
 
     def rates(self, names: list[str], known: list[str]) -> list[float]:
         """Return what the coming step multiplies by, for each variable; `known` names those without a gradient too."""
@@ -334,6 +376,10 @@ class Optimizer:
         terms, added = ([], []) if regularization is None else live_terms(regularization)
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
+        clip_norm, norm, streamed = self.clip_norm, None, self._step_under_way()
+        if streamed is not None:
+            clip_norm, norm = streamed.clip_norm, streamed.norm
+            terms, added = _terms_of(entries, terms), [] if streamed.stepped else added
         take_constraints(constraints, entries)
         take_copies(copies, entries, known)
         self._set_options(entries, gradient_scale, zero_gradients, rounding)
@@ -343,7 +389,7 @@ class Optimizer:
             entry.rate, entry.decay = rate, decay
             entry.slots = self._slots_of(entry)
         constants = self.step_constants() if self.average is None else self.step_constants() | {"average": self.average}
-        step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite, type(self).__name__)
+        step = Step(self.rule, constants, entries, terms, clip_norm, self.check_finite, type(self).__name__, norm)
         for i, entry in enumerate(entries):
             if entry.prox is not None or entry.constraint is not None:
                 _finish(step, i, entry)
@@ -352,6 +398,124 @@ class Optimizer:
         if self._unused:
             self._note_use(names, unknown)
         return (loss, _by_name(terms, step.values(), values)) if per_term else loss
+
+    def measure(
+        self,
+        grads_and_variables: Iterable[tuple[Any, Any]] | Mapping[str, tuple[Any, Any]],
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
+        *,
+        gradient_scale: float = 1.0,
+    ) -> np.float64:
+        """Return the norm of the total gradient, penalties included, that a step with these arguments would clip; write nothing.
+
+        Of the norms of parts, ``math.hypot(*norms)`` makes the norm of the whole, which `step` takes.
+
+        Parameters
+        ----------
+        grads_and_variables, regularization, gradient_scale
+            As for `apply_gradients`. A term over a variable that is not given has no gradient here.
+
+        Returns
+        -------
+        norm : numpy.float64
+            NaN or infinite if the total gradient is not finite, whatever `check_finite` says. It is right also where its square
+            is no float64 number; it is infinite where it is none itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a gradient, a variable or a term does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, fastreg as fr
+        >>> w = np.array([1.0, -2.0])
+        >>> terms = fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])
+        >>> fr.optim.GradientDescent(0.1).measure({"w": (np.array([2.5, -3.0]), w)}, terms)
+        np.float64(5.0)
+        """
+        terms, _ = ([], []) if regularization is None else live_terms(regularization)
+        entries, _, _ = take_pairs(grads_and_variables, terms, self._state.placed)
+        terms = _terms_of(entries, terms)
+        self._set_options(entries, gradient_scale, zero_gradients=False, rounding=None)
+        if have_custom(terms):
+            self._add_custom(terms, entries)
+        # The plainest rule that leaves the same penalties to the proximal step. It has no slots.
+        rule = "proximal_gradient_descent" if RULES[self.rule].takes_l1 else "gradient_descent"
+        return Step(rule, self.step_constants(), entries, terms, title=type(self).__name__).norm()
+
+    def step(self, norm: float | None = None) -> AbstractContextManager[None]:
+        """Return a context in which `apply_gradients` steps one part of the variables at a time.
+
+        All calls within belong to one step: they see the same `iterations`, which rises by 1 at the end. So gradients need not
+        exist all at once.
+
+        Parameters
+        ----------
+        norm : float, optional
+            The norm of the total gradient of all parts, from `measure`. It must be given if `clip_norm` is set, and decides the
+            one factor by which all parts are scaled. The parts are not measured again.
+
+        Raises
+        ------
+        ValueError
+            If `clip_norm` is set and no norm is given, or the norm is not finite and `check_finite` is set; or, by a part, if a
+            variable of its names was stepped by an earlier part.
+        RuntimeError
+            If a step in parts is under way already; or, by a part, if another thread has begun the step.
+
+        Notes
+        -----
+        - **Bits.** Weights and slots become what one call with all variables and this norm would make of them. A norm that was
+          measured over all variables at once is that of the whole step to the last bit; `math.hypot` over parts may differ in it.
+        - **Terms.** Each part takes the terms over its own variables, and leaves the others out. So all terms may be given to
+          each part, and the sum of the parts' losses is the loss of the step, without terms over variables that no part has. A
+          number that a `Total` adds is counted by the first part. Finding the terms of a part takes time for each term: with
+          many parts, give each its own. `constraints` may be those of all variables too; `copies` are those of the part.
+        - **Patterns.** A list of rules by name, such as a learning rate, is tried on the names of each part. A pattern that
+          matches none of them is no error there. If it matches none in the whole step either, the log has a warning.
+        - **Not finite.** With `check_finite` and without a norm, each part is checked by itself, in a pass of its own. With the
+          norm everything is checked before anything is written.
+        - **Errors.** An error in a part leaves that part unwritten and the earlier ones written. If it leaves the block,
+          `iterations` rises if any part was stepped: the variables of these are one step ahead, and the others have missed this
+          one. If it is caught within the block, the part can be tried again.
+        - A block without a part is no step. Within the block `iterations` cannot be set, and the state cannot be saved or loaded.
+
+        Examples
+        --------
+        >>> import math
+        >>> import numpy as np, fastreg as fr
+        >>> params = {"body": np.zeros(2), "head": np.zeros(2)}
+        >>> gradients = {"body": np.array([3.0, 0.0]), "head": np.array([0.0, 4.0])}      # one at a time, in what follows
+        >>> opt = fr.optim.GradientDescent(learning_rate=1.0, clip_norm=1.0)
+        >>> norm = math.hypot(*(opt.measure({name: (gradients[name], params[name])}) for name in params))
+        >>> with opt.step(norm=norm):
+        ...     for name in params:
+        ...         _ = opt.apply_gradients({name: (gradients[name], params[name])})
+        >>> norm, params, opt.iterations
+        (5.0, {'body': array([-0.6,  0. ]), 'head': array([ 0. , -0.8])}, 1)
+        """
+        if norm is not None and (not isinstance(norm, numbers.Real) or isinstance(norm, bool)):
+            raise TypeError(f"norm must be a number, got {norm!r} of type {type(norm).__name__}")
+        if norm is not None and norm < 0:
+            raise ValueError(f"norm must be at least 0, got {norm!r}")
+        if norm is None and self.clip_norm is not None:
+            raise ValueError("clip_norm is set, so step needs the norm of the total gradient of all parts, which measure gives")
+        if self.check_finite and norm is not None and not math.isfinite(norm):
+            raise ValueError(f"the norm of the total gradient is not finite: {norm!r}; nothing was updated")
+        return StreamedStep(self._state, None if norm is None else float(norm), self.clip_norm, self._warn_of_unused_patterns)
+
+    def _step_under_way(self) -> StreamedStep | None:
+        """Return the step in parts to which a call of this thread belongs, if there is one."""
+        streamed = self._state.streamed
+        if streamed is not None and streamed.thread != threading.get_ident():
+            raise RuntimeError("a step in parts is under way, and another thread has begun it; its parts belong to that thread")
+        return streamed
+
+    def _refuse_within_step(self, what: str) -> None:
+        """Raise if a step in parts is under way."""
+        if self._state.streamed is not None:
+            raise RuntimeError(f"{what} within a step in parts; leave the block first")
 
     def _add_custom(self, terms: Sequence[RegularizationLoss], entries: list[Entry]) -> list[float]:
         """Add users' own gradients to copies of the given ones, note users' own proxes in the entries, and return the values."""
@@ -507,6 +671,7 @@ class Optimizer:
         >>> sorted(opt.state_dict())
         ['iterations', 'rule', 'w/momentum']
         """
+        self._refuse_within_step("the state cannot be saved")
         state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
         for variable, slots in self._state.slots.items():
             for name, slot in zip(self.slot_names, slots, strict=False):  # an average begins with the next step
@@ -533,6 +698,7 @@ class Optimizer:
         layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no
         variable uses are kept; `unused_slots` names them.
         """
+        self._refuse_within_step("the state cannot be loaded")
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
         entries = {key: np.asarray(state[key]) for key in state}
@@ -587,6 +753,11 @@ def _finish(step: Step, i: int, entry: Entry) -> None:
     if constraint is not None:
         new = constrained(constraint, new, f"the constraint of {entry.name!r}")
     step.assign(i, new)
+
+
+def _terms_of(entries: list[Entry], terms: list[RegularizationLoss]) -> list[RegularizationLoss]:
+    """Return the terms over the weights of the entries."""
+    return [term for term, place in zip(terms, owners_of(entries, terms), strict=True) if place >= 0]
 
 
 def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], custom: Iterable[float]) -> dict[str, float]:

@@ -137,6 +137,40 @@ def test_an_interrupted_first_step_keeps_its_slots(interrupts, name):
     assert interrupts.n > 5
 
 
+@pytest.mark.parametrize("own", [None, Fourth])
+@names(["GradientDescent", "Adam"])
+def test_an_interrupted_step_in_parts_has_whole_parts_and_counts_if_it_has_one(interrupts, name, own):
+    def by_variable(training):
+        slots = slots_of(training.optimizer).items()
+        return {
+            key: (w.tobytes(), [slot.tobytes() for slot_name, slot in slots if slot_name.startswith(f"{key}/")])
+            for key, w in training.arrays.items()
+        }
+
+    def named(training):
+        return dict(zip(SHAPES, training.step(), strict=True))
+
+    def take_parts(training, pairs):
+        with training.optimizer.step():
+            for key, pair in pairs.items():
+                training.take({key: pair})
+
+    whole, fresh = Training(name, own and own()), by_variable(Training(name))
+    whole.take(named(whole))
+    right, counts = by_variable(whole), []
+    for _ in range(100):
+        training = Training(name, own and own())
+        pairs = named(training)
+        interrupts.during(take_parts, training, pairs)
+        found = by_variable(training)
+        stepped = {key: found[key] for key in found if found[key] != fresh[key]}
+        assert stepped == {key: right[key] for key in stepped}
+        assert training.optimizer.iterations == (len(stepped) > 0)
+        assert training.optimizer._state.streamed is None
+        counts.append(len(stepped))
+    assert interrupts.n > 5 and {1, 2} & set(counts)
+
+
 @pytest.mark.parametrize("accumulate", [False, True])
 @pytest.mark.parametrize("own", [Fourth, InOneGo])
 def test_interrupted_gradients_are_whole_or_untouched(interrupts, own, accumulate):
@@ -224,6 +258,53 @@ def test_a_step_without_memory_changes_nothing(run_python, rule, own, constraint
     for line in done.stdout.splitlines():
         failed, finished = map(int, line.split())
         assert failed >= 20 and finished >= 1
+
+
+FAILING_PARTS = """
+import numpy as np, fastreg as fr
+from _testcapi import remove_mem_hooks, set_nomemory
+
+def make():
+    return {"v": np.ones((9000, 5), np.float32), "w": np.ones(50), "x": np.ones(7)}, fr.optim.Adam(0.5, clip_norm=1.0)
+
+gradients = {key: np.ones_like(w) for key, w in make()[0].items()}
+
+def take(arrays, optimizer, missing):
+    norm = optimizer.measure({key: (gradients[key], w) for key, w in arrays.items()})
+    with optimizer.step(norm=norm):
+        for key in missing:
+            optimizer.apply_gradients({key: (gradients[key], arrays[key])})
+
+whole = make()
+take(*whole, whole[0])
+counts = {True: set(), False: set()}  # of stepped parts, by whether the step failed
+for point in range(1, 600):
+    made = make()
+    set_nomemory(point, point + 1)
+    try:
+        take(*made, made[0])
+    except (MemoryError, SystemError):
+        remove_mem_hooks()
+        failed = True
+    else:
+        remove_mem_hooks()
+        failed = False
+    stepped = [key for key, w in made[0].items() if (w != 1).any()]
+    counts[failed].add(len(stepped))
+    assert stepped == list(made[0])[:len(stepped)], point
+    assert all(made[0][key].tobytes() == whole[0][key].tobytes() for key in stepped), point
+    assert made[1].iterations == (len(stepped) > 0), point
+    with made[1].step(norm=1.0):
+        for key, w in made[0].items():
+            made[1].apply_gradients({key: (gradients[key], w)})
+assert counts[True] >= {0, 1, 2} and counts[False] == {3}, counts
+"""
+
+
+def test_a_step_in_parts_without_memory_has_whole_parts(run_python):
+    pytest.importorskip("_testcapi")
+    done = run_python(FAILING_PARTS)
+    assert done.returncode == 0, done.stderr
 
 
 # ---------------------------------------------------------------------------------------- what changes while a step reads it

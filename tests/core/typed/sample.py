@@ -52,6 +52,11 @@ def train(params: dict[str, Weights], rules: Sequence[tuple[str, fr.Regularizer 
         assert_type(loss, np.float64)
         history.record(rule.iterations, penalties, loss=loss)
     assert_type(rule.apply_gradients({name: (np.zeros_like(w), w) for name, w in params.items()}, terms), np.float64)
+    norms = [rule.measure({name: (np.zeros_like(w), w)}, terms) for name, w in params.items()]
+    assert_type(norms, list[np.float64])
+    with rule.step(norm=max(norms)):
+        losses = [rule.apply_gradients({name: (np.zeros_like(w), w)}, terms) for name, w in params.items()]
+    assert_type(losses, list[np.float64])
     return history
 
 
