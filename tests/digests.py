@@ -13,11 +13,12 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from kernel_calls import evaluate, project_l1_ball, project_simplex
+from kernel_calls import convert, evaluate, project_l1_ball, project_simplex
 from mixed import narrow, widen
 from optimizers import BOTH, CAUTIOUS, L1, L2, METRIC_RULES, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
-from twin import compare
+from sixteen import KINDS, floats, halves, rounded, widened
+from twin import compare, sixteen
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
@@ -165,6 +166,36 @@ def arrays_by_twin(steps, shapes):
         for make_pair in WITH_ARRAYS.values():
             _, twin = make_pair(w)
             yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
+
+
+# ---------------------------------------------------------------------------------------------------------------- 16 bits
+NARROW = [fr.l1_l2_regularizer(0.3, 0.7), fr.mcp_regularizer(0.3, gamma=3.0), fr.group_lasso_regularizer(0.3, None)]
+NARROW_TWINS = [Elastic(0.3, 0.7), Mcp(0.3, 3.0), Groups(Linear(0.3), None)]
+ROUNDING = (1, 2, 3)
+
+
+def narrow_inputs(shapes):
+    for shape, kind in product(shapes, KINDS):
+        yield kind, *(halves(weights(shape, np.float32, seed), kind) for seed in (0, 1))
+
+
+def sixteen_by_kernels(shapes, put=np.copy):
+    """Yield what every operation over 16-bit weights gives, widened, and weights that are rounded at random."""
+    for kind, w, base in narrow_inputs(shapes):
+        for regularizer in NARROW:
+            yield widened(outcomes(regularizer, w, base, put=lambda x: put(x).view(x.dtype)), kind)
+        out = put(w).view(w.dtype)
+        convert(put(weights(w.shape, np.float32)), out, rounding=ROUNDING)
+        yield {"at random": floats(out, kind)}
+
+
+def sixteen_by_twin(shapes):
+    """Yield the same in NumPy."""
+    for kind, w, base in narrow_inputs(shapes):
+        for twin in NARROW_TWINS:
+            yield rounded(expected(twin, floats(w, kind), floats(base, kind)), kind)
+        found = sixteen.narrow_stochastic(weights(w.shape, np.float32), kind, ROUNDING)
+        yield {"at random": sixteen.widen(found, kind)}
 
 
 # ----------------------------------------------------------------------------------------------------------------- groups
@@ -420,6 +451,15 @@ DIGESTS = {
         by_twin=partial(arrays_by_twin, STEPS),
         golden="e80ce268be799fb1033c5f975d89236d2761e26bb660d8782e3aef77ac85f616",
         cases=SHAPES + SHARED,
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
+    ),
+    "16 bits": Digest(
+        covers=frozenset(),
+        by_kernels=sixteen_by_kernels,
+        by_twin=sixteen_by_twin,
+        golden="caa1280ed3661e9494ffcc519f6a18f467eea363e487b17c8a7ae7edd0a271fa",
+        cases=[*SHAPES[1:], *SHARED],
         large=SHARED,
         small=[(31,), (513,), (CHUNK + 33,)],
     ),
