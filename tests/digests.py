@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from kernel_calls import convert, evaluate, project_l1_ball, project_simplex
-from mixed import narrow, widen
 from optimizers import BOTH, CAUTIOUS, L1, L2, METRIC_RULES, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
 from sixteen import KINDS, floats, halves, rounded, widened
@@ -338,17 +337,17 @@ def mixed_by_kernels(variants, put=np.copy):
     """Yield losses, weights, slots and copies of two mixed steps by these rules."""
     for variant in variants:
         arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
-        copies = {key: put_sixteen(narrow(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
+        copies = {key: put_sixteen(halves(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
         terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in ELASTIC.items()])
         optimizer = make(variant, clip_norm=CLIP_NORM, average=AVERAGE)
         found = {}
         for step in (1, 2):
-            given = {key: narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
+            given = {key: halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
             pairs = {key: (put_sixteen(g, put), arrays[key]) for key, g in given.items()}
             pairs["c"] = (put_sixteen(given["c"][::2].copy(), put), ROWS), arrays["c"]
             options = {"gradient_scale": SCALE, "copies": copies, "zero_gradients": True}
             found[f"loss {step}"] = optimizer.apply_gradients(pairs, terms, **options)
-        found |= {f"copy of {key}": widen(copy, np.float32) for key, copy in copies.items()}
+        found |= {f"copy of {key}": floats(copy, FORMAT_OF[key]) for key, copy in copies.items()}
         yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
 
 
@@ -363,7 +362,8 @@ def mixed_by_twin(variants):
         found = {}
         for step in (1, 2):
             gradients = {
-                key: widen(narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]), w.dtype) * w.dtype.type(SCALE)
+                key: floats(halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]), FORMAT_OF[key], w.dtype)
+                * w.dtype.type(SCALE)
                 for key, w in arrays.items()
             }
             gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
@@ -372,7 +372,7 @@ def mixed_by_twin(variants):
                 touched = ROWS if key == "c" else ...
                 average = averages[f"{key}/average"]
                 average[touched] += (w[touched] - average[touched]) * w.dtype.type(1 - AVERAGE)
-                copies[key][touched] = widen(narrow(w[touched], FORMAT_OF[key]), np.float32)
+                copies[key][touched] = floats(halves(w[touched], FORMAT_OF[key]), FORMAT_OF[key])
         slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
         found |= {f"copy of {key}": copy for key, copy in copies.items()}
         yield found | dict(sorted({**arrays, **slots, **averages}.items()))
