@@ -51,7 +51,7 @@ cdef enum:
     # in a training step, gets the core back soon.
     SPIN_NS = 50_000
     PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
-    STACK_BYTES = 120_000   # that a worker needs: 80 KB for the loops, 11 KB for a signal where registers are large, and spare
+    STACK_BYTES = 120_000   # that a worker needs: 90 KB for the loops, 11 KB for a signal where registers are large, and spare
     ALL = 1 << 30
 
 cdef struct Region:

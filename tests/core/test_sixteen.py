@@ -358,6 +358,29 @@ def test_a_gradient_is_added_to_what_is_there(kind):
     assert_same(floats(out["w"], kind), floats(halves(right, kind), kind))
 
 
+@kinds
+def test_a_summary_and_a_repr_name_the_dtype(kind):
+    w, _ = arrays((20, 30), kind)
+    (row,) = fr.summary(fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])).rows
+    wide = floats(w, kind)
+    assert (row.dtype, row.zeros) == (kind, np.count_nonzero(wide == 0))
+    assert row.norm == pytest.approx(np.linalg.norm(wide.astype(np.float64)), rel=1e-12)
+    assert repr(fr.l2_sp_regularizer(0.5, w)) == f"l2_sp_regularizer(0.5, <{kind} array of shape (20, 30)>)"
+    assert repr(fr.l1_regularizer(0.5, weights=abs(wide).astype(np.float16))).count("<float16 array") == 1
+
+
+def test_losses_of_variables_are_of_float32():
+    w = np.arange(6, dtype=np.float16)
+    (term,) = fr.regularize({"w": w}, [("w", fr.l2_regularizer(0.5))])
+    with fr.Graph().as_default():
+        variable = fr.Variable(w, name="w")
+        total = fr.apply_regularization(fr.l2_regularizer(0.5), [variable])
+    for loss in (term, total):
+        assert loss.dtype == np.float32 and float(loss) == 13.75
+    own = fr.sum_regularizer([fr.l2_regularizer(0.5), lambda w: float(abs(w).sum())])
+    assert type(own(w)) is np.float32 and own(w) == 28.75
+
+
 # ---------------------------------------------------------------------------------------------------------------- refusals
 WIDE_ONLY = {
     "linf": fr.linf_regularizer(0.3),
