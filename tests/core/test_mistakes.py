@@ -130,7 +130,7 @@ def test_arrays_of_another_dtype_are_refused(bad):
     with refused(optimizer, TypeError, f"'w' {kind}", w):
         optimizer.apply_gradients({"w": (np.ones(4), bad)})
     for gradient in (bad, (bad, np.arange(4))) if bad.dtype != np.float16 else ():  # which is taken as a gradient
-        with refused(optimizer, TypeError, "'w' must be a float32, float64, float16 or bfloat16 array, got dtype", w):
+        with refused(optimizer, TypeError, f"'w' {kind}", w):
             optimizer.apply_gradients({"w": (gradient, w)})
     with pytest.raises(TypeError, match=f"^out of 'w0' {kind}"):
         fr.value_and_gradients(collection()[1], out={"w0": bad})
