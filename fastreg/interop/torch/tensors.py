@@ -1,0 +1,51 @@
+"""Tensors as arrays over the same memory. What cannot be used in place is refused."""
+
+from __future__ import annotations
+
+import torch
+
+from fastreg.terms import Array
+
+DTYPES = frozenset({torch.float32, torch.float64})
+PLAIN = (torch.nn.Parameter, torch.Tensor)
+
+
+def local(x: torch.Tensor) -> torch.Tensor:
+    """Return the part of a distributed tensor that this process holds, and any other tensor itself."""
+    return x.to_local() if type(x) not in PLAIN and hasattr(x, "to_local") else x
+
+
+def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
+    """Return an array over the memory of a tensor; of a distributed one, over that of the local part.
+
+    Parameters
+    ----------
+    x : Tensor
+    name, of : str, optional
+        What a message calls it: the name of the parameter, behind "gradient of ".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the loops cannot work on it in place.
+    """
+    try:
+        if x.dtype in DTYPES and x.is_contiguous():
+            array: Array = local(x).numpy()
+            return array
+    except (RuntimeError, TypeError):  # it requires a gradient, or is refused
+        pass
+    x = local(x.detach())
+    if x.layout is not torch.strided:
+        raise TypeError(f"{of}{name!r} must be dense, got the layout {x.layout}; an embedding gives that with sparse=False")
+    if not x.is_cpu:
+        raise TypeError(f"{of}{name!r} must be in the CPU's memory, got a tensor on the device {x.device}")
+    if x.dtype not in DTYPES:
+        raise TypeError(f"{of}{name!r} must be of float32 or float64, got {x.dtype}")
+    if not x.is_contiguous():
+        raise ValueError(
+            f"{of}{name!r} must be contiguous, got the shape {tuple(x.shape)} with the strides {x.stride()}; "
+            f"a tensor in channels_last is not"
+        )
+    array = x.numpy()
+    return array
