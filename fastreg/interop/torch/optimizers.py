@@ -238,7 +238,26 @@ def _add_custom(terms: list[RegularizationLoss], entries: list[Entry]) -> list[f
     return add_custom(terms, total_of)
 
 
-class Adam(_Folded, torch.optim.Adam):
+class _Adam(_Folded):
+    def _slots(self, group: dict[str, Any]) -> dict[str, float]:
+        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
+
+    def _plan(self, group: dict[str, Any], t: int) -> Plan:
+        rate, strength = float(group["lr"]), float(group["weight_decay"])
+        beta1, beta2 = map(float, group["betas"])
+        root = math.sqrt(1 - power(beta2, t))
+        constants = {"beta1": beta1, "beta2": beta2, "epsilon": group["eps"] * root}
+        decoupled = group.get("decoupled_weight_decay", isinstance(self, torch.optim.AdamW))  # before torch 2.7 it is not there
+        return Plan(
+            "adam",
+            constants,
+            rate * root / (1 - power(beta1, t)),
+            decay=rate * strength if decoupled else 0.0,
+            l2=0.0 if decoupled else strength,
+        )
+
+
+class Adam(_Adam, torch.optim.Adam):
     """`torch.optim.Adam`, its arguments and its state.
 
     Parameters
@@ -255,25 +274,8 @@ class Adam(_Folded, torch.optim.Adam):
         The sum of the terms before the last step.
     """
 
-    def _slots(self, group: dict[str, Any]) -> dict[str, float]:
-        return {"exp_avg": 0.0, "exp_avg_sq": 0.0}
 
-    def _plan(self, group: dict[str, Any], t: int) -> Plan:
-        rate, strength = float(group["lr"]), float(group["weight_decay"])
-        beta1, beta2 = map(float, group["betas"])
-        root = math.sqrt(1 - power(beta2, t))
-        constants = {"beta1": beta1, "beta2": beta2, "epsilon": group["eps"] * root}
-        decoupled = group["decoupled_weight_decay"]
-        return Plan(
-            "adam",
-            constants,
-            rate * root / (1 - power(beta1, t)),
-            decay=rate * strength if decoupled else 0.0,
-            l2=0.0 if decoupled else strength,
-        )
-
-
-class AdamW(Adam, torch.optim.AdamW):
+class AdamW(_Adam, torch.optim.AdamW):
     """`torch.optim.AdamW`, its arguments and its state: at each step lr * weight_decay is taken off the weights first.
 
     Parameters and attributes are those of `Adam`.
