@@ -15,6 +15,12 @@ cdef enum:
     STRIP = 512                # groups that are summed side by side
     LOCAL_GROUPS = 2048        # at most, of a chunk that holds its groups whole
 
+cdef enum Format:              # of an array's elements
+    FLOAT32
+    FLOAT64
+    FLOAT16                    # this and the next are widened to float32 in a first-level cache; _loops/sixteen.pxd
+    BFLOAT16
+
 cdef enum Operation:
     MEASURE                    # sums, nothing else
     GRADIENT                   # out = gradient of the penalty
@@ -86,7 +92,10 @@ cdef struct Profile:
 
 cdef struct Item:              # one array, or the rows of it that a gradient touches
     Operation operation
-    bint is_double
+    bint is_double             # whether to compute in float64
+    Format weights_format      # 16 bits wide, or what is computed in
+    Format base_format
+    Format out_format
     void* weights              # IN, and OUT for an update
     void* base                 # IN: the gradient's starting value; the given gradient of an update; the values to ASSIGN
     void* out                  # OUT where the operation has one; may be weights or base
@@ -110,6 +119,15 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     bint bounded               # whether what is written, by an update or by ASSIGN, is then put between two bounds
     double lower
     double upper
+    bint mixed                 # whether an update does one of the following, or reads 16 bits; it then goes block by block
+    double base_scale          # by which `base` is multiplied first
+    bint clears                # set `base` to 0 after it was read
+    void* copy                 # OUT: the new weights in 16 bits; NULL without
+    Format copy_format
+    bint stochastic            # round to 16 bits up or down at random, by `key`
+    uint64_t key
+    void* average              # IN and OUT: a moving average of the new weights; NULL without
+    bint follows_later         # leave copy and average to a job of their own: the weights are not final yet
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 
@@ -124,6 +142,7 @@ cdef struct Rule:              # an update rule's hyperparameters in one step
     double power               # Ftrl: minus the learning-rate power
     double keep                # Adagrad: what is kept of the sum of squares; 1, or less for a running mean
     double clip                # the total gradient is multiplied by it; 1 leaves it alone
+    double average             # 1 minus the factor of the moving averages
     bint nesterov
     bint outside               # RMSProp by torch: epsilon is added to the root, and the rate multiplies the momentum
     bint cautious              # decay where the rule does not move the weight away from 0, and after it
@@ -154,6 +173,8 @@ cdef struct Kernel:
     # The factors of a strip are left by the first if it has one segment, else by the second.
     void (*measure_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*fold_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
+    # Write n elements in another format: of the two one is 16 bits wide, the other is not.
+    void (*convert)(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil
 
 
 cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:
@@ -164,3 +185,8 @@ cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:
 cdef inline Py_ssize_t segment_size(Layout* layout) noexcept nogil:
     """Return how many indices of the first level a task sums."""
     return SEGMENT if layout.n_levels == 1 else ROWS
+
+
+cdef inline Py_ssize_t size_of(int format) noexcept nogil:
+    """Return how many bytes an element has."""
+    return 4 if format == FLOAT32 else 8 if format == FLOAT64 else 2

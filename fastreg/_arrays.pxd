@@ -4,13 +4,14 @@ from libc.string cimport memset
 cimport numpy as cnp
 from numpy cimport ndarray
 
-from fastreg._abi cimport CHUNK, Item
+from fastreg._abi cimport BFLOAT16, CHUNK, FLOAT16, FLOAT32, FLOAT64, Format, Item
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object x)
 
 cdef enum:
     STREAM_BYTES = 1 << 25     # an output this large is stored around the caches
+    NO_FORMAT = -1             # of a dtype that no loop reads
 
 cdef enum Role:                # of an array in a call, as ROLES spells them
     WEIGHTS
@@ -18,10 +19,16 @@ cdef enum Role:                # of an array in a call, as ROLES spells them
     OUT
     SLOT                       # the first of three
     ELEMENTS = SLOT + 3
+    COPY
+    AVERAGE
 
-cdef ndarray as_array(object x, str name)
+cdef int rare_format_of(ndarray x) except -2
+cdef str dtype_name(ndarray x)
+cdef ndarray as_array(object x, str name, bint sixteen=*)
 cdef ndarray as_array_of(object x, str role, str name)
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1
+cdef int check_dtype(ndarray x, str name, ndarray w, str of) except -1
+cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_writeable(ndarray x, str name) except -1
 cdef ndarray take_out(object out, ndarray w)
 
@@ -33,17 +40,30 @@ cdef class Memory:
     cdef int check(self) except -1
 
 
+cdef inline bint is_laid_out(ndarray x) noexcept:
+    """Whether the elements of x lie side by side, aligned, in this machine's byte order."""
+    return cnp.PyArray_ISBEHAVED_RO(x) and (cnp.PyArray_IS_C_CONTIGUOUS(x) or cnp.PyArray_IS_F_CONTIGUOUS(x))
+
+
 cdef inline bint is_plain(ndarray x) noexcept:
     """Whether the loops can read x as it stands."""
-    return (
-        (cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE)
-        and cnp.PyArray_ISBEHAVED_RO(x)
-        and (cnp.PyArray_IS_C_CONTIGUOUS(x) or cnp.PyArray_IS_F_CONTIGUOUS(x))
-    )
+    return (cnp.PyArray_TYPE(x) == cnp.NPY_FLOAT or cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE) and is_laid_out(x)
 
 
 cdef inline bint is_double(ndarray x) noexcept:
     return cnp.PyArray_TYPE(x) == cnp.NPY_DOUBLE
+
+
+cdef inline int format_of(ndarray x) except -2:
+    """Return the Format of the elements, or NO_FORMAT for another dtype."""
+    cdef int number = cnp.PyArray_TYPE(x)
+    if number == cnp.NPY_FLOAT:
+        return FLOAT32
+    if number == cnp.NPY_DOUBLE:
+        return FLOAT64
+    if number == cnp.NPY_FLOAT16:
+        return FLOAT16
+    return rare_format_of(x)
 
 
 cdef inline bint matches(ndarray x, ndarray w) noexcept:
@@ -67,7 +87,7 @@ cdef inline char* data_end(ndarray x) noexcept:
     return <char*>cnp.PyArray_DATA(x) + cnp.PyArray_NBYTES(x)
 
 
-cdef inline void init_item(Item* item, ndarray w) noexcept:
+cdef inline int init_item(Item* item, ndarray w) except -1:
     memset(item, 0, sizeof(Item))
     item.weights = cnp.PyArray_DATA(w)
     item.shape = <const Py_ssize_t*>cnp.PyArray_DIMS(w)
@@ -76,6 +96,8 @@ cdef inline void init_item(Item* item, ndarray w) noexcept:
     item.size = cnp.PyArray_SIZE(w)
     item.chunk_size = CHUNK
     item.is_double = is_double(w)
+    item.weights_format = item.base_format = item.out_format = <Format>format_of(w)
+    return 0
 
 
 cdef inline bint is_same(ndarray x, ndarray y) noexcept:

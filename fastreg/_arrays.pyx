@@ -10,20 +10,50 @@ from numpy cimport ndarray
 
 import numpy
 
+from fastreg._jobs cimport convert as convert_elements
+from fastreg._loops.sixteen cimport is_sixteen
+
 cnp.import_array()
 
 cdef extern from "numpy/arrayobject.h":
+    const int NPY_USERDEF      # dtypes of other libraries have this number or a larger one
     ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
 
-ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2", "an array of the penalty")
+# A bfloat16 for where no library registers one: `x.view(TAGGED_BFLOAT16)` of an array of uint16, in place.
+TAGGED_BFLOAT16 = numpy.dtype(numpy.uint16, metadata={"fastreg": "bfloat16"})
+
+ROLES = ("the weights", "the gradient", "out", "slot 0", "slot 1", "slot 2", "an array of the penalty", "the copy", "the average")
 
 
 # ------------------------------------------------------------------------------------------------------------ one array
-cdef int refuse(object x, str name, bint foreign) except -1:
+cdef int bfloat16_number = -1  # NumPy's number of the dtype that was last found to be a bfloat16 by its name
+
+
+cdef int rare_format_of(ndarray x) except -2:
+    """Tell a bfloat16, which is no dtype of NumPy's: ml_dtypes registers one, and a tensor of torch is viewed as TAGGED_BFLOAT16."""
+    global bfloat16_number
+    cdef int number = cnp.PyArray_TYPE(x)
+    if number == cnp.NPY_UINT16:
+        metadata = x.dtype.metadata
+        return BFLOAT16 if metadata is not None and metadata.get("fastreg") == "bfloat16" else NO_FORMAT
+    if number < NPY_USERDEF:
+        return NO_FORMAT
+    if number != bfloat16_number and cnp.PyArray_ITEMSIZE(x) == 2 and x.dtype.name == "bfloat16":
+        bfloat16_number = number
+    return BFLOAT16 if number == bfloat16_number else NO_FORMAT
+
+
+cdef str dtype_name(ndarray x):
+    return "bfloat16" if format_of(x) == BFLOAT16 else str(x.dtype)
+
+
+cdef int refuse(object x, str name, bint sixteen, bint foreign) except -1:
     """Say what is wrong with an array that is not plain; the code in a message runs, with x for the array."""
-    if x.dtype.type not in (numpy.float32, numpy.float64):
+    cdef int format = format_of(x)
+    if format == NO_FORMAT or not (sixteen or format == FLOAT32 or format == FLOAT64):
         raise TypeError(
-            f"{name} must be a float32 or float64 array, got dtype {x.dtype}; "
+            f"{name} must be a {'float32, float64, float16 or bfloat16' if sixteen else 'float32 or float64'} array, "
+            f"got dtype {dtype_name(x)}; "
             f"instead of x pass {'numpy.asarray(x, numpy.float32)' if foreign else 'x.astype(numpy.float32)'}"
         )
     if not x.dtype.isnative:
@@ -67,8 +97,8 @@ def array_without_copy(x):
     return numpy.asarray(x, copy=False)
 
 
-cdef ndarray as_array(object x, str name):
-    """Return x (or the array of a Variable) if the loops can read it, or say why not.
+cdef ndarray as_array(object x, str name, bint sixteen=False):
+    """Return x (or the array of a Variable) if the loops can read it, or say why not; 16-bit formats are taken where asked for.
 
     An array of another library is read in place. Its view is read-only, so that it is refused wherever it would be written to.
     """
@@ -82,10 +112,10 @@ cdef ndarray as_array(object x, str name):
     else:
         value = getattr(x, "value", None)
         if isinstance(value, ndarray):
-            return as_array(value, name)
+            return as_array(value, name, sixteen)
         array = view_of(x, name)
-    if not is_plain(array):
-        refuse(array, name, not isinstance(x, ndarray))
+    if not (is_plain(array) or sixteen and format_of(array) != NO_FORMAT and is_laid_out(array)):
+        refuse(array, name, sixteen, not isinstance(x, ndarray))
     return array
 
 
@@ -94,9 +124,19 @@ cdef ndarray as_array_of(object x, str role, str name):
 
 
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
-    """Check that x pairs with w element by element in memory order."""
-    if cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(w):
-        raise TypeError(f"{name} must have the dtype of {of}, {w.dtype}, got {x.dtype}")
+    """Check that x pairs with w element by element in memory order, and is of its dtype."""
+    check_dtype(x, name, w, of)
+    return check_pair(x, name, w, of)
+
+
+cdef int check_dtype(ndarray x, str name, ndarray w, str of) except -1:
+    if format_of(x) != format_of(w):
+        raise TypeError(f"{name} must have the dtype of {of}, {dtype_name(w)}, got {dtype_name(x)}")
+    return 0
+
+
+cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1:
+    """Check the shape and the memory order, as `check_match` does, but not the dtype."""
     if not cnp.PyArray_SAMESHAPE(x, w):
         raise ValueError(f"{name} must have the shape of {of}, {(<object>w).shape}, got {(<object>x).shape}")
     if not (
@@ -167,6 +207,27 @@ cdef ndarray take_out(object out, ndarray w):
         if <char*>cnp.PyArray_DATA(array) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(array):
             raise ValueError("out overlaps weights in part; pass weights itself, or an array with memory of its own")
     return array
+
+
+def convert(x, out):
+    """Write the elements of an array into another one: a float16 or bfloat16 from or to a float32 or float64.
+
+    Widening is exact. Narrowing rounds once, to the nearest even; what is too large becomes infinity.
+
+    Parameters
+    ----------
+    x, out : ndarray
+        Of one shape and memory order. One of them is 16 bits wide, the other is not.
+    """
+    cdef ndarray source = as_array(x, "x", True), target = as_array(out, "out", True)
+    cdef int format = format_of(source), to = format_of(target)
+    if is_sixteen(format) == is_sixteen(to):
+        raise TypeError(f"of x and out one must be float16 or bfloat16, got {dtype_name(source)} and {dtype_name(target)}")
+    check_pair(target, "out", source, "x")
+    check_writeable(target, "out")
+    if <char*>cnp.PyArray_DATA(target) < data_end(source) and <char*>cnp.PyArray_DATA(source) < data_end(target):
+        raise ValueError("out overlaps x; pass an array with memory of its own")
+    convert_elements(cnp.PyArray_DATA(target), cnp.PyArray_DATA(source), cnp.PyArray_SIZE(source), to, format)
 
 
 # ---------------------------------------------------------------------------------------------------------- many arrays

@@ -5,3 +5,4 @@ cdef Py_ssize_t number_chunks(Job* job) noexcept nogil
 cdef int lay_out(Job* job) except -1
 cdef int run(Job* job) except -1
 cdef int measure_gradient(Job* job, double* squares) except -1
+cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil

@@ -325,3 +325,8 @@ cdef int measure_gradient(Job* job, double* squares) except -1:
         squares[0] = add_chunks(squares[0], job.square + job.items[i].first_chunk, job, &job.items[i])
     leave_float_environment(found)
     return 0
+
+
+cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil:
+    """Write n elements in another format; of the two one is 16 bits wide, the other is not."""
+    kernel.convert(out, x, n, to, format)

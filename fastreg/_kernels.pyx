@@ -16,6 +16,7 @@ from fastreg._loops.lanes cimport *
 from fastreg._loops.profiles cimport *
 from fastreg._loops.rows cimport Streams, process_row
 from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_constants, takes_l1, takes_prox
+from fastreg._loops.sixteen cimport is_sixteen, narrow_all, narrow_stochastic, widen_all
 
 cdef extern from "_loops/vector.h":
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
@@ -522,6 +523,55 @@ cdef void apply_group_prox(
         at += m
 
 
+# --------------------------------------------------------------------------------------- beside an update, block by block
+cdef inline void prefetch_next(void* block, Py_ssize_t n_bytes) noexcept nogil:
+    """Ask for as many bytes as a block has behind it: it is read in one go, and the next one much later."""
+    cdef Py_ssize_t line
+    for line in range(n_bytes // 64):
+        prefetch(<char*>block + n_bytes + 64 * line)
+
+
+cdef void take_gradient(real* out, Item* item, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
+    """Form n given gradients in the dtype that the update computes in, from the element `at` on: widened, then scaled."""
+    cdef void* base = <char*>item.base + at * size_of(item.base_format)
+    cdef real factor = <real>item.base_scale
+    cdef Py_ssize_t i
+    prefetch_next(base, n * size_of(item.base_format))
+    if is_sixteen(item.base_format):
+        widen_all(out, base, n, item.base_format)
+        base = out
+    if factor != 1:
+        for i in range(n):
+            out[i] = (<real*>base)[i] * factor
+    elif base != out:
+        memcpy(out, base, n * sizeof(real))
+
+
+cdef void round_to_sixteen(void* out, Item* item, int format, real* w, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
+    """Round new weights, the item's from `at` on, into an array of its shape."""
+    cdef void* target = <char*>out + at * size_of(format)
+    if item.stochastic:
+        narrow_stochastic(target, w, n, format, item.key, at)
+    else:
+        narrow_all(target, w, n, format)
+
+
+cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(n):
+        average[i] = average[i] + (w[i] - average[i]) * rate
+
+
+cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t at_base, Py_ssize_t n) noexcept nogil:
+    """Let average and copy follow new weights, the item's from `at` on, and clear the gradient that they were made with."""
+    if item.average != NULL and not item.follows_later:
+        move_average(<real*>item.average + at, w, n, <real>job.rule.average)
+    if item.copy != NULL and not item.follows_later:
+        round_to_sixteen(item.copy, item, item.copy_format, w, at, n)
+    if item.clears:
+        memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
+
+
 # ------------------------------------------------------------------------------------------------ chunks, block by block
 cdef inline void total_gradient(
     real* out, Streams* arrays, Py_ssize_t n, Item* item, real* base, Groups* groups, Py_ssize_t i
@@ -565,7 +615,7 @@ cdef void process_with_profiles(
     cdef real* target
     cdef real* base
     cdef int k, j, blocks, operation = item.operation, kinds = kinds_of(item.l1, item.l2)
-    cdef bint direct, own_prox = takes_prox(operation)
+    cdef bint direct, own_prox = item.n_profiles and takes_prox(operation)
     round_constants(c, job, item)
     if own_prox:
         c[BOUNDED] = 0  # until the prox is done
@@ -603,7 +653,10 @@ cdef void process_with_profiles(
                     block.base = buffer
                     pass_operation(&sums, &block, m, c, <real*>NULL, kinds, ACCUMULATE)
             else:
-                if operation not in (MEASURE, ASSIGN) and not own_prox:
+                if item.mixed and is_update(operation):
+                    take_gradient(buffer, item, groups.start + i, m)
+                    block.base = buffer
+                if item.n_profiles and operation not in (MEASURE, ASSIGN) and not own_prox:
                     total_gradient(buffer, &block, m, item, <real*>block.base, &groups, i)
                     block.base = buffer
                 pass_operation(&sums, &block, m, c, <real*>NULL, kinds, operation)
@@ -615,6 +668,8 @@ cdef void process_with_profiles(
                 apply_own_prox(<real*>block.weights, <real*>block.weights, m, item, &groups, i)
                 if item.bounded:
                     clamp(<real*>block.weights, m, item.lower, item.upper)
+            if item.mixed:
+                follow_update(job, item, <real*>block.weights, first + i, groups.start + i, m)
         if job.measure and kinds & L1_KIND:
             add_to_sum(&job.absolute[chunk], sums.absolute, sums.blocks, at == 0)
         if job.measure and kinds & L2_KIND:
@@ -649,7 +704,7 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     cdef Streams arrays
     cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer)
     cdef int kinds = kinds_of(item.l1, item.l2)
-    if item.n_profiles:
+    if item.n_profiles or item.mixed:
         process_with_profiles(job, item, chunk, &arrays, n, buffer)
         return
     sums.blocks = 0
@@ -694,6 +749,9 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
             i = at + j * size
             m = min(stop - i, size)
             base = <real*>arrays.base + i
+            if item.mixed:
+                take_gradient(buffer, item, groups.start + i, m)
+                base = buffer
             if item.n_profiles and not takes_prox(item.operation):
                 advance(&gradient, &arrays, i, buffer)
                 total_gradient(buffer, &gradient, m, item, base, &groups, i)
@@ -821,10 +879,22 @@ cdef void fold_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexce
             fold_task(job, layout, task - layout.first_fold, <float*>NULL)
 
 
+cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil:
+    if to == FLOAT32:
+        widen_all(<float*>out, x, n, format)
+    elif to == FLOAT64:
+        widen_all(<double*>out, x, n, format)
+    elif format == FLOAT32:
+        narrow_all(out, <float*>x, n, to)
+    else:
+        narrow_all(out, <double*>x, n, to)
+
+
 cdef Kernel table
 table.abi = ABI
 table.process = process
 table.measure_gradient = measure_gradient
 table.measure_groups = measure_groups
 table.fold_groups = fold_groups
+table.convert = convert
 kernel = PyCapsule_New(&table, "fastreg.kernel", NULL)

@@ -16,7 +16,10 @@ from numpy cimport ndarray
 
 import numpy
 
+from fastreg._arrays cimport as_array, format_of, is_double
 from fastreg._arrays import check_array
+from fastreg._jobs cimport convert
+from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -171,13 +174,19 @@ cdef bint are_rising(const int64_t* rows, Py_ssize_t n) noexcept:
     return True
 
 
+cdef ndarray widened(ndarray values, ndarray weights):
+    cdef ndarray wide = numpy.empty((<object>values).shape, weights.dtype)
+    convert(cnp.PyArray_DATA(wide), cnp.PyArray_DATA(values), cnp.PyArray_SIZE(values), format_of(wide), format_of(values))
+    return wide
+
+
 def merge_rows(values, indices, weights, str name):
     """Return the rows of a gradient once each, rising; values of the same row are added in their order.
 
     Parameters
     ----------
-    values : ndarray of float32 or float64, shape (n, *weights.shape[1:])
-        A row for each index.
+    values : ndarray, shape (n, *weights.shape[1:])
+        A row for each index; of float32 or float64, or 16 bits wide.
     indices : array_like of int, shape (n,)
         The row of `weights` that each row of `values` belongs to.
     weights : ndarray of float32 or float64
@@ -190,8 +199,8 @@ def merge_rows(values, indices, weights, str name):
     rows : ndarray of int64
         The rows that occur, unique and rising.
     sums : ndarray
-        Their values, in C order and of the dtype of `values`. Not to be written to: where the indices are unique and rising
-        already, this is `values` itself, unless it shares memory with `weights`.
+        Their values, in C order. Not to be written to: where the indices are unique and rising already, this is `values` itself,
+        unless it shares memory with `weights`. Sums of 16-bit values are of the dtype of the weights.
 
     Raises
     ------
@@ -209,11 +218,11 @@ def merge_rows(values, indices, weights, str name):
     ([3, 5], [[2.0], [5.0]])
     """
     cdef ndarray array = check_array(weights, f"variable {name!r}")
-    cdef ndarray given = check_array(values, f"gradient of {name!r}")
+    cdef ndarray given = as_array(values, f"gradient of {name!r}", True)
     cdef ndarray rows, unique, sums, index = numpy.asarray(indices)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(index), n_unique, width
     cdef int64_t n_rows
-    cdef bint is_double = cnp.PyArray_TYPE(given) == cnp.NPY_DOUBLE
+    cdef bint in_float64
     if cnp.PyArray_NDIM(index) != 1 or (n > 0 and (<object>index).dtype.kind not in "iu"):
         raise TypeError(
             f"row indices of {name!r} must be a vector of whole numbers, "
@@ -234,18 +243,21 @@ def merge_rows(values, indices, weights, str name):
     given = numpy.ascontiguousarray(given)
     if are_rising(<int64_t*>cnp.PyArray_DATA(rows), n):
         return rows, given.copy() if numpy.may_share_memory(given, array) else given
+    if is_sixteen(format_of(given)):
+        given = widened(given, array)
+    in_float64 = is_double(given)
     unique = numpy.empty(n, numpy.int64)
     sums = numpy.empty_like(given, subok=False)
     width = cnp.PyArray_SIZE(given) // n
     if cnp.PyArray_NBYTES(rows) + cnp.PyArray_NBYTES(given) < NOGIL_BYTES:
         n_unique = merge(
-            cnp.PyArray_DATA(given), is_double, <int64_t*>cnp.PyArray_DATA(rows), n, width, n_rows,
+            cnp.PyArray_DATA(given), in_float64, <int64_t*>cnp.PyArray_DATA(rows), n, width, n_rows,
             <int64_t*>cnp.PyArray_DATA(unique), cnp.PyArray_DATA(sums),
         )
     else:
         with nogil:
             n_unique = merge(
-                cnp.PyArray_DATA(given), is_double, <int64_t*>cnp.PyArray_DATA(rows), n, width, n_rows,
+                cnp.PyArray_DATA(given), in_float64, <int64_t*>cnp.PyArray_DATA(rows), n, width, n_rows,
                 <int64_t*>cnp.PyArray_DATA(unique), cnp.PyArray_DATA(sums),
             )
     if n_unique < 0:

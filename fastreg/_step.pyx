@@ -3,12 +3,13 @@
 An entry of a step has weights, a gradient and slots, and becomes an item of a job, its terms' penalties added. A step is
 prepared, which checks everything, and then committed.
 """
+import hashlib
 from collections import namedtuple
 
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -18,9 +19,10 @@ import numpy
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._collection cimport Items, Term, evaluated
-from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
+from fastreg._jobs cimport convert, lay_out, measure_gradient, number_chunks, run
 from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
+from fastreg._loops.sixteen cimport is_sixteen, rounding_key as hash_of_step
 from fastreg._penalty cimport (
     axes_of, check_axes, float64_scalar, no_closed_prox, order_profiles, set_float64, set_rescaling, value_of
 )
@@ -67,6 +69,7 @@ cdef int set_rule(Rule* rule, dict constants) except -1:
     rule.nesterov = constants.get("nesterov", False)
     rule.outside = constants.get("outside", False)
     rule.cautious = constants.get("cautious", False)
+    rule.average = 1 - constants.get("average", 1.0)
     return 0
 
 
@@ -79,9 +82,11 @@ cdef class Entry:
     weights : ndarray
         Updated in place.
     gradient : ndarray
-        Of the weights' shape, or of the rows that `rows` names. It is read, never written.
+        Of the weights' shape, or of the rows that `rows` names; of their dtype, or 16 bits wide.
     rows : ndarray of int64, optional
         Which rows of the weights the gradient holds; unique and rising.
+    given : ndarray, optional
+        The array that the user gave, where `gradient` was formed from it.
 
     Attributes
     ----------
@@ -101,6 +106,14 @@ cdef class Entry:
         Limits of norms with which the step of this variable ends: the least norm, the largest, the rate, and the axes.
     bounds : (float, float) or None
         Between which the weights are put after the step, in the same pass.
+    scale : float
+        By which the gradient is multiplied before the penalty's is added.
+    clears : bool
+        Whether the given gradient is set to 0 after it was read.
+    copy : ndarray or None
+        What receives the new weights in 16 bits.
+    key : int or None
+        By which weights are rounded to 16 bits up or down at random; None rounds to the nearest, to the even one of two.
     """
 
     cdef readonly str name
@@ -115,13 +128,26 @@ cdef class Entry:
     cdef public object constraint
     cdef public tuple bounds
     cdef public tuple rescaling
+    cdef readonly ndarray given
+    cdef public double scale
+    cdef public bint clears
+    cdef public object copy
+    cdef public object key
 
-    def __cinit__(self, str name, weights, gradient, ndarray rows=None):
+    def __cinit__(self, str name, weights, gradient, ndarray rows=None, ndarray given=None):
         self.name = name
         self.weights = plain_array(weights, "variable", name)
-        self.gradient = plain_array(gradient, "gradient of", name)
+        self.gradient = gradient_array(gradient, name)
         self.rows = rows
+        self.given = self.gradient if given is None else given
         self.slots = ()
+        self.scale = 1.0
+
+
+cdef inline ndarray gradient_array(object x, str name):
+    if PyArray_CheckExact(x) and is_plain(<ndarray>x):
+        return <ndarray>x
+    return as_array(x, f"gradient of {name!r}", True)
 
 
 cpdef memory_of(x):
@@ -223,7 +249,7 @@ cdef class LaterProx:
         later.item.out = item.weights
         later.item.profiles = &later.profile
         later.item.n_profiles = 1
-        later.item.bounded = False
+        later.item.bounded = later.item.mixed = False
         later.item.l1 = l1
         later.item.l2 = l2
         later.job.items = &later.item
@@ -272,6 +298,8 @@ cdef class Step:
     cdef list kept             # arrays that the items point to
     cdef list proxes           # the LaterProx in which the step ends
     cdef list later            # what is assigned after the items: arrays, their new values, and the rows of these or None
+    cdef list cleared          # the arrays that are set to 0 after the items
+    cdef dict followed         # the entries whose copy and average follow after all else; whether the whole ones, by place
     cdef dict previews         # the slots after the rule alone, by the entries' places
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
 
@@ -294,6 +322,7 @@ cdef class Step:
         cdef Entry entry
         cdef list owners
         self.entries, self.kept, self.proxes, self.later, self.previews = list(entries), [], [], [], {}
+        self.cleared, self.followed = [], {}
         owners = owners_of(self.entries, terms)
         self.apart = {
             i: evaluated([term], None, False, False, None, None)
@@ -305,7 +334,7 @@ cdef class Step:
         self.items = Items()
         job = &self.items.job
         self.items.read_terms(n, self.terms)
-        memory = Memory(5 * n + 2 * self.items.n_profiles)
+        memory = Memory(8 * n + 2 * self.items.n_profiles)
         set_rule(&job.rule, constants)
         for i in range(n):
             entry = <Entry?>self.entries[i]
@@ -322,6 +351,8 @@ cdef class Step:
         for i in range(n):
             self.prepare_prox(&job.items[i], <Entry>self.entries[i], i, title)
             self.prepare_rescaling(&job.items[i], <Entry>self.entries[i], i)
+        for later in self.proxes:
+            self.follow_later((<LaterProx>later).place, (<LaterProx>later).item.rows == NULL)
         lay_out(job)
         if clip_norm is not None or check_finite:
             self.measure_norm(clip_norm, check_finite)
@@ -331,18 +362,17 @@ cdef class Step:
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
         """Check what the update of one variable reads and writes."""
         cdef str name = entry.name
-        cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", name), slot
+        cdef ndarray w = entry.weights, slot
         cdef tuple slots = entry.slots
         cdef Operation operation = item.operation
+        cdef int n = n_slots(operation) + (self.items.job.rule.average != 0)
         cdef Py_ssize_t k
-        if slots is None or len(slots) != n_slots(operation):
-            raise ValueError(f"{name!r} must have {n_slots(operation)} slots, got {slots if slots is None else len(slots)}")
-        self.kept += (g, slots)
-        self.items.job.n_bytes += cnp.PyArray_NBYTES(g) * (3 + 2 * len(slots))
+        if slots is None or len(slots) != n:
+            raise ValueError(f"{name!r} must have {n} slots, got {slots if slots is None else len(slots)}")
+        self.kept.append(slots)
         if not cnp.PyArray_ISWRITEABLE(w):
             check_writeable(w, f"variable {name!r}")
         memory.note(w, True, WEIGHTS, name)
-        memory.note(g, False, GIVEN_GRADIENT, name)
         init_item(item, w)
         item.operation = operation
         item.rate = entry.rate
@@ -351,8 +381,7 @@ cdef class Step:
         if entry.bounds is not None:
             item.bounded = True
             item.lower, item.upper = entry.bounds
-        item.base = cnp.PyArray_DATA(g)
-        for k in range(len(slots)):
+        for k in range(n):
             found = slots[k]
             if PyArray_CheckExact(found) and is_plain(<ndarray>found):
                 slot = <ndarray>found
@@ -361,14 +390,57 @@ cdef class Step:
             if not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
                 check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
                 check_writeable(slot, f"slot {k} of {name!r}")
-            memory.note(slot, True, SLOT + <int>k, name)
-            item.slots[k] = cnp.PyArray_DATA(slot)
-        if entry.rows is None:
-            if not matches(g, w):
-                check_match(g, f"gradient of {name!r}", w, f"variable {name!r}")
-        else:
-            check_rows(entry)
+            if k < n_slots(operation):
+                memory.note(slot, True, SLOT + <int>k, name)
+                item.slots[k] = cnp.PyArray_DATA(slot)
+            else:
+                memory.note(slot, True, AVERAGE, name)
+                item.average = cnp.PyArray_DATA(slot)
+        self.init_gradient(item, entry, memory)
+        if entry.copy is not None:
+            self.init_copy(item, entry, memory)
+        item.mixed = (
+            item.average != NULL or item.copy != NULL or item.clears or item.base_scale != 1 or is_sixteen(item.base_format)
+        )
+        self.items.job.n_bytes += (
+            cnp.PyArray_NBYTES(entry.gradient) * (2 if item.clears else 1)
+            + item.size * (cnp.PyArray_ITEMSIZE(w) * (2 + 2 * n) + (2 if item.copy != NULL else 0))
+        )
+        return 0
+
+    cdef int init_gradient(self, Item* item, Entry entry, Memory memory) except -1:
+        cdef str name = entry.name
+        cdef ndarray w = entry.weights, g = gradient_array(entry.gradient, name), given = entry.given
+        self.kept.append(g)
+        check_gradient_of(entry)
+        if entry.rows is not None:
             set_rows(item, w, g, entry.rows)
+        item.base = cnp.PyArray_DATA(g)
+        item.base_format = <Format>format_of(g)
+        item.base_scale = entry.scale
+        check_scale(entry)
+        if entry.clears:
+            check_writeable(given, f"gradient of {name!r}")
+        item.clears = entry.clears and cnp.PyArray_DATA(given) == item.base
+        memory.note(g, item.clears, GIVEN_GRADIENT, name)
+        if entry.clears and not item.clears:
+            memory.note(given, True, GIVEN_GRADIENT, name)
+            self.cleared.append(given)
+        return 0
+
+    cdef int init_copy(self, Item* item, Entry entry, Memory memory) except -1:
+        cdef str what = f"the copy of {entry.name!r}"
+        cdef ndarray copy = as_array(entry.copy, what, True), w = entry.weights
+        cdef int format = format_of(copy)
+        if not is_sixteen(format):
+            raise TypeError(f"{what} must be a float16 or bfloat16 array, got dtype {dtype_name(copy)}")
+        check_pair(copy, what, w, f"variable {entry.name!r}")
+        check_writeable(copy, what)
+        memory.note(copy, True, COPY, entry.name)
+        entry.copy = copy
+        item.copy = cnp.PyArray_DATA(copy)
+        item.copy_format = <Format>format
+        set_rounding(item, entry)
         return 0
 
     cdef int measure_norm(self, clip_norm, bint check_finite) except -1:
@@ -464,6 +536,35 @@ cdef class Step:
         self.proxes.append(LaterProx.over(&whole, &profile, 0, 0, place))
         return 0
 
+    cdef void follow_later(self, Py_ssize_t i, bint whole):
+        """Let the copy and the average of an entry follow when its weights are final: the `whole` ones, or the rows alone."""
+        cdef Item* item = &self.items.job.items[i]
+        if item.copy != NULL or item.average != NULL:
+            item.follows_later = True
+            self.followed[i] = whole or self.followed.get(i, False)
+
+    cdef Items followers(self):
+        """Return the job that lets copies and averages follow weights which are final only then."""
+        cdef Items items = Items()
+        cdef Item* item
+        cdef Py_ssize_t i, k
+        items.read_terms(len(self.followed), [])
+        items.job.rule.average = self.items.job.rule.average
+        for k, (i, whole) in enumerate(self.followed.items()):
+            item = &items.job.items[k]
+            item[0] = self.items.job.items[i]
+            item.operation = ASSIGN    # the weights to themselves
+            item.base = item.out = item.weights
+            item.l1 = item.l2 = item.n_profiles = 0
+            item.bounded = item.clears = item.follows_later = False
+            item.mixed = True
+            if whole:
+                item.rows = NULL
+                item.size = cnp.PyArray_SIZE((<Entry>self.entries[i]).weights)
+            items.job.n_bytes += item.size * ((24 if item.is_double else 12) if item.average != NULL else 8)
+        lay_out(&items.job)
+        return items
+
     cdef Entry entry_at(self, Py_ssize_t i):
         if not 0 <= i < len(self.entries):
             raise IndexError(f"a step of {len(self.entries)} entries has no entry {i}")
@@ -483,7 +584,9 @@ cdef class Step:
         cdef Job job = self.items.job
         cdef Py_ssize_t k
         item.weights = item.out = cnp.PyArray_DATA(weights)
-        for k in range(len(entry.slots)):
+        item.clears = False
+        item.follows_later = True
+        for k in range(n_slots(item.operation)):
             slot = copy_of(entry.slots[k], copied)
             slots.append(slot)
             item.slots[k] = cnp.PyArray_DATA(slot)
@@ -514,15 +617,20 @@ cdef class Step:
         cdef Entry entry = self.entry_at(i)
         cdef ndarray array = plain_array(values, "the new weights of", entry.name), w = entry.weights, g = entry.gradient
         cdef Item* item = &self.items.job.items[i]
-        if entry.rows is not None and cnp.PyArray_SAMESHAPE(array, w) and not cnp.PyArray_SAMESHAPE(g, w):
+        cdef bint whole = entry.rows is not None and cnp.PyArray_SAMESHAPE(array, w) and not cnp.PyArray_SAMESHAPE(g, w)
+        if whole:
             self.later.append((w, array, None))
             array = copy_of(array, entry.rows)  # the item measures these rows alone
-        like = w if entry.rows is None else g
-        check_match(array, f"the new weights of {entry.name!r}", like, f"variable {entry.name!r}")
+        check_dtype(array, f"the new weights of {entry.name!r}", w, f"variable {entry.name!r}")
+        check_pair(array, f"the new weights of {entry.name!r}", w if entry.rows is None else g, f"variable {entry.name!r}")
         for slot, values in zip(entry.slots, self.previews.pop(i, ())):
             self.later.append((slot, values, None if values.shape == slot.shape else entry.rows))
         self.kept.append(array)
         self.proxes = [later for later in self.proxes if not (<LaterProx>later).is_prox_of(i)]
+        self.follow_later(i, whole)
+        if item.clears:
+            self.cleared.append(entry.given)
+        item.mixed = item.clears = False
         item.base = cnp.PyArray_DATA(array)
         item.out = item.weights
         item.operation = ASSIGN
@@ -566,6 +674,8 @@ cdef class Step:
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
         cdef Items assignments = self.assignments() if self.later else None
+        cdef Items followers = self.followers() if self.followed else None
+        cdef list cleared = self.cleared
         cdef double[::1] others = numpy.array([*self.apart.values(), *(values or ())], dtype=numpy.float64)
         cdef double total
         cdef FloatEnvironment found
@@ -579,6 +689,10 @@ cdef class Step:
             run(&(<LaterProx>proxes[i]).job)
         if assignments is not None:
             run(&assignments.job)
+        if followers is not None:
+            run(&followers.job)
+        for i in range(len(cleared)):
+            memset(cnp.PyArray_DATA(<ndarray>cleared[i]), 0, cnp.PyArray_NBYTES(<ndarray>cleared[i]))
         state.iterations += 1
         state.slots = slots
         state.placed = placed
@@ -604,6 +718,61 @@ cdef class Step:
             return [float(self.apart[k]) if k in self.apart else next(compiled) for k in range(n)]
         finally:
             leave_float_environment(found)
+
+
+cdef void set_rounding(Item* item, Entry entry):
+    if entry.key is not None:
+        item.stochastic = True
+        item.key = entry.key
+
+
+cdef int check_gradient_of(Entry entry) except -1:
+    """Check a gradient against its variable. 16 bits are taken in place of the dtype that the update computes in."""
+    cdef ndarray w = entry.weights, g = entry.gradient
+    if entry.rows is not None:
+        return check_rows(entry)
+    if matches(g, w):
+        return 0
+    if not is_sixteen(format_of(g)):
+        check_dtype(g, f"gradient of {entry.name!r}", w, f"variable {entry.name!r}")
+    return check_pair(g, f"gradient of {entry.name!r}", w, f"variable {entry.name!r}")
+
+
+cdef int check_scale(Entry entry) except -1:
+    cdef float scale = <float>entry.scale
+    if not is_double(entry.weights) and not 0 < scale < INFINITY:
+        raise ValueError(f"gradient_scale is {entry.scale:g}, which is {scale:g} in float32, the dtype of {entry.name!r}")
+    return 0
+
+
+def check_gradient(x, str name not None):
+    """Return a gradient, which may be of float16 or bfloat16, if the loops can read it, else raise what is wrong with it."""
+    return gradient_array(x, name)
+
+
+def scaled_gradient(Entry entry not None):
+    """Return a new array with the gradient of an entry, in the dtype of its weights, times its scale."""
+    cdef ndarray w = entry.weights, g = gradient_array(entry.gradient, entry.name)
+    cdef ndarray scaled = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
+    cdef FloatEnvironment found
+    check_gradient_of(entry)
+    check_scale(entry)
+    found = enter_float_environment()
+    try:
+        if is_sixteen(format_of(g)):
+            convert(cnp.PyArray_DATA(scaled), cnp.PyArray_DATA(g), cnp.PyArray_SIZE(g), format_of(scaled), format_of(g))
+        else:
+            memcpy(cnp.PyArray_DATA(scaled), cnp.PyArray_DATA(g), cnp.PyArray_NBYTES(g))
+        if entry.scale != 1:
+            numpy.multiply(scaled, (<object>scaled).dtype.type(entry.scale), out=scaled)
+    finally:
+        leave_float_environment(found)
+    return scaled
+
+
+def rounding_key(seed, step, str name not None):
+    """Return the key of the random bits by which a variable's elements are rounded in one step."""
+    return hash_of_step(seed, step, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
 cdef ndarray copy_of(ndarray x, ndarray rows):
@@ -644,8 +813,8 @@ cdef int check_rows(Entry entry) except -1:
     of = f"variable {name!r}"
     if cnp.PyArray_NDIM(w) == 0 or not cnp.PyArray_IS_C_CONTIGUOUS(w) or not cnp.PyArray_IS_C_CONTIGUOUS(g):
         raise ValueError(f"a gradient of rows needs {of} and the rows in C order, with at least one dimension")
-    if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w):
-        raise TypeError(f"gradient of {name!r} must have the dtype of {of}, {(<object>w).dtype}, got {(<object>g).dtype}")
+    if not is_sixteen(format_of(g)):
+        check_dtype(g, f"gradient of {name!r}", w, of)
     if cnp.PyArray_TYPE(index) != cnp.NPY_INT64 or cnp.PyArray_NDIM(index) != 1 or not cnp.PyArray_ISCARRAY_RO(index):
         raise TypeError(f"row indices of {name!r} must be a vector of int64, got {index!r}")
     expected = (cnp.PyArray_SIZE(index), *(<object>w).shape[1:])
@@ -664,9 +833,17 @@ cdef int check_rows(Entry entry) except -1:
 def refuse_gradients(list entries):
     """Raise for the first gradient that is not finite."""
     for entry in entries:
-        if not numpy.isfinite(entry.gradient).all():
+        if not is_finite(entry.gradient):
             raise ValueError(f"gradient of {entry.name!r} is not finite; nothing was updated")
     raise ValueError(
         "the norm of the total gradient is not finite: a weight is not, or a gradient plus that of its penalty overflows; "
         "nothing was updated"
     )
+
+
+cdef bint is_finite(ndarray x) except -1:
+    cdef int format = format_of(x)
+    cdef int exponent = 0x7C00 if format == FLOAT16 else 0x7F80
+    if is_sixteen(format):
+        return ((<object>x).view(numpy.uint16) & exponent != exponent).all()
+    return numpy.isfinite(x).all()

@@ -20,15 +20,17 @@ except ImportError as error:
         "fastreg's compiled part is missing. In its source folder, `import fastreg` finds the sources: leave the folder, or "
         "build them in place with `pip install -e .`"
     ) from error
-from fastreg._arrays import check_array, check_like, check_out
+from fastreg._arrays import TAGGED_BFLOAT16 as BFLOAT16
+from fastreg._arrays import check_array, check_like, check_out, convert
 from fastreg._collection import Term, evaluate, have_custom, take_terms
 from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
-from fastreg._step import RULES, Entry, State, Step, memory_of, owners_of
+from fastreg._step import RULES, Entry, State, Step, check_gradient, memory_of, owners_of, rounding_key, scaled_gradient
 
 __all__ = [
+    "BFLOAT16",
     "LINES",
     "PROFILES",
     "RULES",
@@ -38,10 +40,12 @@ __all__ = [
     "Step",
     "Term",
     "check_array",
+    "check_gradient",
     "check_like",
     "check_out",
     "check_step",
     "clamp",
+    "convert",
     "evaluate",
     "get_config",
     "get_num_threads",
@@ -56,6 +60,8 @@ __all__ = [
     "project_l1_ball",
     "project_simplex",
     "rescale",
+    "rounding_key",
+    "scaled_gradient",
     "set_num_threads",
     "show_config",
     "take_terms",

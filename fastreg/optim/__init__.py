@@ -31,6 +31,7 @@ from fastreg.optim.checkpoint import restore, save
 from fastreg.optim.decoupled import AdamW, DecoupledWeightDecay, MomentumW
 from fastreg.optim.optimizer import Optimizer
 from fastreg.optim.proximal import Ftrl, ProximalAdagrad, ProximalGradientDescent
+from fastreg.optim.rounding import StochasticRounding
 from fastreg.optim.rules import Adagrad, Adam, GradientDescent, Momentum, RMSProp
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "ProximalAdagrad",
     "ProximalGradientDescent",
     "RMSProp",
+    "StochasticRounding",
     "restore",
     "save",
     "schedules",

@@ -10,7 +10,7 @@ import numpy as np
 from fastreg.constraints.base import Constraint, is_built_in, refuse_class
 from fastreg.constraints.bounds import Bounds
 from fastreg.constraints.norms import NormConstraint
-from fastreg.kernels import Entry, check_array, memory_of, merge_rows
+from fastreg.kernels import Entry, check_array, check_gradient, memory_of, merge_rows
 from fastreg.terms import Array, Parameter, RegularizationLoss, plain_name
 
 
@@ -97,6 +97,29 @@ def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Seq
                 entry.rescaling, entry.constraint = constraint.rescaling(entry.weights.ndim), None
 
 
+def take_copies(copies: Mapping[str, Any] | None, entries: Sequence[Entry], known: Sequence[str]) -> None:
+    """Give each entry the array that receives its new weights in 16 bits; `known` names those without a gradient too."""
+    if copies is None:
+        return
+    if not isinstance(copies, Mapping):
+        raise TypeError(f"copies must be a mapping of variables' names to arrays, not {type(copies).__name__}")
+    entry_of = {entry.name: entry for entry in entries}
+    names: set[str] = set()
+    for key, copy in copies.items():
+        name = plain_name(key) if isinstance(key, str) else key
+        if name in names:
+            raise ValueError(f"copies has two arrays for variable {name!r}")
+        if name not in known:
+            parts = [other for other in known if other.startswith(f"{name}/part_")]
+            hint = f"it is kept in parts, each with a copy of its own: {parts}" if parts else f"the variables are {list(known)}"
+            raise ValueError(f"copies has {key!r}, which names no variable of grads_and_variables; {hint}")
+        if copy is None:
+            raise TypeError(f"the copy of {name!r} must be a float16 or bfloat16 array, got None")
+        names.add(name)
+        if name in entry_of:
+            entry_of[name].copy = copy
+
+
 def _is_same(array: Array, weights: Array) -> bool:
     """Tell whether two arrays that begin at the same address are the same array."""
     return array.shape == weights.shape and array.dtype == weights.dtype and array.strides == weights.strides
@@ -164,5 +187,6 @@ def _rows_entry(name: str, array: Any, gradient: tuple[Any, ...]) -> Entry:
     """Return the entry of a gradient of rows, each row once and rising; values of the same row are added in their order."""
     if len(gradient) != 2:
         raise ValueError(f"gradient of {name!r} must be an array or a pair (values, row indices), got {len(gradient)} things")
-    rows, values = merge_rows(*gradient, array, name)
-    return Entry(name, array, values, rows)
+    given = check_gradient(gradient[0], name)
+    rows, values = merge_rows(given, gradient[1], array, name)
+    return Entry(name, array, values, rows, given)

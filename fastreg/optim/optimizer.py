@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 import numpy as np
 
 from fastreg.constraints.base import constrained, is_built_in
-from fastreg.kernels import RULES, Entry, State, Step, check_array, check_like, have_custom, owners_of
+from fastreg.kernels import RULES, Entry, State, Step, check_array, have_custom, owners_of, scaled_gradient
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
-from fastreg.optim.intake import take_constraints, take_pairs
+from fastreg.optim.intake import take_constraints, take_copies, take_pairs
+from fastreg.optim.rounding import StochasticRounding
 from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
@@ -44,6 +45,27 @@ def _check_clip_norm(value: Any, name: str) -> float | None:
     return value  # type: ignore[no-any-return]
 
 
+def _check_average(value: Any, name: str) -> float | None:
+    if value is not None and not 0 < check_number(value, name) < 1:
+        raise ValueError(f"{name} must be between 0 and 1, got {value!r}")
+    return value  # type: ignore[no-any-return]
+
+
+class _Average(Hyperparameter):
+    """The factor of the moving average. With it a rule has one more slot, which is dropped where it is set to None."""
+
+    def __init__(self) -> None:
+        super().__init__(_check_average)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+        own = tuple(name for name in instance.slot_names if name != self._name)
+        instance.slot_names = own if value is None else (*own, self._name)
+        if value is None and hasattr(instance, "_state"):
+            slots = {name: found[: len(own)] for name, found in instance._state.slots.items()}
+            instance._state = State(instance.iterations, slots, instance._state.placed)
+
+
 class Optimizer:
     """Base of the update rules; not to be made itself.
 
@@ -57,6 +79,11 @@ class Optimizer:
         Scale the total gradient of all variables, penalties included, down to this global norm. One extra pass.
     check_finite : bool, optional
         Raise a ValueError before anything is written when the total gradient is not finite. The same extra pass.
+    average : float, optional
+        Keep a moving average of the weights as one more slot, ``average``: after each step, in the same pass,
+        ``average += (1 - factor) * (weights - average)`` in the dtype of the weights. Above 0 and below 1, such as 0.999. It
+        begins as the weights before the first step that has it. Of a gradient of rows, those rows alone are averaged. Set to
+        None later, the averages are dropped.
 
     Attributes
     ----------
@@ -74,6 +101,7 @@ class Optimizer:
     learning_rate = by_name()
     clip_norm: Any = Hyperparameter(_check_clip_norm)
     check_finite = flag()
+    average: Any = _Average()
     __signature__: ClassVar[inspect.Signature]
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -99,12 +127,20 @@ class Optimizer:
                 raise TypeError(f"{cls.__name__} has no argument {name!r}; {hint}")
         return super().__new__(cls)
 
-    def __init__(self, learning_rate: ByName, *, clip_norm: float | None = None, check_finite: bool = False) -> None:
+    def __init__(
+        self,
+        learning_rate: ByName,
+        *,
+        clip_norm: float | None = None,
+        check_finite: bool = False,
+        average: float | None = None,
+    ) -> None:
         if not hasattr(type(self), "rule"):
             raise TypeError("Optimizer is the rules' base; make one of them, such as fastreg.optim.Adam")
         self.learning_rate = learning_rate
         self.clip_norm = clip_norm
         self.check_finite = check_finite
+        self.average = average
         self._matched: dict[str, tuple[list[str], list[str], dict[str, int]]] = {}
         self._state = State()
         self._unused: set[str] = set()
@@ -188,8 +224,8 @@ class Optimizer:
         return [rate_of[learning_rate] for learning_rate in given]  # type: ignore[index]
 
     def initial_slots(self, array: Array) -> Slots:
-        """Return the slots of a variable that is new here, in the order of `slot_names`."""
-        return tuple(np.zeros_like(array, subok=False) for _ in self.slot_names)
+        """Return the rule's slots of a variable that is new here, in the order of `slot_names`; the average is none of them."""
+        return tuple(np.zeros_like(array, subok=False) for name in self.slot_names if name != "average")
 
     def decays(self, names: list[str], known: list[str]) -> list[float]:
         """Return the fraction that is taken off each variable's weights; `known` names those without a gradient too."""
@@ -203,6 +239,10 @@ class Optimizer:
         *,
         constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[False] = False,
+        gradient_scale: float = 1.0,
+        copies: Mapping[str, Any] | None = None,
+        zero_gradients: bool = False,
+        rounding: StochasticRounding | None = None,
     ) -> np.float64: ...
 
     @overload
@@ -213,6 +253,10 @@ class Optimizer:
         *,
         constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: Literal[True],
+        gradient_scale: float = 1.0,
+        copies: Mapping[str, Any] | None = None,
+        zero_gradients: bool = False,
+        rounding: StochasticRounding | None = None,
     ) -> tuple[np.float64, dict[str, float]]: ...
 
     def apply_gradients(
@@ -222,6 +266,10 @@ class Optimizer:
         *,
         constraints: Iterable[tuple[Any, Any]] | None = None,
         per_term: bool = False,
+        gradient_scale: float = 1.0,
+        copies: Mapping[str, Any] | None = None,
+        zero_gradients: bool = False,
+        rounding: StochasticRounding | None = None,
     ) -> np.float64 | tuple[np.float64, dict[str, float]]:
         """Step all variables at once, the regularization folded in.
 
@@ -229,7 +277,8 @@ class Optimizer:
         ----------
         grads_and_variables : iterable of (gradient, variable), or mapping of str to (gradient, variable)
             A gradient has its variable's shape, dtype and memory order, or is a pair (values, row indices), or None: that
-            variable is left alone. It is read, never written. A bare array in an iterable gets the name of its term, or of
+            variable is left alone. It is read, and never written without `zero_gradients`. It may also be of float16 or
+            bfloat16; the step is that of the gradient widened. A bare array in an iterable gets the name of its term, or of
             its place, ``variable_0``, and must be over the same memory at each step.
         regularization : list of RegularizationLoss, or Total, optional
             Their gradients are added to the given ones; a proximal rule takes L1 in its proximal step. A term whose regularizer
@@ -244,6 +293,17 @@ class Optimizer:
             function of the user's own, concerns the whole variable.
         per_term : bool, optional
             Return each term's value too. The step has it already, so it costs no pass over memory.
+        gradient_scale : float, optional
+            What the given gradients are multiplied by, in the dtype of the weights, before the penalties' are added: finite
+            and above 0. What `clip_norm` and `check_finite` look at is that sum.
+        copies : mapping of str to ndarray, optional
+            Arrays of float16 or bfloat16, by the names of variables and of their shape and memory order, that receive the new
+            weights, rounded to the nearest, in the same pass; of a gradient of rows, those rows. The copy of a variable
+            without a gradient is left alone.
+        zero_gradients : bool, optional
+            Set each given gradient to 0 after it was read.
+        rounding : StochasticRounding, optional
+            How weights are rounded to 16 bits; None: to the nearest, and to the even one of two.
 
         Returns
         -------
@@ -275,12 +335,14 @@ class Optimizer:
         state = self._state
         entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
         take_constraints(constraints, entries)
+        take_copies(copies, entries, known)
+        self._set_options(entries, gradient_scale, zero_gradients, rounding)
         values = self._add_custom(terms, entries) if have_custom(terms) else []
         names = [entry.name for entry in entries]
         for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
             entry.rate, entry.decay = rate, decay
-            entry.slots = state.slots[entry.name] if entry.name in state.slots else self._new_slots(entry)
-        constants = self.step_constants()
+            entry.slots = self._slots_of(entry)
+        constants = self.step_constants() if self.average is None else self.step_constants() | {"average": self.average}
         step = Step(self.rule, constants, entries, terms, self.clip_norm, self.check_finite, type(self).__name__)
         for i, entry in enumerate(entries):
             if entry.prox is not None or entry.constraint is not None:
@@ -317,15 +379,35 @@ class Optimizer:
             if entry is None:
                 return None
             if entry.name not in copied:
-                given = check_like(entry.gradient, f"gradient of {entry.name!r}", entry.weights, f"variable {entry.name!r}")
-                entry.gradient = given.copy(order="K")
+                entry.gradient, entry.scale = scaled_gradient(entry), 1.0
                 copied.add(entry.name)
             return entry.gradient
 
         return add_custom(terms, total_of, skip_prox=proximal)
 
-    def _new_slots(self, entry: Entry) -> Slots:
-        return self.initial_slots(check_array(entry.weights, f"variable {entry.name!r}"))
+    def _set_options(
+        self, entries: list[Entry], gradient_scale: float, zero_gradients: bool, rounding: StochasticRounding | None
+    ) -> None:
+        scale = check_number(gradient_scale, "gradient_scale", least=0)
+        if scale == 0:
+            raise ValueError("gradient_scale must be above 0, got 0")
+        if rounding is not None and not isinstance(rounding, StochasticRounding):
+            raise TypeError(f"rounding must be a StochasticRounding or None, got {rounding!r}")
+        if scale == 1 and not zero_gradients and rounding is None:
+            return
+        for entry in entries:
+            entry.scale, entry.clears = scale, bool(zero_gradients)
+            entry.key = None if rounding is None else rounding.key(self.iterations, entry.name)
+
+    def _slots_of(self, entry: Entry) -> Slots:
+        """Return the slots of a variable: those that it has, or new ones."""
+        slots = self._state.slots.get(entry.name)
+        if slots is not None and len(slots) == len(self.slot_names):
+            return slots
+        array = check_array(entry.weights, f"variable {entry.name!r}")
+        if slots is None:
+            slots = self.initial_slots(array)
+        return slots if self.average is None else (*slots, array.copy(order="K"))
 
     def _note_use(self, names: list[str], unknown: list[str]) -> None:
         """Take stepped variables out of the unused slots; where others are unknown, a name may have been spelled otherwise."""
@@ -397,7 +479,10 @@ class Optimizer:
             raise KeyError(f"{type(self).__name__} has no slot {name!r}; it has {list(self.slot_names)}")
         if key not in self._state.slots:
             raise KeyError(f"no slots for {key!r}; there are some for {sorted(self._state.slots)}")
-        return self._state.slots[key][self.slot_names.index(name)]
+        found = dict(zip(self.slot_names, self._state.slots[key], strict=False))
+        if name not in found:
+            raise KeyError(f"the average of {key!r} begins with its next step")
+        return found[name]
 
     def get_slot_names(self) -> list[str]:
         """Return the names of the slots that every variable has."""
@@ -422,7 +507,7 @@ class Optimizer:
         """
         state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
         for variable, slots in self._state.slots.items():
-            for name, slot in zip(self.slot_names, slots, strict=True):
+            for name, slot in zip(self.slot_names, slots, strict=False):  # an average begins with the next step
                 state[f"{variable}/{name}"] = slot.copy(order="K")
         return state
 
@@ -443,7 +528,7 @@ class Optimizer:
         Notes
         -----
         A variable for which the state has no slots starts with new ones, as it would have without the way through a file: a
-        layer that was frozen so far, a new head, the state of step 0. Slots that no variable uses are kept; `unused_slots`
+        layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no variable uses are kept; `unused_slots`
         names them.
         """
         if not isinstance(state, Mapping):
@@ -461,15 +546,18 @@ class Optimizer:
         for key, array in entries.items():
             variable, slash, name = key.rpartition("/")
             if not slash or name not in self.slot_names:
-                raise ValueError(f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self.slot_names)}")
+                hint = "; set `average` first" if name == "average" else ""
+                raise ValueError(
+                    f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self.slot_names)}{hint}"
+                )
             found.setdefault(variable, {})[name] = check_array(array, f"state[{key!r}]").copy(order="K")
         loaded: dict[str, Slots] = {}
         for variable, own in found.items():
-            lacking = [name for name in self.slot_names if name not in own]
+            lacking = [name for name in self.slot_names if name not in own and name != "average"]
             if lacking:
                 raise ValueError(f"state lacks the slots {lacking} of variable {variable!r}")
-            loaded[variable] = tuple(own[name] for name in self.slot_names)
-            first = self._state.slots.get(variable, loaded[variable])[0]
+            loaded[variable] = tuple(own[name] for name in self.slot_names if name in own)
+            first = (self._state.slots.get(variable) or loaded[variable])[0]
             for name, slot in own.items():
                 if slot.shape != first.shape or slot.dtype != first.dtype:
                     raise ValueError(
@@ -480,7 +568,7 @@ class Optimizer:
         self._unused = set(loaded)
 
     def __repr__(self) -> str:
-        options = {"clip_norm": None, "check_finite": False}  # are shown where they do something
+        options = {"clip_norm": None, "check_finite": False, "average": None}  # are shown where they do something
         own = {name: value for name, value in self.hyperparameters().items() if name not in options}
         own |= {name: getattr(self, name) for name, absent in options.items() if getattr(self, name) != absent}
         own |= {"iterations": self.iterations}

@@ -35,7 +35,7 @@ class ProximalGradientDescent(Proximal):
     l1_regularization_strength, l2_regularization_strength : float or callable, optional
         l1 and l2. L1 terms of `regularization` add to l1; L2 terms go to the gradient.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     References
     ----------
@@ -68,7 +68,7 @@ class ProximalAdagrad(Proximal, Accumulating):
     l1_regularization_strength, l2_regularization_strength : float or callable, optional
         As for `ProximalGradientDescent`.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     Notes
     -----
@@ -124,7 +124,7 @@ class Ftrl(Proximal):
         the sum of the gradients of all steps so far, other rules with the gradient of one step. To have the same weight as in
         another rule after n steps, they must be n times as large.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     References
     ----------

@@ -31,7 +31,7 @@ class Momentum(Optimizer):
     use_nesterov : bool, optional
         w -= learning_rate * (g + momentum*m) instead.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     Notes
     -----
@@ -83,7 +83,7 @@ class Adagrad(Accumulating):
     initial_accumulator_value : float, optional
         Of a; above 0.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     References
     ----------
@@ -107,7 +107,7 @@ class RMSProp(Optimizer):
     centered : bool, optional
         Subtract the square of a running mean of the gradient from s under the root.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     Notes
     -----
@@ -145,7 +145,8 @@ class RMSProp(Optimizer):
         if self._state.slots and bool(centered) != self.centered:
             raise ValueError(f"centered cannot become {bool(centered)}: there are slots already; make another RMSProp")
         self.rule = "centered_rmsprop" if centered else "rmsprop"
-        self.slot_names = ("rms", "momentum", "mg") if centered else ("rms", "momentum")
+        average = self.slot_names[-1:] if self.slot_names[-1] == "average" else ()
+        self.slot_names = ("rms", "momentum", *(("mg",) if centered else ()), *average)
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters by name, as they are now."""
@@ -172,7 +173,7 @@ class Adam(Optimizer):
     epsilon : float, optional
         The paper's epsilon-hat. torch's is added after the bias correction: its eps is epsilon / sqrt(1 - beta2**t) here.
     **options
-        `clip_norm` and `check_finite`, see `Optimizer`.
+        `clip_norm`, `check_finite` and `average`, see `Optimizer`.
 
     References
     ----------

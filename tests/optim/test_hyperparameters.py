@@ -17,6 +17,7 @@ NOT_FINITE = (NAN, INF, -INF, 10**400)
 BAD = {
     "learning_rate": (*NO_NUMBER, *NOT_FINITE, -0.1),
     "clip_norm": (TEXT, COMPLEX, FLAG, ARRAY, *NOT_FINITE, -0.1, 0.0, 0),
+    "average": (TEXT, COMPLEX, FLAG, ARRAY, *NOT_FINITE, -0.1, 0.0, 0, 1.0, 1, 2.0),
     "momentum": (*NO_NUMBER, *NOT_FINITE),
     "decay": (*NO_NUMBER, *NOT_FINITE, -0.1),
     "epsilon": (*NO_NUMBER, *NOT_FINITE, -1e-8),
@@ -36,7 +37,7 @@ UNCHECKED = {"use_nesterov", "centered", "cautious", "check_finite"}  # are true
 def attributes_of(kind):
     """Return what a class takes and keeps, by its signature."""
     parameters = inspect.signature(kind).parameters.values()
-    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {"clip_norm", "check_finite", "iterations"}
+    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} | {"clip_norm", "check_finite", "average", "iterations"}
 
 
 CASES = [
