@@ -740,7 +740,7 @@ cdef int check_gradient_of(Entry entry) except -1:
 
 cdef int check_scale(Entry entry) except -1:
     cdef float scale = <float>entry.scale
-    if not is_double(entry.weights) and not 0 < scale < INFINITY:
+    if not is_double(entry.weights) and not 0 < abs(scale) < INFINITY:
         raise ValueError(f"gradient_scale is {entry.scale:g}, which is {scale:g} in float32, the dtype of {entry.name!r}")
     return 0
 

@@ -20,10 +20,10 @@ from fastreg.interop import torch as ours  # noqa: E402
 # An epsilon this large shows where a formula has it.
 RULES = {
     "AdamW": ("AdamW", {"eps": 0.05, "weight_decay": 0.3}),
-    "AdamW plain": ("AdamW", {"weight_decay": 0.0}),
+    "AdamW plain": ("AdamW", {"eps": 0.05, "weight_decay": 0.0}),
     "Adam": ("Adam", {"eps": 0.05, "betas": (0.8, 0.95)}),
     "Adam L2": ("Adam", {"eps": 0.05, "weight_decay": 0.2}),
-    "Adam decoupled": ("Adam", {"weight_decay": 0.2, "decoupled_weight_decay": True}),
+    "Adam decoupled": ("Adam", {"eps": 0.05, "weight_decay": 0.2, "decoupled_weight_decay": True}),
     "Adam maximize": ("Adam", {"eps": 0.05, "weight_decay": 0.2, "maximize": True}),
     "SGD": ("SGD", {}),
     "SGD L2": ("SGD", {"weight_decay": 0.2}),
@@ -355,8 +355,12 @@ def column():
 
 REFUSALS = {
     "sparse": (nn.Parameter(torch.ones(3, 2)), torch.ones(3, 2).to_sparse(), TypeError, "gradient of 'bad' must be dense"),
-    "complex": (nn.Parameter(torch.ones(3, dtype=torch.complex64)), None, TypeError, "'bad' must be of float32 or float64"),
-    "half": (nn.Parameter(torch.ones(3, dtype=torch.float16)), None, TypeError, "'bad' must be of float32 or float64"),
+    "complex": (
+        nn.Parameter(torch.ones(3, dtype=torch.complex64)),
+        None,
+        TypeError,
+        "'bad' must be of float32,.*got torch.complex64",
+    ),
     "meta": (nn.Parameter(torch.ones(3, device="meta")), None, TypeError, "'bad' must be in the CPU's memory.*meta"),
     "not contiguous": (column(), None, ValueError, "'bad' must be contiguous"),
     "a gradient not contiguous": (
@@ -667,3 +671,183 @@ with tempfile.TemporaryDirectory() as folder:
 def test_the_local_part_of_a_distributed_tensor(run_python):
     done = run_python(DISTRIBUTED)
     assert done.stdout.split() == ["DTensor"], done.stderr
+
+
+# ---------------------------------------------------------------------------------------------------------- 16-bit parameters
+HALVES = [torch.bfloat16, torch.float16]
+halves = pytest.mark.parametrize("dtype", HALVES, ids=str)
+
+
+@halves
+@rules
+def test_masters_are_torchs_float32_weights_and_parameters_their_roundings(rule, dtype):
+    found, exact = parameters(dtype), [p.detach().double().requires_grad_() for p in parameters(dtype)]
+    optimizer, other = make(ours, rule, found, master_weights=True), make(torch.optim, rule, exact)
+    for step in range(100):
+        set_gradients(found, step)
+        for parameter, twin in zip(found, exact, strict=True):
+            twin.grad = parameter.grad.double()
+        optimizer.step()
+        other.step()
+    masters = [optimizer.state[p]["master"] for p in found]
+    assert all(master.dtype == torch.float32 for master in masters)
+    assert_close(masters, exact)
+    for parameter, master in zip(found, masters, strict=True):
+        assert torch.equal(parameter, master.to(dtype))
+
+
+@halves
+def test_a_step_too_small_for_sixteen_bits_is_not_lost(dtype):
+    found, alone = nn.Parameter(torch.ones(100, dtype=dtype)), nn.Parameter(torch.ones(100, dtype=dtype))
+    one, other = ours.SGD([found], lr=1e-4, master_weights=True), torch.optim.SGD([alone], lr=1e-4)
+    for _ in range(100):
+        found.grad, alone.grad = torch.ones_like(found), torch.ones_like(alone)
+        one.step()
+        other.step()
+    assert torch.equal(alone, torch.ones_like(alone))
+    assert torch.equal(found, torch.full_like(found, 0.99))
+
+
+@halves
+def test_sixteen_bits_without_masters_are_refused_by_name(dtype):
+    parameter = nn.Parameter(torch.ones(3, dtype=dtype))
+    parameter.grad = torch.ones_like(parameter)
+    with pytest.raises(TypeError, match=r"'w' is of torch.*master_weights=True"):
+        ours.AdamW([("w", parameter)]).step()
+    assert torch.equal(parameter, torch.ones_like(parameter))
+
+
+@halves
+def test_masters_go_through_a_state_dict(dtype):
+    found = parameters(dtype)
+    optimizer = make(ours, "AdamW", found, master_weights=True)
+    run(optimizer, found, range(3))
+    same = [nn.Parameter(p.detach().clone()) for p in found]
+    other = make(ours, "AdamW", same, master_weights=True)
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file))
+    run(optimizer, found, range(3, 6))
+    run(other, same, range(3, 6))
+    assert bytes_of([optimizer.state[p]["master"] for p in found]) == bytes_of([other.state[p]["master"] for p in same])
+    assert all(torch.equal(one, twin) for one, twin in zip(found, same, strict=True))
+
+
+@halves
+@rules
+def test_a_state_goes_to_torch_and_back_in_sixteen_bits(rule, dtype):
+    found = parameters(dtype)
+    optimizer = make(torch.optim, rule, found)
+    run(optimizer, found, range(3))
+    other = make(ours, rule, found, master_weights=True)
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    run(other, found, range(3, 6))
+    for own in other.state.values():
+        assert all(tensor.dtype == torch.float32 for tensor in own.values())
+    again = make(torch.optim, rule, found)
+    again.load_state_dict(copy.deepcopy(other.state_dict()))
+    run(again, found, range(6, 8))
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in found)
+
+
+@halves
+def test_a_parameter_that_was_changed_is_followed_by_its_master(dtype):
+    found = parameters(dtype)
+    optimizer = make(ours, "SGD", found, master_weights=True, lr=1e-4)
+    run(optimizer, found, range(3))
+    masters = [optimizer.state[p]["master"].clone() for p in found]
+    with torch.no_grad():
+        found[2][:10] = 3.0
+    for parameter in found:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    masters[2][:10] = 3.0
+    assert all(torch.equal(optimizer.state[p]["master"], master) for p, master in zip(found, masters, strict=True))
+    found[0].data = torch.full_like(found[0], 2.0)
+    optimizer.step()
+    assert bool((optimizer.state[found[0]]["master"] == 2.0).all())
+
+
+@halves
+def test_masters_are_copied_with_their_optimizer(dtype):
+    found = parameters(dtype)
+    optimizer = make(ours, "Adam", found, master_weights=True)
+    run(optimizer, found, range(2))
+    same, other = copy.deepcopy((found, optimizer))
+    run(optimizer, found, range(2, 4))
+    run(other, same, range(2, 4))
+    assert bytes_of([optimizer.state[p]["master"] for p in found]) == bytes_of([other.state[p]["master"] for p in same])
+
+
+def test_a_scaler_with_sixteen_bit_gradients():
+    found, same = parameters(torch.float16), parameters(torch.float16)
+    optimizer, plain = (make(ours, "AdamW", x, master_weights=True) for x in (found, same))
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    for step in range(3):
+        set_gradients(found, step)
+        set_gradients(same, step)
+        factor = float(scaler.scale(torch.ones(())))
+        for parameter in found:
+            parameter.grad.mul_(factor)
+        scaler.step(optimizer)
+        scaler.update()
+        plain.step()
+    assert all(torch.equal(one, twin) for one, twin in zip(found, same, strict=True))
+
+
+@halves
+def test_sixteen_and_thirty_two_bits_in_one_optimizer(dtype):
+    found = [parameters(dtype)[0], parameters(torch.float32)[2]]
+    optimizer = make(ours, "AdamW", found, master_weights=True)
+    run(optimizer, found, range(3))
+    assert "master" in optimizer.state[found[0]] and "master" not in optimizer.state[found[1]]
+
+
+@halves
+@pytest.mark.parametrize("regularizer", [fr.l1_l2_regularizer(0.02, 0.03), Fourth()], ids=["compiled", "own"])
+def test_the_penalty_is_that_of_the_masters(dtype, regularizer):
+    model = Tied().to(dtype)
+    twin = [p.detach().float().requires_grad_() for p in model.parameters()]
+    optimizer = ours.SGD(
+        model.parameters(), lr=LR, master_weights=True, regularization=ours.regularize(model, [("*", regularizer)])
+    )
+    names = ["embedding", "bias"]
+    terms = fr.regularize(dict(zip(names, [w.detach().numpy() for w in twin], strict=True)), [("*", regularizer)])
+    plain = fr.optim.GradientDescent(LR)
+    for step in range(4):
+        set_gradients(list(model.parameters()), step)
+        given = {
+            name: (p.grad.float().numpy(), w.detach().numpy()) for name, p, w in zip(names, model.parameters(), twin, strict=True)
+        }
+        optimizer.step()
+        assert optimizer.regularization_loss == plain.apply_gradients(given, terms)
+        assert bytes_of(twin) == bytes_of([optimizer.state[p]["master"] for p in model.parameters()])
+
+
+@halves
+def test_a_penalty_of_sixteen_bit_parameters(dtype):
+    model = Tied().to(dtype)
+    loss = ours.penalty(ours.regularize(model, PENALTIES))
+    loss.backward()
+    same = Tied().to(dtype).float()
+    expected = by_torch(same)
+    expected.backward()
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss.detach(), expected.detach(), rtol=1e-5, atol=0)
+    for parameter, twin in zip(model.parameters(), same.parameters(), strict=True):
+        assert parameter.grad.dtype == dtype
+        torch.testing.assert_close(parameter.grad.float(), twin.grad, rtol=1e-2, atol=1e-4)
+
+
+@halves
+def test_the_same_sixteen_bits_with_any_number_of_threads(dtype, num_threads):
+    ends = []
+    for n in (1, 2, 3, 8):
+        num_threads(n)
+        numbers = torch.Generator().manual_seed(0)
+        found = [nn.Parameter(torch.randn(size, generator=numbers).to(dtype)) for size in (300_001, 4097)]
+        optimizer = make(ours, "AdamW", found, master_weights=True)
+        run(optimizer, found, range(3))
+        ends.append([*found, *(x for p in found for x in optimizer.state[p].values())])
+    assert all(torch.equal(one, other) for end in ends for one, other in zip(end, ends[0], strict=True))

@@ -7,16 +7,16 @@ state lies elsewhere than at the last step.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch.autograd.graph import increment_version
 
-from fastreg.interop.torch.tensors import array_of, local
-from fastreg.kernels import Entry, State, Step, have_custom, memory_of, owners_of
+from fastreg.interop.torch.tensors import SIXTEEN, array_of, local
+from fastreg.kernels import Entry, State, Step, have_custom, memory_of, owners_of, scaled_gradient
 from fastreg.optim.hyperparameters import power
 from fastreg.terms import Array, RegularizationLoss, Total, add_custom, live_terms
 
@@ -45,27 +45,58 @@ class Record:
     ----------
     new : dict of str to Tensor
         What the state lacks, and gets when the step is done.
+    copy : ndarray or None
+        Over a parameter of 16 bits; `weights` are then its float32 master.
+    version : int or None
+        The parameter's, after the step that wrote the copy.
     count : memoryview or None
         Of no dimensions: the steps done.
     """
 
-    __slots__ = ("count", "name", "new", "parameter", "pointer", "shape", "slots", "state", "tensors", "weights")
+    __slots__ = (
+        "copy",
+        "count",
+        "name",
+        "new",
+        "parameter",
+        "pointer",
+        "shape",
+        "slots",
+        "state",
+        "tensors",
+        "version",
+        "weights",
+    )
 
     def __init__(
         self, parameter: torch.Tensor, name: str, state: dict[str, Any] | None, counts: bool, slots: Mapping[str, float]
     ) -> None:
         self.parameter, self.name, self.state = parameter, name, state
         self.pointer, self.shape, self.weights = local(parameter).data_ptr(), parameter.shape, array_of(parameter, name)
-        found, self.new = state or {}, {}
-        if counts and "step" not in found:
-            self.new["step"] = torch.zeros((), dtype=torch.promote_types(torch.float32, torch.get_default_dtype()))
+        self.copy: Array | None = None
+        self.version: int | None = None
+        self.tensors = dict(state or {})
+        self.new: dict[str, torch.Tensor] = {}
+        like = parameter.detach()
+        if parameter.dtype in SIXTEEN:
+            if "master" not in self.tensors:
+                self._add("master", like.float())
+                self.version = parameter._version
+            like, self.copy = self.tensors["master"], self.weights
+            self.weights = array_of(like, name, "master of ")
+        if counts and "step" not in self.tensors:
+            self._add("step", torch.zeros((), dtype=torch.promote_types(torch.float32, torch.get_default_dtype())))
         for key, value in slots.items():
-            if key not in found:
-                self.new[key] = torch.full_like(parameter.detach(), value, memory_format=torch.preserve_format)
-        self.tensors = {key: self.new[key] if key in self.new else found[key] for key in ["step"] * counts + list(slots)}
-        arrays = {key: array_of(tensor, name, f"{key} of ") for key, tensor in self.tensors.items()}
-        self.count: Any = arrays.pop("step").data if counts else None  # NumPy would take ten times as long to count
-        self.slots = tuple(arrays.values())
+            if key not in self.tensors:
+                self._add(key, torch.full_like(like, value, memory_format=torch.preserve_format))
+            elif self.tensors[key].dtype in SIXTEEN:  # of torch's own optimizer
+                self._add(key, self.tensors[key].to(like.dtype))
+        self.slots = tuple(array_of(self.tensors[key], name, f"{key} of ") for key in slots)
+        # NumPy would take ten times as long to count.
+        self.count: Any = array_of(self.tensors["step"], name, "step of ").data if counts else None
+
+    def _add(self, key: str, tensor: torch.Tensor) -> None:
+        self.tensors[key] = self.new[key] = tensor
 
     def fits(self, state: dict[str, Any] | None, n_slots: int) -> bool:
         """Tell whether parameter and state are where they were."""
@@ -82,10 +113,15 @@ class Record:
 
     def entry(self, gradient: torch.Tensor, factor: float, plan: Plan) -> Entry:
         """Return what the step does to the parameter."""
-        given = array_of(gradient, self.name, "gradient of ")
-        entry = Entry(self.name, self.weights, given if factor == 1 else np.asarray(given * given.dtype.type(factor)))
+        entry = Entry(self.name, self.weights, array_of(gradient, self.name, "gradient of "))
         entry.slots, entry.rate, entry.decay, entry.l2 = self.slots, plan.rate, plan.decay, plan.l2
+        entry.scale, entry.copy = factor, self.copy
         return entry
+
+    def follow(self) -> None:
+        """Let the master have those weights that were changed in the parameter since the last step."""
+        parameter, master = local(self.parameter.detach()), local(self.tensors["master"])
+        master.copy_(torch.where(master.to(parameter.dtype) == parameter, master, parameter.float()))
 
 
 class _Folded(torch.optim.Optimizer):
@@ -95,12 +131,20 @@ class _Folded(torch.optim.Optimizer):
     _counts = True
 
     def __init__(
-        self, params: Any, *args: Any, regularization: Sequence[RegularizationLoss] | Total | None = None, **options: Any
-    ):
+        self,
+        params: Any,
+        *args: Any,
+        regularization: Sequence[RegularizationLoss] | Total | None = None,
+        master_weights: bool = False,
+        **options: Any,
+    ) -> None:
         self._records: dict[int, Record] = {}
+        self._master_weights = bool(master_weights)
         self.regularization = regularization
         self.regularization_loss = 0.0
         super().__init__(params, *args, **options)
+        for parameter in [p for p in self.state if p.dtype in SIXTEEN]:  # Adagrad's sums; those of a master are float32
+            del self.state[parameter]
 
     def _slots(self, group: dict[str, Any]) -> dict[str, float]:
         """Return the initial values of the slots, by their names and in the order of the compiled rule."""
@@ -112,7 +156,8 @@ class _Folded(torch.optim.Optimizer):
 
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = super().__getstate__()
-        return state | {"regularization": self.regularization, "regularization_loss": self.regularization_loss}
+        own = ("regularization", "regularization_loss", "_master_weights")
+        return state | {name: getattr(self, name) for name in own}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._records = {}
@@ -128,6 +173,12 @@ class _Folded(torch.optim.Optimizer):
         for group in state_dict["param_groups"]:
             self._check(group)
         super().load_state_dict(state_dict)
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        keys = [key for group in state_dict["param_groups"] for key in group["params"]]
+        for key, parameter in zip(keys, parameters, strict=True):
+            if parameter.dtype in SIXTEEN:  # torch has rounded the state to the parameter's dtype
+                wide = {name: x for name, x in state_dict["state"].get(key, {}).items() if name != "step" and torch.is_tensor(x)}
+                self.state[parameter] |= {name: x.float() for name, x in wide.items()}
 
     def _check(self, group: dict[str, Any]) -> None:
         for name, reason in REFUSED.items():
@@ -163,38 +214,17 @@ class _Folded(torch.optim.Optimizer):
         return loss
 
     def _step(self, scale: float) -> None:
-        found, records = self._records, []
-        parts: dict[tuple[Any, ...], list[Entry]] = {}  # the entries with one rule and the same constants
-        for i, group in enumerate(self.param_groups):
-            self._check(group)
-            slots = self._slots(group)
-            plans: dict[float, tuple[Plan, list[Entry]]] = {}
-            factor = -scale if group["maximize"] else scale
-            for j, parameter in enumerate(group["params"]):
-                gradient = parameter.grad
-                if gradient is None:
-                    continue
-                record = found.get(id(parameter))
-                if record is None or not record.fits(self.state.get(parameter), len(slots)):
-                    record = found[id(parameter)] = Record(
-                        parameter, _name(group, i, j), self.state.get(parameter), self._counts, slots
-                    )
-                t = 0 if record.count is None else int(record.count[()]) + 1
-                if t not in plans:
-                    plan = self._plan(group, t)
-                    plans[t] = plan, parts.setdefault((plan.rule, *plan.constants.items()), [])
-                plan, entries = plans[t]
-                entries.append(record.entry(gradient, factor, plan))
-                records.append(record)
+        records, parts = self._entries(scale)
         if not records:
             return
         terms, constants = ([], []) if self.regularization is None else live_terms(self.regularization)
+        masters = [record for record in records if record.copy is not None]
+        if masters and terms:
+            terms = _over_masters(terms, masters)
         values = _add_custom(terms, [entry for entries in parts.values() for entry in entries]) if have_custom(terms) else []
-        shares = _share(terms, list(parts.values()))
-        title = type(self).__name__
         steps = [
-            Step(rule, dict(own), entries, share, None, False, title)
-            for ((rule, *own), entries), share in zip(parts.items(), shares, strict=True)
+            Step(rule, dict(own), entries, share, None, False, type(self).__name__)
+            for ((rule, *own), entries), share in zip(parts.items(), _share(terms, list(parts.values())), strict=True)
         ]
         total = sum(float(step.commit(State(), {})) for step in steps)
         for record in records:
@@ -206,10 +236,55 @@ class _Folded(torch.optim.Optimizer):
                 record.count[()] += 1
         self.regularization_loss = sum([*values, *constants], start=total)
         increment_version([record.parameter for record in records])
+        for record in masters:
+            record.version = record.parameter._version
+
+    def _entries(self, scale: float) -> tuple[list[Record], dict[tuple[Any, ...], list[Entry]]]:
+        """Return the records of the parameters with a gradient, and their entries by the rule and its constants."""
+        records: list[Record] = []
+        parts: dict[tuple[Any, ...], list[Entry]] = {}
+        for i, group in enumerate(self.param_groups):
+            self._check(group)
+            slots = self._slots(group)
+            plans: dict[float, tuple[Plan, list[Entry]]] = {}
+            factor = -scale if group["maximize"] else scale
+            for j, parameter in enumerate(group["params"]):
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                record = self._records.get(id(parameter))
+                if record is None or not record.fits(self.state.get(parameter), len(slots)):
+                    record = self._records[id(parameter)] = self._record(parameter, slots, group, i, j)
+                if record.copy is not None and record.version != parameter._version:
+                    record.follow()
+                t = 0 if record.count is None else int(record.count[()]) + 1
+                if t not in plans:
+                    plan = self._plan(group, t)
+                    plans[t] = plan, parts.setdefault((plan.rule, *plan.constants.items()), [])
+                plan, entries = plans[t]
+                entries.append(record.entry(gradient, factor, plan))
+                records.append(record)
+        return records, parts
+
+    def _record(self, parameter: torch.Tensor, slots: dict[str, float], group: dict[str, Any], i: int, j: int) -> Record:
+        name = str(group["param_names"][j]) if "param_names" in group else f"parameter {j} of group {i}"
+        if parameter.dtype in SIXTEEN and not self._master_weights:
+            raise TypeError(f"{name!r} is of {parameter.dtype}; master_weights=True keeps its weights in float32, too")
+        return Record(parameter, name, self.state.get(parameter), self._counts, slots)
 
 
-def _name(group: dict[str, Any], i: int, j: int) -> str:
-    return str(group["param_names"][j]) if "param_names" in group else f"parameter {j} of group {i}"
+def _over_masters(terms: list[RegularizationLoss], masters: list[Record]) -> list[RegularizationLoss]:
+    """Return the terms, those of 16-bit parameters over the masters instead."""
+    weights = {memory_of(record.copy): record.weights for record in masters}
+    moved = []
+    for term in terms:
+        master = weights.get(memory_of(term.weights))
+        if master is None:
+            moved.append(term)
+        else:
+            moved.append(copy.copy(term))
+            moved[-1]._set_variable(term.variable, term.variable_name, [master], 0)
+    return moved
 
 
 def _share(terms: list[RegularizationLoss], parts: list[list[Entry]]) -> list[list[RegularizationLoss]]:
@@ -231,7 +306,7 @@ def _add_custom(terms: list[RegularizationLoss], entries: list[Entry]) -> list[f
     def total_of(term: RegularizationLoss) -> Array | None:
         entry = owners.get(id(term))
         if entry is not None and id(entry) not in copied:
-            entry.gradient = entry.gradient.copy()
+            entry.gradient, entry.scale = scaled_gradient(entry), 1.0
             copied.add(id(entry))
         return None if entry is None else entry.gradient
 
@@ -267,6 +342,9 @@ class Adam(_Adam, torch.optim.Adam):
         `differentiable` are refused.
     regularization : list of RegularizationLoss, or Total, optional
         What :func:`regularize` returns. Its gradients are added in the step; it is an attribute too, and may be set.
+    master_weights : bool, optional
+        Keep float32 weights, ``master`` in the state, for parameters of float16 and bfloat16, which are refused otherwise. The
+        step reads the 16-bit gradients and writes the new weights, rounded to nearest even, to the parameters.
 
     Attributes
     ----------

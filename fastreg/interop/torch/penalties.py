@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fastreg.interop.torch.tensors import array_of
+from fastreg.interop.torch.tensors import array_of, local, tensor_of
 from fastreg.losses import value_and_gradients
 from fastreg.matching import regularize as regularize_arrays
 from fastreg.terms import Array, RegularizationLoss, Regularizer, Terms, Total, live_terms
@@ -100,7 +100,9 @@ def penalty(terms: Sequence[RegularizationLoss] | Total) -> torch.Tensor:
     for term in live:
         if not isinstance(term.cell, Arrays):
             raise TypeError(f"term {term.name!r} is not of a model's parameter; make terms by fastreg.interop.torch.regularize")
-        parameters[term.variable_name] = term.cell.parameters[term.key]
+        parameters[term.variable_name] = parameter = term.cell.parameters[term.key]
+        if local(parameter) is not parameter:
+            raise TypeError(f"{term.variable_name!r} is a {type(parameter).__name__}; pass its terms to the optimizer")
     found: torch.Tensor = _Penalty.apply(live, constants, list(parameters), *parameters.values())
     return found
 
@@ -109,7 +111,7 @@ class _Penalty(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, terms: list[RegularizationLoss], constants: list[float], names: list[str], *parameters: Any) -> Any:
         value, gradients = value_and_gradients(terms)
-        ctx.save_for_backward(*(torch.from_numpy(gradients[name]) for name in names))
+        ctx.save_for_backward(*(tensor_of(gradients[name]) for name in names))
         dtype = torch.float64 if any(parameter.dtype == torch.float64 for parameter in parameters) else torch.float32
         return torch.tensor(sum(constants, float(value)), dtype=dtype)
 

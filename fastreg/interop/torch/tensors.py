@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from fastreg.kernels import BFLOAT16
 from fastreg.terms import Array
 
-DTYPES = frozenset({torch.float32, torch.float64})
+SIXTEEN = frozenset({torch.float16, torch.bfloat16})
+DTYPES = SIXTEEN | {torch.float32, torch.float64}
 PLAIN = (torch.nn.Parameter, torch.Tensor)
 
 
@@ -31,8 +34,7 @@ def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
     """
     try:
         if x.dtype in DTYPES and x.is_contiguous():
-            array: Array = local(x).numpy()
-            return array
+            return _view(local(x))
     except (RuntimeError, TypeError):  # it requires a gradient, or is refused
         pass
     x = local(x.detach())
@@ -41,11 +43,23 @@ def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
     if not x.is_cpu:
         raise TypeError(f"{of}{name!r} must be in the CPU's memory, got a tensor on the device {x.device}")
     if x.dtype not in DTYPES:
-        raise TypeError(f"{of}{name!r} must be of float32 or float64, got {x.dtype}")
+        raise TypeError(f"{of}{name!r} must be of float32, float64, float16 or bfloat16, got {x.dtype}")
     if not x.is_contiguous():
         raise ValueError(
             f"{of}{name!r} must be contiguous, got the shape {tuple(x.shape)} with the strides {x.stride()}; "
             f"a tensor in channels_last is not"
         )
-    array = x.numpy()
+    return _view(x)
+
+
+def _view(x: torch.Tensor) -> Array:
+    """Return the array; NumPy itself has no bfloat16."""
+    array: Array = x.view(torch.uint16).numpy().view(BFLOAT16) if x.dtype is torch.bfloat16 else x.numpy()
     return array
+
+
+def tensor_of(array: Array) -> torch.Tensor:
+    """Return a tensor over the memory of an array that `array_of` could have given."""
+    if array.dtype == np.uint16:  # BFLOAT16
+        return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
