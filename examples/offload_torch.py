@@ -21,13 +21,13 @@ try:
     import torch
     from matplotlib.figure import Figure
     from sklearn.datasets import load_digits
-    from torch import Tensor, nn
+    from torch import nn
 
     from fastreg.interop.torch import AdamW
 except ImportError as error:
     raise SystemExit(f'{error}; this example needs two extras: python -m pip install -e ".[examples,torch]"') from error
 
-Weights: TypeAlias = list[Tensor]
+Weights: TypeAlias = list[nn.Parameter]
 LR = 3e-4
 
 
@@ -62,7 +62,8 @@ def train(stepper: Callable[[Weights], Callable[[], object]], epochs: int) -> tu
     network = nn.Sequential(nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)).bfloat16()
     digits, weights = load_digits(), list(network.parameters())
     images, labels = torch.tensor(digits.data / 16, dtype=torch.bfloat16), torch.tensor(digits.target)
-    step, means = stepper(weights), []
+    step = stepper(weights)
+    means: list[float] = []
     for _ in range(epochs):
         losses = []
         for batch in torch.randperm(len(labels)).split(128):
@@ -86,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.plot.parent.is_dir():
         parser.error(f"--plot: {str(options.plot.parent)!r} is not a folder")
     torch.set_num_threads(1)  # the bits of torch's sums depend on its threads
-    axes = Figure(figsize=(7, 4), layout="constrained").subplots()
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
     for name, stepper, style in (
         ("fastreg, float32 masters", by_fastreg, "-"),
         ("torch, float32 copies", by_copies, "--"),
@@ -97,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         axes.semilogy(range(1, options.epochs + 1), losses, style, label=name)
     axes.set(xlabel="epoch", ylabel="cross-entropy", title="AdamW over a bfloat16 network")
     axes.legend()
-    axes.figure.savefig(options.plot, dpi=120)
+    figure.savefig(options.plot, dpi=120)
     most, ends = fr.get_num_threads(), []
     for n in range(1, max(most, 2) + 1):
         fr.set_num_threads(n)
