@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any, NamedTuple
 
 import torch
@@ -100,16 +101,12 @@ class Record:
 
     def fits(self, state: dict[str, Any] | None, n_slots: int) -> bool:
         """Tell whether parameter and state are where they were."""
-        parameter, slots = self.parameter, self.slots
+        parameter, tensors = self.parameter, self.tensors
         if local(parameter).data_ptr() != self.pointer or parameter.shape != self.shape:
             return False
-        if state is not self.state or len(slots) != n_slots:
+        if state is not self.state or len(self.slots) != n_slots:
             return False
-        if state is not None:
-            for key, tensor in self.tensors.items():
-                if state.get(key) is not tensor:
-                    return False
-        return True
+        return state is None or all(map(is_, map(state.get, tensors), tensors.values()))
 
     def entry(self, gradient: torch.Tensor, factor: float, plan: Plan) -> Entry:
         """Return what the step does to the parameter."""

@@ -9,7 +9,7 @@ from fastreg.kernels import BFLOAT16
 from fastreg.terms import Array
 
 SIXTEEN = frozenset({torch.float16, torch.bfloat16})
-DTYPES = SIXTEEN | {torch.float32, torch.float64}
+FLOATS = frozenset({torch.float32, torch.float64, torch.float16})
 PLAIN = (torch.nn.Parameter, torch.Tensor)
 
 
@@ -33,7 +33,7 @@ def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
         If the loops cannot work on it in place.
     """
     try:
-        if x.dtype in DTYPES and x.is_contiguous():
+        if x.is_contiguous():
             return _view(local(x))
     except (RuntimeError, TypeError):  # it requires a gradient, or is refused
         pass
@@ -42,7 +42,7 @@ def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
         raise TypeError(f"{of}{name!r} must be dense, got the layout {x.layout}; an embedding gives that with sparse=False")
     if not x.is_cpu:
         raise TypeError(f"{of}{name!r} must be in the CPU's memory, got a tensor on the device {x.device}")
-    if x.dtype not in DTYPES:
+    if x.dtype not in FLOATS | SIXTEEN:
         raise TypeError(f"{of}{name!r} must be of float32, float64, float16 or bfloat16, got {x.dtype}")
     if not x.is_contiguous():
         raise ValueError(
@@ -54,7 +54,12 @@ def array_of(x: torch.Tensor, name: str, of: str = "") -> Array:
 
 def _view(x: torch.Tensor) -> Array:
     """Return the array; NumPy itself has no bfloat16."""
-    array: Array = x.view(torch.uint16).numpy().view(BFLOAT16) if x.dtype is torch.bfloat16 else x.numpy()
+    if x.dtype in FLOATS:
+        array: Array = x.numpy()
+    elif x.dtype is torch.bfloat16:
+        array = x.view(torch.uint16).numpy().view(BFLOAT16)
+    else:
+        raise TypeError(f"no loop takes {x.dtype}")
     return array
 
 
