@@ -7,6 +7,7 @@ What is called stands here, what is inlined in `_loops`. How an operation is com
 """
 from cpython.pycapsule cimport PyCapsule_New
 from libc.math cimport INFINITY
+from libc.stdint cimport uint16_t
 from libc.string cimport memcpy, memset
 
 from fastreg._abi cimport *
@@ -548,12 +549,11 @@ cdef void take_gradient(real* out, Item* item, Py_ssize_t at, Py_ssize_t n) noex
 
 
 cdef void round_to_sixteen(void* out, Item* item, int format, real* w, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
-    """Round new weights, the item's from `at` on, into an array of its shape."""
-    cdef void* target = <char*>out + at * size_of(format)
+    """Round n new weights, the item's from `at` on, to 16 bits."""
     if item.stochastic:
-        narrow_stochastic(target, w, n, format, item.key, at)
+        narrow_stochastic(out, w, n, format, item.key, at)
     else:
-        narrow_all(target, w, n, format)
+        narrow_all(out, w, n, format)
 
 
 cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) noexcept nogil:
@@ -564,10 +564,17 @@ cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) n
 
 cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t at_base, Py_ssize_t n) noexcept nogil:
     """Let average and copy follow new weights, the item's from `at` on, and clear the gradient that they were made with."""
+    cdef uint16_t[2 * BLOCK] room
+    cdef char* target = <char*>item.copy + at * size_of(item.copy_format)
+    cdef char* rounded = target
     if item.average != NULL and not item.follows_later:
         move_average(<real*>item.average + at, w, n, <real>job.rule.average)
     if item.copy != NULL and not item.follows_later:
-        round_to_sixteen(item.copy, item, item.copy_format, w, at, n)
+        if job.stream_copies:
+            rounded = <char*>room
+        round_to_sixteen(rounded, item, item.copy_format, w, at, n)
+        if job.stream_copies:
+            stream(target, rounded, n * size_of(item.copy_format))
     if item.clears:
         memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
 
@@ -841,7 +848,7 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
             process_chunk(job, item, chunk, buffer)
         else:
             process_chunk(job, item, chunk, <float*>buffer)
-    if job.stream:
+    if job.stream or job.stream_copies:
         stream_end()
 
 

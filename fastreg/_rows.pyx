@@ -134,7 +134,7 @@ cdef Py_ssize_t add_rows(
 
 
 cdef Py_ssize_t merge(
-    const void* values, bint is_double, const int64_t* rows, Py_ssize_t n, Py_ssize_t width, int64_t n_rows,
+    const void* values, bint in_float64, const int64_t* rows, Py_ssize_t n, Py_ssize_t width, int64_t n_rows,
     int64_t* unique, void* sums,
 ) noexcept nogil:
     """Fill `unique` and `sums`, which have room for n rows; return the number of unique rows, or -1 without memory."""
@@ -149,7 +149,7 @@ cdef Py_ssize_t merge(
     else:
         placed = places_by_sorting(rows, n, n_rows, places)
     found = enter_float_environment()
-    if placed and is_double:
+    if placed and in_float64:
         n_unique = add_rows(<const double*>values, rows, places, n, width, unique, <double*>sums)
     elif placed:
         n_unique = add_rows(<const float*>values, rows, places, n, width, unique, <float*>sums)

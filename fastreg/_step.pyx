@@ -354,6 +354,7 @@ cdef class Step:
         for later in self.proxes:
             self.follow_later((<LaterProx>later).place, (<LaterProx>later).item.rows == NULL)
         lay_out(job)
+        job.stream_copies = job.n_bytes >= 2 * STREAM_BYTES
         if clip_norm is not None or check_finite:
             self.measure_norm(clip_norm, check_finite)
         job.measure = len(self.terms) > 0
@@ -563,6 +564,7 @@ cdef class Step:
                 item.size = cnp.PyArray_SIZE((<Entry>self.entries[i]).weights)
             items.job.n_bytes += item.size * ((24 if item.is_double else 12) if item.average != NULL else 8)
         lay_out(&items.job)
+        items.job.stream_copies = items.job.n_bytes >= 2 * STREAM_BYTES
         return items
 
     cdef Entry entry_at(self, Py_ssize_t i):

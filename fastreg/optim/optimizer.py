@@ -528,8 +528,8 @@ class Optimizer:
         Notes
         -----
         A variable for which the state has no slots starts with new ones, as it would have without the way through a file: a
-        layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no variable uses are kept; `unused_slots`
-        names them.
+        layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no
+        variable uses are kept; `unused_slots` names them.
         """
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")

@@ -36,7 +36,7 @@ class StochasticRounding:
             raise TypeError(f"seed must be a whole number, got {seed!r} of type {type(seed).__name__}")
         if not 0 <= seed < 2**64:
             raise ValueError(f"seed must be from 0 to 2**64 - 1, got {seed}")
-        self._seed = int(seed)
+        self._seed: int = int(seed)
 
     @property
     def seed(self) -> int:

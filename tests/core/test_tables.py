@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *(page for page in (ROOT / "docs").glob("*.md") if page.stem != "benchmarks")]
 WORDS = {word for page in PAGES for word in re.findall(r"\w+", page.read_text())}
 FACTORIES = [name for name in fr.__all__ if name.endswith("_regularizer") or name.startswith("from_")]
-OPTIMIZERS = [name for name in fr.optim.__all__ if name[0].isupper() and name not in ("Optimizer", "DecoupledWeightDecay")]
+NO_RULES = ("Optimizer", "DecoupledWeightDecay", "StochasticRounding")
+OPTIMIZERS = [name for name in fr.optim.__all__ if name[0].isupper() and name not in NO_RULES]
 SCHEDULES = [name for name in fr.optim.schedules.__all__ if name[0].islower()]
 CONSTRAINTS = [name for name in fr.constraints.__all__ if name[0].islower()]
 DIGESTED = frozenset().union(*(row.covers for row in DIGESTS.values() if row.golden))

@@ -87,9 +87,7 @@ def both(name, penalties, sixteen, threads=None, constraints=(), steps=3, **opti
         averages = {key: moved(averages[key], w) for key, w in others.items()}
         assert (loss, values) == right
         assert_same(arrays, others)
-        assert_same(
-            slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()}
-        )
+        assert_same(slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()})
         for key, w in others.items():
             same_sixteen(copies[key], narrow(w, sixteen))
             assert not np.asarray(given[key]).view(np.uint16).any()
@@ -339,10 +337,9 @@ def test_a_state_with_averages_needs_an_optimizer_with_them_and_one_without_begi
 
 
 # --------------------------------------------------------------------------------------------------------------- errors
-def bad_options(w, copy):
+def bad_options(w):
     """Yield options with the error that they cause, for a variable w with a copy that fits."""
     half = np.zeros(w.shape, np.float16)
-    memory = np.zeros(w.size * 2, np.float32)
     yield {"gradient_scale": 0}, ValueError, "gradient_scale must be above 0, got 0"
     yield {"gradient_scale": -0.5}, ValueError, "gradient_scale must be finite and at least 0, got -0.5"
     yield {"gradient_scale": np.inf}, ValueError, "gradient_scale must be finite and at least 0, got inf"
@@ -363,7 +360,11 @@ def bad_options(w, copy):
     yield {"copies": {"w": read_only(half.copy())}}, ValueError, "the copy of 'w' is read-only"
     yield {"copies": {"w": np.zeros(2 * w.size, np.float16)[::2]}}, ValueError, "the copy of 'w' must be contiguous"
     yield {"copies": {"w": half.astype(">f2")}}, ValueError, "the copy of 'w' must be in this machine's byte order"
-    yield {"copies": {"w": w.view(np.float16)[: w.size]}}, ValueError, "the (copy|weights) of 'w' overlaps the (copy|weights) of 'w'"
+    yield (
+        {"copies": {"w": w.view(np.float16)[: w.size]}},
+        ValueError,
+        "the (copy|weights) of 'w' overlaps the (copy|weights) of 'w'",
+    )
     yield {"rounding": 3}, TypeError, "rounding must be a StochasticRounding or None, got 3"
 
 
@@ -372,7 +373,7 @@ def test_bad_options_change_nothing(case):
     w, g = weights((40,), np.float32), weights((40,), np.float32, 1).astype(np.float16)
     optimizer = make("Adam", average=0.5)
     optimizer.apply_gradients({"w": (g, w)})
-    cases = list(bad_options(w, None))
+    cases = list(bad_options(w))
     assert len(cases) == 22
     options, error, message = cases[case]
     arrays = [x for x in options.get("copies", {}).values() if isinstance(x, np.ndarray)] if case > 8 else []
@@ -385,7 +386,11 @@ def test_bad_gradients_change_nothing():
     copy = np.zeros(w.shape, np.float16)
     optimizer = make("Adam")
     for g, error, message in [
-        (np.zeros((5, 6), np.float16), ValueError, r"gradient of 'w' must have the shape of variable 'w', \(6, 5\), got \(5, 6\)"),
+        (
+            np.zeros((5, 6), np.float16),
+            ValueError,
+            r"gradient of 'w' must have the shape of variable 'w', \(6, 5\), got \(5, 6\)",
+        ),
         (np.zeros((5, 6), np.float16).T, ValueError, "gradient of 'w' must have the memory order of variable 'w'"),
         (np.zeros((6, 5), ">f2"), ValueError, "gradient of 'w' must be in this machine's byte order"),
         (np.zeros((6, 10), np.float16)[:, ::2], ValueError, "gradient of 'w' must be contiguous"),
@@ -418,7 +423,9 @@ def test_what_is_written_has_memory_of_its_own():
 
 def test_a_copy_without_a_gradient_is_left_alone():
     w, v, copy = np.ones(3, np.float32), np.ones(3, np.float32), np.full(3, 7, np.float16)
-    make("Adam").apply_gradients({"w": (np.ones(3, np.float16), w), "v": (None, v)}, copies={"v": copy, "w": np.zeros(3, np.float16)})
+    make("Adam").apply_gradients(
+        {"w": (np.ones(3, np.float16), w), "v": (None, v)}, copies={"v": copy, "w": np.zeros(3, np.float16)}
+    )
     assert copy.tolist() == [7, 7, 7]
 
 
@@ -503,7 +510,9 @@ def test_stochastic_rounding_of_rows_is_that_of_their_place_in_the_variable():
     rounding = fr.optim.StochasticRounding(1)
     make("GradientDescent").apply_gradients({"w": (np.zeros_like(w), w)}, copies={"w": copies[0]}, rounding=rounding)
     rows = [3, 4, 17]
-    make("GradientDescent").apply_gradients({"w": ((np.zeros((3, 30), "f4"), rows), w)}, copies={"w": copies[1]}, rounding=rounding)
+    make("GradientDescent").apply_gradients(
+        {"w": ((np.zeros((3, 30), "f4"), rows), w)}, copies={"w": copies[1]}, rounding=rounding
+    )
     assert_same(copies[1][rows], copies[0][rows])
 
 
@@ -523,7 +532,7 @@ def test_a_bad_seed():
 
 
 # ------------------------------------------------------------------------------------------------------------ ml_dtypes
-@pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes, which has the bfloat16 of NumPy, is missing")
+@pytest.mark.skipif(importlib.util.find_spec("ml_dtypes") is None, reason="ml_dtypes, which has a bfloat16, is missing")
 def test_arrays_of_ml_dtypes():
     import ml_dtypes
 

@@ -28,7 +28,7 @@ def widen(x: Array, dtype: DTypeLike) -> Array:
 
 
 def _shorten(x: Array) -> Array:
-    """Round to float32 by truncation, with an odd last bit where something is cut off: a second rounding is then as the only one."""
+    """Cut off to float32, with an odd last bit where something was cut off: a second rounding is then as the only one."""
     nearest = np.asarray(x.astype(np.float32))
     truncated = np.where(np.abs(nearest.astype(x.dtype)) > np.abs(x), np.nextafter(nearest, np.float32(0)), nearest)
     return (truncated.view(np.uint32) | (truncated.astype(x.dtype) != x)).astype(np.uint32).view(np.float32)
