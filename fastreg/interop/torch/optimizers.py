@@ -167,15 +167,24 @@ class _Folded(torch.optim.Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the result of `state_dict` of this class or of torch's class of the same name."""
-        for group in state_dict["param_groups"]:
-            self._check(group)
-        super().load_state_dict(state_dict)
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        keys = [key for group in state_dict["param_groups"] for key in group["params"]]
+        taken: dict[str, Any] = {}
+
+        def check(_: Any, state: dict[str, Any]) -> None:
+            for group in state["param_groups"]:
+                self._check(group)
+            taken.update(state)
+
+        handle = self.register_load_state_dict_pre_hook(check)  # behind the user's hooks, which may replace the state
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        keys = [key for group in taken["param_groups"] for key in group["params"]]
         for key, parameter in zip(keys, parameters, strict=True):
-            if parameter.dtype in SIXTEEN:  # torch has rounded the state to the parameter's dtype
-                wide = {name: x for name, x in state_dict["state"].get(key, {}).items() if name != "step" and torch.is_tensor(x)}
-                self.state[parameter] |= {name: x.float() for name, x in wide.items()}
+            if parameter.dtype in SIXTEEN and key in taken["state"]:  # torch has rounded the state to the parameter's dtype
+                tensors = {name: x for name, x in taken["state"][key].items() if torch.is_tensor(x) and name != "step"}
+                self.state[parameter] |= {name: x.detach().float() for name, x in tensors.items()}
 
     def _check(self, group: dict[str, Any]) -> None:
         for name, reason in REFUSED.items():
