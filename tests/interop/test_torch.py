@@ -851,3 +851,17 @@ def test_the_same_sixteen_bits_with_any_number_of_threads(dtype, num_threads):
         run(optimizer, found, range(3))
         ends.append([*found, *(x for p in found for x in optimizer.state[p].values())])
     assert all(torch.equal(one, other) for end in ends for one, other in zip(end, ends[0], strict=True))
+
+
+@halves
+def test_a_hook_may_replace_the_state_that_is_loaded(dtype):
+    found = parameters(dtype)
+    optimizer = make(ours, "AdamW", found, master_weights=True)
+    run(optimizer, found, range(2))
+    state = copy.deepcopy(optimizer.state_dict())
+    other = make(ours, "AdamW", found, master_weights=True)
+    other.register_load_state_dict_pre_hook(lambda *_: state)
+    other.load_state_dict({"state": {}, "param_groups": []})
+    for parameter in found:
+        for name, tensor in optimizer.state[parameter].items():
+            assert torch.equal(other.state[parameter][name], tensor)
