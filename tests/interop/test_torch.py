@@ -450,16 +450,6 @@ def test_torchs_own_checks_of_arguments():
         ours.AdamW(parameters(torch.float32), momentum=1.0)
 
 
-def test_without_torch_the_error_names_the_extra(run_python):
-    done = run_python(
-        "import sys; sys.modules['torch'] = None\n"
-        "import fastreg, fastreg.interop\n"
-        "try: import fastreg.interop.torch\n"
-        "except ImportError as error: print(error)"
-    )
-    assert "fastreg[torch]" in done.stdout, done.stderr
-
-
 # -------------------------------------------------------------------------------------------------------------- penalties
 class Tied(nn.Module):
     def __init__(self):
