@@ -162,7 +162,6 @@ cdef struct Job:
     Py_ssize_t layout_bytes    # memory traffic of the tasks
     bint measure               # whether to form the sums
     bint stream                # `out` is larger than the caches: store around them
-    bint stream_copies         # the same for the items' copies
     Rule rule
 
 cdef struct Kernel:

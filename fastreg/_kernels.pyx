@@ -564,17 +564,10 @@ cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) n
 
 cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t at_base, Py_ssize_t n) noexcept nogil:
     """Let average and copy follow new weights, the item's from `at` on, and clear the gradient that they were made with."""
-    cdef uint16_t[2 * BLOCK] room
-    cdef char* target = <char*>item.copy + at * size_of(item.copy_format)
-    cdef char* rounded = target
     if item.average != NULL and not item.follows_later:
         move_average(<real*>item.average + at, w, n, <real>job.rule.average)
     if item.copy != NULL and not item.follows_later:
-        if job.stream_copies:
-            rounded = <char*>room
-        round_to_sixteen(rounded, item, item.copy_format, w, at, n)
-        if job.stream_copies:
-            stream(target, rounded, n * size_of(item.copy_format))
+        round_to_sixteen(<uint16_t*>item.copy + at, item, item.copy_format, w, at, n)
     if item.clears:
         memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
 
@@ -771,6 +764,22 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
         add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
 
 
+cdef void step_sixteen(Job* job, Item* item, Py_ssize_t chunk, bint of_gradient, float* buffer) noexcept nogil:
+    """Measure the gradient of a chunk of 16-bit weights, or update them: they are widened in a cache, and rounded once."""
+    cdef float[CHUNK] weights
+    cdef Item widened = item[0]
+    cdef Streams arrays
+    cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer), at = place(&arrays, item, buffer)
+    cdef uint16_t* source = <uint16_t*>item.weights + at
+    widen_all(weights, source, n, item.weights_format)
+    widened.weights = weights - at
+    if of_gradient:
+        measure_chunk_gradient(job, &widened, chunk, buffer)
+    else:
+        process_chunk(job, &widened, chunk, buffer)
+        round_to_sixteen(source, item, item.weights_format, weights, at, n)
+
+
 # ------------------------------------------------------------------------------------------- groups that span chunks
 cdef inline real* strip_of(Layout* layout, Py_ssize_t block, Py_ssize_t offset, real* _) noexcept nogil:
     """Return where a strip of a block begins in the item's weights."""
@@ -839,7 +848,9 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
         while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
             low += 1
         item = &job.items[low]
-        if of_gradient:
+        if is_sixteen(item.weights_format) and is_update(item.operation):
+            step_sixteen(job, item, chunk, of_gradient, <float*>buffer)
+        elif of_gradient:
             if item.is_double:
                 measure_chunk_gradient(job, item, chunk, buffer)
             else:
@@ -848,7 +859,7 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
             process_chunk(job, item, chunk, buffer)
         else:
             process_chunk(job, item, chunk, <float*>buffer)
-    if job.stream or job.stream_copies:
+    if job.stream:
         stream_end()
 
 

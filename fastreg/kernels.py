@@ -27,7 +27,18 @@ from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
 from fastreg._penalty import PROFILES, Penalty, check_step, l2_loss
 from fastreg._rows import merge_rows
-from fastreg._step import RULES, Entry, State, Step, check_gradient, memory_of, owners_of, rounding_key, scaled_gradient
+from fastreg._step import (
+    RULES,
+    Entry,
+    State,
+    Step,
+    check_gradient,
+    memory_of,
+    owners_of,
+    rounding_key,
+    scaled_gradient,
+    wide_weights,
+)
 
 __all__ = [
     "BFLOAT16",
@@ -65,6 +76,7 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "take_terms",
+    "wide_weights",
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")

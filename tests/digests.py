@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from kernel_calls import evaluate, project_l1_ball, project_simplex
+from mixed import narrow, widen
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
 from twin import compare
@@ -293,6 +294,62 @@ def of_rules(
     )
 
 
+# -------------------------------------------------------------------------------------------------------- the mixed step
+FORMAT_OF = {"a": "bfloat16", "b": "float16", "c": "float16", "d": "bfloat16"}  # of gradients and copies
+SCALE, AVERAGE = 0.3, 0.875
+
+
+def put_sixteen(x, put):
+    return put(x.view(np.uint16)).view(x.dtype)
+
+
+def mixed_by_kernels(variants, put=np.copy):
+    """Yield losses, weights, slots and copies of two mixed steps by these rules."""
+    for variant in variants:
+        arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
+        copies = {key: put_sixteen(narrow(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
+        terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in ELASTIC.items()])
+        optimizer = make(variant, clip_norm=CLIP_NORM, average=AVERAGE)
+        found = {}
+        for step in (1, 2):
+            given = {key: narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
+            pairs = {key: (put_sixteen(g, put), arrays[key]) for key, g in given.items()}
+            pairs["c"] = (put_sixteen(given["c"][::2].copy(), put), ROWS), arrays["c"]
+            options = {"gradient_scale": SCALE, "copies": copies, "zero_gradients": True}
+            found[f"loss {step}"] = optimizer.apply_gradients(pairs, terms, **options)
+        found |= {f"copy of {key}": widen(copy, np.float32) for key, copy in copies.items()}
+        yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
+
+
+def mixed_by_twin(variants):
+    """Yield the same in NumPy."""
+    for variant in variants:
+        arrays = {key: weights(shape, dtype) for key, (shape, dtype) in STEPPED.items()}
+        averages = {f"{key}/average": w.copy() for key, w in arrays.items()}
+        copies = {key: np.zeros(w.shape, np.float32) for key, w in arrays.items()}
+        twins = {key: ELASTIC.get(key, ELASTIC["*"])[1] for key in arrays}
+        stepper = Stepper(rule_of(variant), VARIANTS[variant], CLIP_NORM)
+        found = {}
+        for step in (1, 2):
+            gradients = {
+                key: widen(narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]), w.dtype) * w.dtype.type(SCALE)
+                for key, w in arrays.items()
+            }
+            gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
+            found[f"loss {step}"] = stepper.step(gradients, arrays, twins)
+            for key, w in arrays.items():
+                touched = ROWS if key == "c" else ...
+                average = averages[f"{key}/average"]
+                average[touched] += (w[touched] - average[touched]) * w.dtype.type(1 - AVERAGE)
+                copies[key][touched] = widen(narrow(w[touched], FORMAT_OF[key]), np.float32)
+        slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
+        found |= {f"copy of {key}": copy for key, copy in copies.items()}
+        yield found | dict(sorted({**arrays, **slots, **averages}.items()))
+
+
+MIXED = ["GradientDescent", "AdamW", "RMSProp centered momentum", "ProximalAdagrad", "Ftrl strengths"]
+
+
 # ------------------------------------------------------------------------------------------------------------------ table
 DIGESTS = {
     "elastic": of_penalties(
@@ -403,6 +460,15 @@ DIGESTS = {
         golden="0bd64110a35df25cbc815a84a7b3d45e7d0f1bb3f9a5ec28baa55b721a5d3657",
         large=["Adam", "GradientDescent"],
         constraints=CONSTRAINTS,
+    ),
+    "mixed steps": Digest(
+        covers=frozenset(map(rule_of, MIXED)),
+        by_kernels=mixed_by_kernels,
+        by_twin=mixed_by_twin,
+        golden="611b6cbd6c6b9ea5882682108d47820bbfccf7c01882dae544983e8d428c3757",
+        cases=MIXED,
+        large=["AdamW"],
+        small=["AdamW"],
     ),
     "powers": of_rules([POWER], golden=None, large=[POWER]),
 }

@@ -4,12 +4,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+from mixed import FORMATS, narrow, widen
 from optimizers import BOTH, L1, L2, VARIANTS, gradients, make, names, network, read_only, refused, rule_of, slots_of
 from own import Fourth, GroupLasso
 from twin.compare import assert_same
 from twin.inputs import weights
 from twin.rules import RULES
-from twin.sixteen import FORMATS, narrow, widen
 
 import fastreg as fr
 
@@ -90,7 +90,7 @@ def both(name, penalties, sixteen, threads=None, constraints=(), steps=3, **opti
         assert_same(slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()})
         for key, w in others.items():
             same_sixteen(copies[key], narrow(w, sixteen))
-            assert not np.asarray(given[key]).view(np.uint16).any()
+            assert not any(given[key].tobytes())
 
 
 @formats
@@ -139,7 +139,7 @@ def test_copies_and_averages_are_of_the_weights_behind_a_prox_of_groups(sixteen)
             assert_same(w, other)
             assert_same(mixed.get_slot(name, "average"), average)
             same_sixteen(copy, narrow(w, sixteen))
-            assert not np.asarray(g).view(np.uint16).any()
+            assert not any(g.tobytes())
 
 
 @formats
@@ -175,7 +175,7 @@ def test_rows(name, rows, sixteen):
         assert_same(mixed.get_slot("w", "average"), average)
         same_sixteen(copy[unique], narrow(w[unique], sixteen))
         assert np.all(widen(copy[untouched], np.float32) == 7.0)
-        assert not np.asarray(g).view(np.uint16).any()  # the user's own array, also where its rows were added up
+        assert not any(g.tobytes())  # the user's own array, also where its rows were added up
 
 
 def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
@@ -187,6 +187,24 @@ def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
     optimizer.apply_gradients({"w": ((g, [2, 5]), w)}, constraints=limits, copies={"w": copy})
     assert_same(copy, w.astype(np.float16))
     assert_same(optimizer.get_slot("w", "average"), moved(before, w))
+
+
+@formats
+@pytest.mark.parametrize("constraint", [np.tanh, fr.constraints.simplex(2.0), fr.constraints.max_norm(0.5)], ids=str)
+def test_rows_behind_a_constraint(constraint, sixteen):
+    w, g = weights((11, 30), np.float32), narrow(weights((2, 30), np.float32, 1), sixteen)
+    other, wide, before, copy = w.copy(), widened(g, w, SCALE), w.copy(), narrow(weights((11, 30), np.float32), sixteen)
+    plain, mixed = fr.optim.Momentum(0.25, 0.5), fr.optim.Momentum(0.25, 0.5, average=AVERAGE)
+    mixed.apply_gradients(
+        {"w": ((g, [2, 5]), w)}, constraints=[(w, constraint)], copies={"w": copy}, gradient_scale=SCALE, zero_gradients=True
+    )
+    plain.apply_gradients({"w": ((wide, [2, 5]), other)}, constraints=[(other, constraint)])
+    assert_same(w, other)
+    assert_same(mixed.get_slot("w", "momentum"), plain.get_slot("w", "momentum"))
+    same_sixteen(copy, narrow(w, sixteen))
+    touched = np.isin(np.arange(11), [2, 5])[:, None] | (w != before)  # a function of one's own concerns all rows
+    assert_same(mixed.get_slot("w", "average"), np.where(touched, moved(before, w), before))
+    assert not any(g.tobytes())
 
 
 @formats
@@ -203,7 +221,7 @@ def test_a_users_own_regularizer_gets_the_scaled_gradient(sixteen):
     plain.apply_gradients({"w": (wide, other)}, fr.regularize({"w": other}, [("*", own)]))
     assert_same(w, other)
     same_sixteen(copy, narrow(w, sixteen))
-    assert not np.asarray(g).view(np.uint16).any()
+    assert not any(g.tobytes())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -544,3 +562,81 @@ def test_arrays_of_ml_dtypes():
     assert_same(w, other)
     assert (copy == w.astype(ml_dtypes.bfloat16)).all()
     assert not g.any()
+
+
+# --------------------------------------------------------------------------------------------- weights of 16 bits alone
+@formats
+@pytest.mark.parametrize("full", [False, True], ids=["16-bit gradient", "float32 gradient"])
+@names(VARIANTS)
+def test_weights_of_16_bits_are_stepped_in_float32(name, full, sixteen):
+    options = {"clip_norm": 1.5, "average": AVERAGE}
+    plain, mixed = make(name, **options), make(name, **options)
+    arrays = {key: narrow(w.astype(np.float32), sixteen) for key, w in network().items() if key != "g"}
+    arrays["g"] = np.asfortranarray(arrays["c"])
+    wide = {key: laid_like(widen(w, np.float32), w) for key, w in arrays.items()}
+    for step in (1, 2):
+        given = halves(wide, sixteen, step)
+        given = {key: laid_like(widen(g, np.float32), arrays[key]) for key, g in given.items()} if full else given
+        scaled = {
+            key: widened(g, wide[key], SCALE) if not full else np.asarray(g * np.float32(SCALE)) for key, g in given.items()
+        }
+        mixed.apply_gradients({key: (given[key], w) for key, w in arrays.items()}, gradient_scale=SCALE, zero_gradients=True)
+        plain.apply_gradients({key: (scaled[key], w) for key, w in wide.items()})
+        assert_same(slots_of(mixed), slots_of(plain))
+        for key, w in wide.items():
+            same_sixteen(arrays[key], narrow(w, sixteen))
+            w[...] = widen(narrow(w, sixteen), np.float32)
+        assert all(not any(g.tobytes()) for g in given.values())
+
+
+@formats
+def test_rows_of_16_bit_weights(sixteen):
+    plain, mixed = make("Adagrad", average=AVERAGE), make("Adagrad", average=AVERAGE)
+    w, g = narrow(weights((9, 5000), np.float32), sixteen), narrow(weights((3, 5000), np.float32, 1), sixteen)
+    wide, before, rows = widen(w, np.float32), np.asarray(w).view(np.uint16).copy(), [1, 2, 7]
+    mixed.apply_gradients({"w": ((g, rows), w)})
+    plain.apply_gradients({"w": ((widen(g, np.float32), rows), wide)})
+    same_sixteen(w, narrow(wide, sixteen))
+    assert_same(slots_of(mixed), slots_of(plain))
+    assert (np.delete(w.view(np.uint16), rows, 0) == np.delete(before, rows, 0)).all()
+
+
+@formats
+def test_16_bit_weights_within_bounds(sixteen):
+    w = narrow(weights((5000,), np.float32), sixteen)
+    wide = widen(w, np.float32)
+    limit = fr.constraints.box(-0.25, 0.5)
+    for array, g in ((w, narrow(np.ones(5000, np.float32), sixteen)), (wide, np.ones(5000, np.float32))):
+        fr.optim.GradientDescent(0.125).apply_gradients({"w": (g, array)}, constraints=[(array, limit)])
+    same_sixteen(w, narrow(wide, sixteen))
+
+
+def test_small_steps_of_16_bit_weights_are_lost_to_the_nearest_and_kept_at_random():
+    nearest, random = np.ones(20_000, np.float16), np.ones(20_000, np.float16)
+    g = np.ones(20_000, np.float16)
+    optimizer = fr.optim.GradientDescent(2.0**-14)
+    rounding = fr.optim.StochasticRounding(5)
+    for _ in range(64):
+        optimizer.apply_gradients({"w": (g, nearest)})
+        optimizer.apply_gradients({"w": (g, random)}, rounding=rounding)
+    assert (nearest == 1).all()
+    assert abs(random.mean(dtype=np.float64) - (1 - 2.0**-8)) < 1e-4
+
+
+def test_what_a_step_of_16_bit_weights_refuses():
+    w, g = np.ones((4, 4), np.float16), np.zeros((4, 4), np.float16)
+    optimizer = fr.optim.ProximalGradientDescent(0.5)
+    for options, message in [
+        (
+            {"copies": {"w": g.copy()}},
+            "variable 'w' is of float16, and its step takes no copy beside it; step weights of float32",
+        ),
+        ({"constraints": [(w, fr.constraints.max_norm(1.0))]}, "its step takes no constraint other than bounds"),
+        ({"constraints": [(w, np.abs)]}, "its step takes no constraint other than bounds"),
+    ]:
+        with refused(optimizer, ValueError, message, w):
+            optimizer.apply_gradients({"w": (g, w)}, **options)
+    rule = make("Momentum")
+    rule.set_slots("w", {"momentum": np.zeros((4, 4))})
+    with refused(rule, TypeError, "slot 0 of 'w' must be of float32, since variable 'w' is of float16; got float64", w):
+        rule.apply_gradients({"w": (g, w)})

@@ -14,17 +14,17 @@ def narrow(x: Array, sixteen: str) -> Array:
     """Round float32 or float64 to the nearest of 16 bits, and to the even one of two."""
     with np.errstate(over="ignore"):
         if sixteen == "float16":
-            return x.astype(np.float16)
+            return np.asarray(x.astype(np.float16))
         bits = _shorten(x).view(np.uint32)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    return np.where(np.isnan(x), bits >> 16 | 0x40, rounded).astype(np.uint16).view(BFLOAT16)
+    return np.asarray(np.where(np.isnan(x), bits >> 16 | 0x40, rounded).astype(np.uint16)).view(BFLOAT16)
 
 
 def widen(x: Array, dtype: DTypeLike) -> Array:
     """Return 16 bits as float32 or float64, exactly."""
     if x.dtype == np.float16:
-        return x.astype(dtype)
-    return (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32).astype(dtype)
+        return np.asarray(x.astype(dtype))
+    return np.asarray(np.asarray(x.view(np.uint16).astype(np.uint32)) << 16).view(np.float32).astype(dtype)
 
 
 def _shorten(x: Array) -> Array:
