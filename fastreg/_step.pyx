@@ -137,19 +137,12 @@ cdef class Entry:
 
     def __cinit__(self, str name, weights, gradient, ndarray rows=None, ndarray given=None):
         self.name = name
-        self.weights = array_of_step(weights, "variable", name)
-        self.gradient = array_of_step(gradient, "gradient of", name)
+        self.weights = plain_array(weights, "variable", name, True)
+        self.gradient = plain_array(gradient, "gradient of", name, True)
         self.rows = rows
         self.given = self.gradient if given is None else given
         self.slots = ()
         self.scale = 1.0
-
-
-cdef inline ndarray array_of_step(object x, str role, str name):
-    """Return x, which may be 16 bits wide, if the loops can read it; else say what is wrong with the `role` of `name`."""
-    if PyArray_CheckExact(x) and is_plain(<ndarray>x):
-        return <ndarray>x
-    return as_array(x, f"{role} {name!r}", True)
 
 
 cpdef memory_of(x):
@@ -173,7 +166,7 @@ def owners_of(list entries, list terms):
     cdef Term term
     for item in terms:
         term = <Term?>item
-        array = array_of_step(term.cell[term.key], "the value of", term.variable_name)
+        array = plain_array(term.cell[term.key], "the value of", term.variable_name, True)
         place = places.get(memory_of(<ndarray>array))
         if place is None or not is_same(<ndarray>array, <ndarray>weights[place]):
             check_apart(term, <ndarray>array, entries)
@@ -418,7 +411,7 @@ cdef class Step:
 
     cdef int init_gradient(self, Item* item, Entry entry, Memory memory) except -1:
         cdef str name = entry.name
-        cdef ndarray w = entry.weights, g = array_of_step(entry.gradient, "gradient of", name), given = entry.given
+        cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", name, True), given = entry.given
         self.kept.append(g)
         check_gradient_of(entry)
         if entry.rows is not None:
@@ -784,12 +777,12 @@ cdef int check_scale(Entry entry) except -1:
 
 def check_gradient(x, str name not None):
     """Return a gradient, which may be of float16 or bfloat16, if the loops can read it, else raise what is wrong with it."""
-    return array_of_step(x, "gradient of", name)
+    return plain_array(x, "gradient of", name, True)
 
 
 def scaled_gradient(Entry entry not None):
     """Return a new array with the gradient of an entry, in the dtype of its weights, times its scale."""
-    cdef ndarray w = entry.weights, g = array_of_step(entry.gradient, "gradient of", entry.name)
+    cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", entry.name, True)
     cdef ndarray scaled = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
     cdef FloatEnvironment found
     if is_sixteen(format_of(w)):

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from kernel_calls import evaluate, project_l1_ball, project_simplex
-from mixed import narrow, widen
+from kernel_calls import convert, evaluate, project_l1_ball, project_simplex
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
-from twin import compare
+from sixteen import KINDS, floats, halves, rounded, widened
+from twin import compare, sixteen
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
@@ -167,6 +167,36 @@ def arrays_by_twin(steps, shapes):
             yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
 
 
+# ---------------------------------------------------------------------------------------------------------------- 16 bits
+NARROW = [fr.l1_l2_regularizer(0.3, 0.7), fr.mcp_regularizer(0.3, gamma=3.0), fr.group_lasso_regularizer(0.3, None)]
+NARROW_TWINS = [Elastic(0.3, 0.7), Mcp(0.3, 3.0), Groups(Linear(0.3), None)]
+ROUNDING = (1, 2, 3)
+
+
+def narrow_inputs(shapes):
+    for shape, kind in product(shapes, KINDS):
+        yield kind, *(halves(weights(shape, np.float32, seed), kind) for seed in (0, 1))
+
+
+def sixteen_by_kernels(shapes, put=np.copy):
+    """Yield what every operation over 16-bit weights gives, widened, and weights that are rounded at random."""
+    for kind, w, base in narrow_inputs(shapes):
+        for regularizer in NARROW:
+            yield widened(outcomes(regularizer, w, base, put=lambda x: put(x).view(x.dtype)), kind)
+        out = put(w).view(w.dtype)
+        convert(put(weights(w.shape, np.float32)), out, rounding=ROUNDING)
+        yield {"at random": floats(out, kind)}
+
+
+def sixteen_by_twin(shapes):
+    """Yield the same in NumPy."""
+    for kind, w, base in narrow_inputs(shapes):
+        for twin in NARROW_TWINS:
+            yield rounded(expected(twin, floats(w, kind), floats(base, kind)), kind)
+        found = sixteen.narrow_stochastic(weights(w.shape, np.float32), kind, ROUNDING)
+        yield {"at random": sixteen.widen(found, kind)}
+
+
 # ----------------------------------------------------------------------------------------------------------------- groups
 # Shapes with axes: the layouts, of groups that a chunk holds whole and of larger ones, in either memory order.
 LOCAL = [((130, 70), (1,)), ((130, 70), (0,)), ((7, 60, 11), (0, 2)), ((7, 60, 11), (1,)), ((3, 5, 2, 7, 4), (0, 2, -1))]
@@ -307,17 +337,17 @@ def mixed_by_kernels(variants, put=np.copy):
     """Yield losses, weights, slots and copies of two mixed steps by these rules."""
     for variant in variants:
         arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
-        copies = {key: put_sixteen(narrow(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
+        copies = {key: put_sixteen(halves(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
         terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in ELASTIC.items()])
         optimizer = make(variant, clip_norm=CLIP_NORM, average=AVERAGE)
         found = {}
         for step in (1, 2):
-            given = {key: narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
+            given = {key: halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
             pairs = {key: (put_sixteen(g, put), arrays[key]) for key, g in given.items()}
             pairs["c"] = (put_sixteen(given["c"][::2].copy(), put), ROWS), arrays["c"]
             options = {"gradient_scale": SCALE, "copies": copies, "zero_gradients": True}
             found[f"loss {step}"] = optimizer.apply_gradients(pairs, terms, **options)
-        found |= {f"copy of {key}": widen(copy, np.float32) for key, copy in copies.items()}
+        found |= {f"copy of {key}": floats(copy, FORMAT_OF[key]) for key, copy in copies.items()}
         yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
 
 
@@ -332,7 +362,8 @@ def mixed_by_twin(variants):
         found = {}
         for step in (1, 2):
             gradients = {
-                key: widen(narrow(weights(w.shape, w.dtype, step), FORMAT_OF[key]), w.dtype) * w.dtype.type(SCALE)
+                key: floats(halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]), FORMAT_OF[key], w.dtype)
+                * w.dtype.type(SCALE)
                 for key, w in arrays.items()
             }
             gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
@@ -341,7 +372,7 @@ def mixed_by_twin(variants):
                 touched = ROWS if key == "c" else ...
                 average = averages[f"{key}/average"]
                 average[touched] += (w[touched] - average[touched]) * w.dtype.type(1 - AVERAGE)
-                copies[key][touched] = widen(narrow(w[touched], FORMAT_OF[key]), np.float32)
+                copies[key][touched] = floats(halves(w[touched], FORMAT_OF[key]), FORMAT_OF[key])
         slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
         found |= {f"copy of {key}": copy for key, copy in copies.items()}
         yield found | dict(sorted({**arrays, **slots, **averages}.items()))
@@ -420,6 +451,15 @@ DIGESTS = {
         by_twin=partial(arrays_by_twin, STEPS),
         golden="e80ce268be799fb1033c5f975d89236d2761e26bb660d8782e3aef77ac85f616",
         cases=SHAPES + SHARED,
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
+    ),
+    "16 bits": Digest(
+        covers=frozenset(),
+        by_kernels=sixteen_by_kernels,
+        by_twin=sixteen_by_twin,
+        golden="caa1280ed3661e9494ffcc519f6a18f467eea363e487b17c8a7ae7edd0a271fa",
+        cases=[*SHAPES[1:], *SHARED],
         large=SHARED,
         small=[(31,), (513,), (CHUNK + 33,)],
     ),
