@@ -153,9 +153,11 @@ cdef struct Rule:              # an update rule's hyperparameters in one step
     double l2
     double shrinkage
     double power               # Ftrl: minus the learning-rate power
+    double keep                # Adagrad: what is kept of the sum of squares; 1, or less for a running mean
     double clip                # the total gradient is multiplied by it; 1 leaves it alone
     double average             # 1 minus the factor of the moving averages
     bint nesterov
+    bint outside               # RMSProp by torch: epsilon is added to the root, and the rate multiplies the momentum
     bint cautious              # decay where the rule does not move the weight away from 0, and after it
 
 cdef struct Job:

@@ -18,6 +18,7 @@ class Entry:
     slots: tuple[NDArray[Any], ...]
     rate: float
     decay: float
+    l2: float
     gradient: NDArray[Any]
     prox: Any
     constraint: Any

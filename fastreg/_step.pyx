@@ -67,7 +67,9 @@ cdef int set_rule(Rule* rule, dict constants) except -1:
     rule.l2 = constants.get("l2", 0.0)
     rule.shrinkage = constants.get("shrinkage", 0.0)
     rule.power = constants.get("power", 0.0)
+    rule.keep = constants.get("keep", 1.0)
     rule.nesterov = constants.get("nesterov", False)
+    rule.outside = constants.get("outside", False)
     rule.cautious = constants.get("cautious", False)
     rule.average = 1 - constants.get("average", 1.0)
     return 0
@@ -96,6 +98,8 @@ cdef class Entry:
         The learning rate of this variable, bias-corrected for Adam.
     decay : float
         What is taken off the weights, as a fraction, before the rule.
+    l2 : float
+        The gradient of an L2 penalty of this strength is added to the given one; no loss has its value. torch's weight_decay.
     prox : callable or None
         A user's own prox, with which the step of this variable ends.
     constraint : callable or None
@@ -121,6 +125,7 @@ cdef class Entry:
     cdef public tuple slots
     cdef public double rate
     cdef public double decay
+    cdef public double l2
     cdef public object prox
     cdef public object constraint
     cdef public tuple bounds
@@ -438,6 +443,7 @@ cdef class Step:
         item.operation = operation
         item.rate = entry.rate
         item.decay = entry.decay
+        item.l2 = entry.l2
         if entry.bounds is not None:
             item.bounded = True
             item.lower, item.upper = entry.bounds
@@ -865,7 +871,7 @@ cdef int check_gradient_of(Entry entry) except -1:
 
 cdef int check_scale(Entry entry) except -1:
     cdef float scale = <float>entry.scale
-    if not is_double(entry.weights) and not 0 < scale < INFINITY:
+    if not is_double(entry.weights) and not 0 < abs(scale) < INFINITY:
         raise ValueError(f"gradient_scale is {entry.scale:g}, which is {scale:g} in float32, the dtype of {entry.name!r}")
     return 0
 

@@ -137,9 +137,9 @@ def step(rule, entries, terms=()):
     return commit(prepare(rule, entries, terms))
 
 
-def prepare(rule, entries, terms=()):
-    """Return a step with a rate of 1, checked and not yet done."""
-    return Step(rule, {"rate": 1.0}, entries, list(terms))
+def prepare(rule, entries, terms=(), constants=None):
+    """Return a step, checked and not yet done."""
+    return Step(rule, {} if constants is None else constants, entries, list(terms))
 
 
 def commit(step):

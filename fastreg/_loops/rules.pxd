@@ -25,6 +25,11 @@ cdef enum:                     # constants of one item in one step, each rounded
     ONE_MINUS_BETA1
     ONE_MINUS_BETA2
     EPSILON
+    KEEP_SQUARES               # Adagrad's
+    EPSILON_INSIDE             # of the root, RMSProp's; EPSILON or 0
+    EPSILON_OUTSIDE            # 0 or EPSILON
+    RATE_INSIDE                # of RMSProp's momentum; RATE or 1
+    RATE_OUTSIDE               # 1 or RATE
     L1_STRENGTH                # of a proximal step: the rule's own and the penalties'
     THRESHOLD                  # RATE * L1_STRENGTH
     L2_STRENGTH
@@ -52,6 +57,11 @@ cdef inline void round_constants(real* c, Job* job, Item* item) noexcept nogil:
     c[ONE_MINUS_BETA1] = <real>(1 - rule.beta1)
     c[ONE_MINUS_BETA2] = <real>(1 - rule.beta2)
     c[EPSILON] = <real>rule.epsilon
+    c[KEEP_SQUARES] = <real>rule.keep
+    c[EPSILON_INSIDE] = 0 if rule.outside else c[EPSILON]
+    c[EPSILON_OUTSIDE] = c[EPSILON] if rule.outside else 0
+    c[RATE_INSIDE] = 1 if rule.outside else c[RATE]
+    c[RATE_OUTSIDE] = c[RATE] if rule.outside else 1
     c[L1_STRENGTH] = <real>l1_strength
     c[THRESHOLD] = <real>(item.rate * l1_strength)
     c[L2_STRENGTH] = <real>l2_strength
@@ -137,12 +147,12 @@ cdef inline void momentum(real* x, real* g, real* a, int width, real* c) noexcep
 
 
 cdef inline void adagrad(real* x, real* g, real* a, int width, real* c) noexcept nogil:
-    """Duchi, Hazan and Singer 2011."""
+    """Duchi, Hazan and Singer 2011. With a running mean for the sum it is RMSProp without momentum, by torch's formula."""
     cdef int j
     for j in range(width):
-        a[j] = a[j] + g[j] * g[j]
+        a[j] = a[j] * c[KEEP_SQUARES] + g[j] * g[j] * c[ONE_MINUS_BETA2]
     for j in range(width):
-        x[j] = x[j] - g[j] * c[RATE] / sqrt(a[j])
+        x[j] = x[j] - g[j] * c[RATE] / (sqrt(a[j]) + c[EPSILON])
 
 
 cdef inline void rmsprop(real* x, real* g, real* a, real* b, int width, real* c) noexcept nogil:
@@ -150,9 +160,9 @@ cdef inline void rmsprop(real* x, real* g, real* a, real* b, int width, real* c)
     cdef int j
     for j in range(width):
         a[j] = a[j] + (g[j] * g[j] - a[j]) * c[ONE_MINUS_BETA1]
-        b[j] = b[j] * c[KEEP] + g[j] * c[RATE] / sqrt(a[j] + c[EPSILON])
+        b[j] = b[j] * c[KEEP] + g[j] * c[RATE_INSIDE] / (sqrt(a[j] + c[EPSILON_INSIDE]) + c[EPSILON_OUTSIDE])
     for j in range(width):
-        x[j] = x[j] - b[j]
+        x[j] = x[j] - b[j] * c[RATE_OUTSIDE]
 
 
 cdef inline void centered_rmsprop(real* x, real* g, real* a, real* b, real* d, int width, real* c) noexcept nogil:
@@ -161,9 +171,9 @@ cdef inline void centered_rmsprop(real* x, real* g, real* a, real* b, real* d, i
     for j in range(width):
         a[j] = a[j] + (g[j] * g[j] - a[j]) * c[ONE_MINUS_BETA1]
         d[j] = d[j] + (g[j] - d[j]) * c[ONE_MINUS_BETA1]
-        b[j] = b[j] * c[KEEP] + g[j] * c[RATE] / sqrt(a[j] - d[j] * d[j] + c[EPSILON])
+        b[j] = b[j] * c[KEEP] + g[j] * c[RATE_INSIDE] / (sqrt(a[j] - d[j] * d[j] + c[EPSILON_INSIDE]) + c[EPSILON_OUTSIDE])
     for j in range(width):
-        x[j] = x[j] - b[j]
+        x[j] = x[j] - b[j] * c[RATE_OUTSIDE]
 
 
 cdef inline void adam(real* x, real* g, real* a, real* b, int width, real* c) noexcept nogil:

@@ -35,7 +35,11 @@ def programs(tmp_path_factory):
     """Return a folder with the pages' programs and the sample."""
     folder = tmp_path_factory.mktemp("typed")
     for page in PAGES:
+        if page.stem == "torch" and find_spec("torch") is None:
+            continue
         if code := program(page):
+            if page.stem == "torch":  # its `backward` has no types
+                code = f"# mypy: disable-error-code=no-untyped-call\n{code}"
             folder.joinpath(f"page_{page.stem.replace('-', '_').lower()}.py").write_text(code)
     shutil.copy(SAMPLE, folder)
     return folder
