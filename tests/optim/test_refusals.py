@@ -29,7 +29,7 @@ BAD_STEPS = {
     "integers": (
         lambda v, w: {"v": (np.ones(4, int), v)},
         TypeError,
-        "gradient of 'v' must be a float32, float64, float16 or bfloat16 array",
+        "gradient of 'v' must be a float32 or float64 array",
     ),
     "foreign": (lambda v, w: {"v": (np.ones(4, ">f8"), v)}, ValueError, "gradient of 'v' must be in this machine's byte order"),
     "strided": (lambda v, w: {"v": (np.ones(8)[::2], v)}, ValueError, "gradient of 'v' must be contiguous"),
