@@ -86,6 +86,8 @@ cdef struct Profile:
     double threshold           # of a prox, from its step: `prox_threshold`
     void* strengths            # of each element, for the weighted kinds
     void* reference            # of each element, for the distances
+    Format strengths_format    # 16 bits wide, or what is computed in
+    Format reference_format
     void* owner                # the Penalty that keeps these arrays; NULL without arrays
     double* partials           # each chunk's sum of the profile's values
     double sum                 # OUT, if the job measures
@@ -131,6 +133,16 @@ cdef struct Item:              # one array, or the rows of it that a gradient to
     double absolute_sum        # OUT, if the job measures: sum(|w|) where l1 is not 0
     double square_sum          # OUT, if the job measures: sum(w**2) where l2 is not 0
 
+cdef struct Conversion:        # of a whole array to another format; one of the two is 16 bits wide, the other is not
+    void* out
+    void* x
+    Py_ssize_t n
+    Format to
+    Format format
+    bint stochastic            # narrow at random, by this key
+    uint64_t key
+    bint after                 # of a result of the job, not of what it reads
+
 cdef struct Rule:              # an update rule's hyperparameters in one step
     double momentum
     double beta1               # RMSProp: its decay rho
@@ -158,9 +170,10 @@ cdef struct Job:
     Py_ssize_t n_tasks
     Py_ssize_t n_folds
     Py_ssize_t layout_bytes    # memory traffic of the tasks
+    Conversion* conversions    # of the items that no chunk can widen by itself
+    Py_ssize_t n_conversions
     bint measure               # whether to form the sums
     bint stream                # `out` is larger than the caches: store around them
-    bint stream_copies         # the same for the items' copies
     Rule rule
 
 cdef struct Kernel:
@@ -172,8 +185,8 @@ cdef struct Kernel:
     # The factors of a strip are left by the first if it has one segment, else by the second.
     void (*measure_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     void (*fold_groups)(void* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
-    # Write n elements in another format: of the two one is 16 bits wide, the other is not.
-    void (*convert)(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil
+    # Does the chunks start..stop-1 of a Conversion.
+    void (*convert)(void* conversion, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
 
 
 cdef inline Py_ssize_t n_parts(Py_ssize_t size, Py_ssize_t part) noexcept nogil:

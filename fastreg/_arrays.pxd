@@ -23,12 +23,13 @@ cdef enum Role:                # of an array in a call, as ROLES spells them
     AVERAGE
 
 cdef int rare_format_of(ndarray x) except -2
-cdef str dtype_name(ndarray x)
+cpdef str dtype_name(ndarray x)
 cdef ndarray as_array(object x, str name, bint sixteen=*)
-cdef ndarray as_array_of(object x, str role, str name)
+cdef ndarray as_array_of(object x, str role, str name, bint sixteen=*)
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_dtype(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1
+cdef int check_result(ndarray x, str name, ndarray w, str of) except -1
 cdef int check_writeable(ndarray x, str name) except -1
 cdef ndarray take_out(object out, ndarray w)
 
@@ -76,11 +77,11 @@ cdef inline bint matches(ndarray x, ndarray w) noexcept:
     )
 
 
-cdef inline ndarray plain_array(object x, str role, str name):
+cdef inline ndarray plain_array(object x, str role, str name, bint sixteen=False):
     """Return x, or the array of a Variable, if the loops can read it; else say what is wrong with the `role` of `name`."""
     if PyArray_CheckExact(x) and is_plain(<ndarray>x):
         return <ndarray>x
-    return as_array_of(x, role, name)
+    return as_array_of(x, role, name, sixteen)
 
 
 cdef inline char* data_end(ndarray x) noexcept:

@@ -10,8 +10,9 @@ from numpy cimport ndarray
 
 import numpy
 
-from fastreg._jobs cimport convert as convert_elements
-from fastreg._loops.sixteen cimport is_sixteen
+from fastreg._abi cimport Conversion
+from fastreg._jobs cimport convert as convert_array
+from fastreg._loops.sixteen cimport is_sixteen, rounding_key
 
 cnp.import_array()
 
@@ -30,7 +31,7 @@ cdef int bfloat16_number = -1  # NumPy's number of the dtype that was last found
 
 
 cdef int rare_format_of(ndarray x) except -2:
-    """Tell a bfloat16, which is no dtype of NumPy's: ml_dtypes registers one, and a tensor of torch is viewed as TAGGED_BFLOAT16."""
+    """Tell a bfloat16, which is no dtype of NumPy's: ml_dtypes registers one, a tensor of torch is viewed as TAGGED_BFLOAT16."""
     global bfloat16_number
     cdef int number = cnp.PyArray_TYPE(x)
     if number == cnp.NPY_UINT16:
@@ -43,7 +44,8 @@ cdef int rare_format_of(ndarray x) except -2:
     return BFLOAT16 if number == bfloat16_number else NO_FORMAT
 
 
-cdef str dtype_name(ndarray x):
+cpdef str dtype_name(ndarray x):
+    """Return what a person calls the dtype."""
     return "bfloat16" if format_of(x) == BFLOAT16 else str(x.dtype)
 
 
@@ -52,8 +54,7 @@ cdef int refuse(object x, str name, bint sixteen, bint foreign) except -1:
     cdef int format = format_of(x)
     if format == NO_FORMAT or not (sixteen or format == FLOAT32 or format == FLOAT64):
         raise TypeError(
-            f"{name} must be a {'float32, float64, float16 or bfloat16' if sixteen else 'float32 or float64'} array, "
-            f"got dtype {dtype_name(x)}; "
+            f"{name} must be a float32 or float64 array, got dtype {dtype_name(x)}; "
             f"instead of x pass {'numpy.asarray(x, numpy.float32)' if foreign else 'x.astype(numpy.float32)'}"
         )
     if not x.dtype.isnative:
@@ -119,8 +120,8 @@ cdef ndarray as_array(object x, str name, bint sixteen=False):
     return array
 
 
-cdef ndarray as_array_of(object x, str role, str name):
-    return as_array(x, f"{role} {name!r}")
+cdef ndarray as_array_of(object x, str role, str name, bint sixteen=False):
+    return as_array(x, f"{role} {name!r}", sixteen)
 
 
 cdef int check_match(ndarray x, str name, ndarray w, str of) except -1:
@@ -150,6 +151,15 @@ cdef int check_pair(ndarray x, str name, ndarray w, str of) except -1:
     return 0
 
 
+cdef int check_result(ndarray x, str name, ndarray w, str of) except -1:
+    """Check that x can take results for w: of its dtype, or of float32 for 16-bit weights."""
+    if format_of(x) == FLOAT32 and is_sixteen(format_of(w)):
+        check_pair(x, name, w, of)
+    else:
+        check_match(x, name, w, of)
+    return check_writeable(x, name)
+
+
 cdef int check_writeable(ndarray x, str name) except -1:
     if not cnp.PyArray_ISWRITEABLE(x):
         raise ValueError(
@@ -158,17 +168,19 @@ cdef int check_writeable(ndarray x, str name) except -1:
     return 0
 
 
-def check_array(x, str name, *, bint writeable=False):
+def check_array(x, str name, *, bint writeable=False, bint sixteen=False):
     """Return `x` if the loops can work on it as it stands, else raise what is wrong with it.
 
     Parameters
     ----------
-    x : ndarray of float32 or float64, or object with such a `value`
+    x : ndarray of float32 or float64 (or of 16 bits, where that is allowed), or object with such a `value`
         Or another library's array, which is read in place; what is returned is then a read-only view of it.
     name : str
         What the message calls it.
     writeable : bool, optional
         Whether it is to be written to.
+    sixteen : bool, optional
+        Whether float16 and bfloat16 are allowed.
 
     Raises
     ------
@@ -177,7 +189,7 @@ def check_array(x, str name, *, bint writeable=False):
     ValueError
         If it is in foreign byte order, misaligned, not contiguous, or read-only though it is to be written.
     """
-    array = as_array(x, name)
+    array = as_array(x, name, sixteen)
     if writeable:
         check_writeable(array, name)
     return array
@@ -200,16 +212,20 @@ cdef ndarray take_out(object out, ndarray w):
     cdef ndarray array
     if out is None:
         return PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
-    array = as_array(out, "out")
-    check_match(array, "out", w, "weights")
-    check_writeable(array, "out")
-    if cnp.PyArray_DATA(array) != cnp.PyArray_DATA(w):
+    array = as_array(out, "out", is_sixteen(format_of(w)))
+    check_result(array, "out", w, "weights")
+    if cnp.PyArray_DATA(array) != cnp.PyArray_DATA(w) or format_of(array) != format_of(w):
         if <char*>cnp.PyArray_DATA(array) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(array):
             raise ValueError("out overlaps weights in part; pass weights itself, or an array with memory of its own")
     return array
 
 
-def convert(x, out):
+def value_dtype(ndarray weights not None):
+    """Return the dtype of a penalty's value: that of the weights, or float32 for 16-bit weights."""
+    return numpy.dtype(numpy.float32) if is_sixteen(format_of(weights)) else weights.dtype
+
+
+def convert(x, out, tuple rounding=None):
     """Write the elements of an array into another one: a float16 or bfloat16 from or to a float32 or float64.
 
     Widening is exact. Narrowing rounds once, to the nearest even; what is too large becomes infinity.
@@ -218,16 +234,29 @@ def convert(x, out):
     ----------
     x, out : ndarray
         Of one shape and memory order. One of them is 16 bits wide, the other is not.
+    rounding : (int, int, int), optional
+        Narrow up or down at random instead, so that the mean is x: by a hash of these three, a seed, a step and the number of a
+        variable, and of the element's place in memory. A float64 is rounded to float32 first.
     """
     cdef ndarray source = as_array(x, "x", True), target = as_array(out, "out", True)
     cdef int format = format_of(source), to = format_of(target)
+    cdef Conversion conversion
     if is_sixteen(format) == is_sixteen(to):
         raise TypeError(f"of x and out one must be float16 or bfloat16, got {dtype_name(source)} and {dtype_name(target)}")
     check_pair(target, "out", source, "x")
     check_writeable(target, "out")
     if <char*>cnp.PyArray_DATA(target) < data_end(source) and <char*>cnp.PyArray_DATA(source) < data_end(target):
         raise ValueError("out overlaps x; pass an array with memory of its own")
-    convert_elements(cnp.PyArray_DATA(target), cnp.PyArray_DATA(source), cnp.PyArray_SIZE(source), to, format)
+    conversion.out = cnp.PyArray_DATA(target)
+    conversion.x = cnp.PyArray_DATA(source)
+    conversion.n = cnp.PyArray_SIZE(source)
+    conversion.to = <Format>to
+    conversion.format = <Format>format
+    conversion.stochastic = rounding is not None
+    if conversion.stochastic:
+        seed, step, variable = rounding
+        conversion.key = rounding_key(seed, step, variable)
+    convert_array(&conversion)
 
 
 # ---------------------------------------------------------------------------------------------------------- many arrays

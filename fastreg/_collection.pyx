@@ -12,6 +12,7 @@ from numpy cimport ndarray
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._jobs cimport lay_out, run
+from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._penalty cimport Penalty, Reading, bind_arrays, check_axes, float64_scalar, set_float64, value_of
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
@@ -58,7 +59,7 @@ cdef class Term:
         array = self.cell[self.key]
         if array is None or isinstance(array, ndarray):
             return array
-        return as_array_of(array, "the value of", self.variable_name)
+        return as_array_of(array, "the value of", self.variable_name, True)
 
 
 def have_custom(list terms):
@@ -184,7 +185,7 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
     Parameters
     ----------
     terms : list of Term
-        float32 and float64 may mix. With gradients, the terms of one variable are evaluated together.
+        Dtypes may mix. With gradients, the terms of one variable are evaluated together.
     gradients : mapping of str to ndarray, optional
         What receives each variable's gradient, by name.
     accumulate : bool, optional
@@ -228,7 +229,7 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
     for i in range(n):
         term = <Term>live[i]
         name = term.variable_name
-        w = plain_array(term.cell[term.key], "the value of", name)
+        w = plain_array(term.cell[term.key], "the value of", name, True)
         if items.n_profiles:
             items.bind(i, w, memory, name)
         arrays.append(w)
@@ -249,7 +250,7 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
             out = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
             gradients[name] = out
         else:
-            out = plain_array(look_up(gradients, name, find, live), "out of", name)
+            out = plain_array(look_up(gradients, name, find, live), "out of", name, is_sixteen(format_of(w)))
         outs.append(out)
         if j != i:
             if not (is_same(arrays[j], w) and is_same(outs[j], out)):
@@ -257,14 +258,14 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
             items.add_penalty(i, j)
             continue
         if not (matches(out, w) and cnp.PyArray_ISWRITEABLE(out)):
-            check_match(out, f"out of {name!r}", w, "its variable")
-            check_writeable(out, f"out of {name!r}")
+            check_result(out, f"out of {name!r}", w, "its variable")
         init_item(item, w)
         items.add_penalty(i, i)
         item.out = item.base = cnp.PyArray_DATA(out)
+        item.out_format = item.base_format = <Format>format_of(out)
         item.operation = ACCUMULATE if accumulate else GRADIENT
         memory.note(out, True, OUT, name)
-        if item.out == item.weights:
+        if item.out == item.weights and item.out_format == item.weights_format:
             in_place = True
         else:
             memory.note(w, False, WEIGHTS, name)

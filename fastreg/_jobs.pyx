@@ -9,7 +9,8 @@ from libc.string cimport memset
 
 from fastreg._abi cimport *
 from fastreg._loops.profiles cimport prox_threshold
-from fastreg._loops.rules cimport takes_prox
+from fastreg._loops.rules cimport is_update, takes_prox
+from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 cdef extern from *:
@@ -153,6 +154,53 @@ cdef Py_ssize_t number_chunks(Job* job) noexcept nogil:
     return n_sums
 
 
+# A chunk of 16-bit weights is widened in a cache. An item with groups, which may span chunks, is computed from a copy in float32.
+cdef inline bint needs_copy(Item* item) noexcept nogil:
+    cdef int k
+    if not is_sixteen(item.weights_format) or is_update(item.operation):
+        return False
+    for k in range(item.n_profiles):
+        if item.profiles[k].layout != NULL:
+            return True
+    return False
+
+
+cdef inline bint needs_copy_of_out(Item* item) noexcept nogil:
+    return item.operation != MEASURE and is_sixteen(item.out_format)
+
+
+cdef inline Conversion* add_conversion(Job* job) noexcept nogil:
+    job.n_conversions += 1
+    return &job.conversions[job.n_conversions - 1]
+
+
+cdef void widen_before(Job* job, float* out, void* x, Py_ssize_t n, Format format) noexcept nogil:
+    cdef Conversion* c = add_conversion(job)
+    c.out, c.x, c.n, c.to, c.format, c.stochastic, c.after = out, x, n, FLOAT32, format, False, False
+
+
+cdef void narrow_after(Job* job, void* out, float* x, Py_ssize_t n, Format to) noexcept nogil:
+    cdef Conversion* c = add_conversion(job)
+    c.out, c.x, c.n, c.to, c.format, c.stochastic, c.after = out, x, n, to, FLOAT32, False, True
+
+
+cdef void copy_in_float32(Job* job, Item* item, float* room) noexcept nogil:
+    """Let an item read and write float32 instead of its 16-bit arrays; the conversions are noted."""
+    widen_before(job, room, item.weights, item.size, item.weights_format)
+    item.weights = room
+    item.weights_format = FLOAT32
+    if not needs_copy_of_out(item):
+        return
+    room += item.size
+    if item.operation == ACCUMULATE:
+        widen_before(job, room, item.base, item.size, item.base_format)
+        item.base = room
+        item.base_format = FLOAT32
+    narrow_after(job, item.out, room, item.size, item.out_format)
+    item.out = room
+    item.out_format = FLOAT32
+
+
 cdef inline Py_ssize_t n_sums_of(Layout* layout) noexcept nogil:
     return layout.n_blocks * layout.n_segments * layout.groups if layout.n_segments > 1 else 0
 
@@ -191,13 +239,14 @@ cdef double* place_layouts(Job* job, Layout* found, Py_ssize_t n, double* room) 
 
 cdef int lay_out(Job* job) except -1:
     """Number the chunks of all items, and allocate memory for their sums: it begins at `memory`, and the caller frees it."""
-    cdef Py_ssize_t i, n = 0, n_sums, j = 0
+    cdef Py_ssize_t i, n = 0, n_sums, j = 0, n_copied = 0, room = 0
     cdef Layout* found = NULL
+    cdef float* copy
     cdef Item* item
     cdef double* sums
     cdef int k
     job.memory = NULL
-    job.n_layouts = job.n_tasks = job.n_folds = job.layout_bytes = 0
+    job.n_layouts = job.n_tasks = job.n_folds = job.layout_bytes = job.n_conversions = 0
     for i in range(job.n_items):
         for k in range(job.items[i].n_profiles):
             n += job.items[i].profiles[k].has_axes
@@ -217,7 +266,12 @@ cdef int lay_out(Job* job) except -1:
     for j in range(n):
         if not found[j].local:
             n_sums += n_sums_of(&found[j]) + found[j].n_blocks * (found[j].groups + found[j].n_strips)
-    job.memory = malloc(n * sizeof(Layout) + n_sums * sizeof(double))
+    for i in range(job.n_items):
+        item = &job.items[i]
+        if needs_copy(item):
+            n_copied += 1
+            room += item.size * (2 if needs_copy_of_out(item) else 1)
+    job.memory = malloc(n * sizeof(Layout) + n_sums * sizeof(double) + 3 * n_copied * sizeof(Conversion) + room * sizeof(float))
     if job.memory == NULL:
         free(found)
         raise MemoryError()
@@ -232,6 +286,14 @@ cdef int lay_out(Job* job) except -1:
         for k in range(item.n_profiles):
             item.profiles[k].partials = sums
             sums += n_chunks_of(job, item)
+    job.conversions = <Conversion*>(<double*>(job.layouts + n) + n_sums)
+    copy = <float*>(job.conversions + 3 * n_copied)
+    for i in range(job.n_items):
+        item = &job.items[i]
+        if needs_copy(item):
+            room = item.size * (2 if needs_copy_of_out(item) else 1)
+            copy_in_float32(job, item, copy)
+            copy += room
     return 0
 
 
@@ -292,8 +354,10 @@ cdef int run(Job* job) except -1:
         item = &job.items[i]
         if item.n_profiles and (item.operation == PROX or takes_prox(item.operation)):
             item.profiles[0].threshold = prox_threshold(item.rate, &item.profiles[0])
+    convert_all(job, False)
     form_factors(job)
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)
+    convert_all(job, True)
     if not job.measure:
         return 0
     found = enter_float_environment()
@@ -327,6 +391,15 @@ cdef int measure_gradient(Job* job, double* squares) except -1:
     return 0
 
 
-cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil:
-    """Write n elements in another format; of the two one is 16 bits wide, the other is not."""
-    kernel.convert(out, x, n, to, format)
+cdef int convert(Conversion* conversion) except -1:
+    """Write a whole array in another format."""
+    share_out(kernel.convert, conversion, n_parts(conversion.n, CHUNK), 6 * conversion.n)
+    return 0
+
+
+cdef int convert_all(Job* job, bint after) except -1:
+    cdef Py_ssize_t i
+    for i in range(job.n_conversions):
+        if job.conversions[i].after == after:
+            convert(&job.conversions[i])
+    return 0

@@ -20,6 +20,7 @@ from fastreg._loops.rules cimport BOUNDED, CONSTANTS, LANES, is_update, round_co
 from fastreg._loops.sixteen cimport is_sixteen, narrow_all, narrow_stochastic, widen_all
 
 cdef extern from "_loops/vector.h":
+    ctypedef void separate "fr_separate"
     void stream "fr_stream" (char* to, char* source, size_t n_bytes) noexcept nogil
     void stream_end "fr_stream_end" () noexcept nogil
 
@@ -247,11 +248,28 @@ cdef inline void profile_proxes_of_row(
         out[j] = row[j]
 
 
-# `at` is the place of w[0] in the item's weights.
+cdef void widen_array(float* out, void* x, Py_ssize_t at, Py_ssize_t n, int format) noexcept nogil:
+    widen_all(out, <uint16_t*>x + at, n, format)
+
+
+cdef inline void take_profile(Profile* taken, Profile* p, Py_ssize_t at, Py_ssize_t n, real* room) noexcept nogil:
+    """Let the arrays of `taken` begin `at` elements behind those of p; of 16 bits, n elements are widened into the room."""
+    advance_profile(taken, p, at, room)
+    if real is float:
+        if is_sixteen(p.strengths_format):
+            widen_array(room, p.strengths, at, n, p.strengths_format)
+            taken.strengths = room
+        if is_sixteen(p.reference_format):
+            widen_array(room + 2 * BLOCK, p.reference, at, n, p.reference_format)
+            taken.reference = room + 2 * BLOCK
+
+
+# `at` is the place of w[0] in the item's weights; n is up to a block.
 cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
-    cdef Profile moved
-    cdef Profile* p = &moved
-    advance_profile(p, profile, at, w)
+    cdef real[4 * BLOCK] room
+    cdef Profile taken
+    cdef Profile* p = &taken
+    take_profile(p, profile, at, n, room)
     if p.kind == MCP:
         profile_gradients(out, base, w, n, p, MCP)
     elif p.kind == SCAD:
@@ -273,9 +291,10 @@ cdef void add_profile_gradient(real* out, real* base, real* w, Py_ssize_t n, Pro
 
 
 cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Profile* profile, Py_ssize_t at) noexcept nogil:
-    cdef Profile moved
-    cdef Profile* p = &moved
-    advance_profile(p, profile, at, w)
+    cdef real[4 * BLOCK] room
+    cdef Profile taken
+    cdef Profile* p = &taken
+    take_profile(p, profile, at, n, room)
     if p.kind == MCP:
         profile_proxes(out, w, n, step, p, MCP)
     elif p.kind == SCAD:
@@ -295,9 +314,10 @@ cdef void apply_profile_prox(real* out, real* w, Py_ssize_t n, double step, Prof
 
 
 cdef void measure_profile(double* lanes, real* w, Py_ssize_t n, Profile* profile, Py_ssize_t at) noexcept nogil:
-    cdef Profile moved
-    cdef Profile* p = &moved
-    advance_profile(p, profile, at, w)
+    cdef real[4 * BLOCK] room
+    cdef Profile taken
+    cdef Profile* p = &taken
+    take_profile(p, profile, at, n, room)
     if p.kind == MCP:
         add_profile(lanes, w, n, p, MCP)
     elif p.kind == SCAD:
@@ -564,17 +584,10 @@ cdef inline void move_average(real* average, real* w, Py_ssize_t n, real rate) n
 
 cdef void follow_update(Job* job, Item* item, real* w, Py_ssize_t at, Py_ssize_t at_base, Py_ssize_t n) noexcept nogil:
     """Let average and copy follow new weights, the item's from `at` on, and clear the gradient that they were made with."""
-    cdef uint16_t[2 * BLOCK] room
-    cdef char* target = <char*>item.copy + at * size_of(item.copy_format)
-    cdef char* rounded = target
     if item.average != NULL and not item.follows_later:
         move_average(<real*>item.average + at, w, n, <real>job.rule.average)
     if item.copy != NULL and not item.follows_later:
-        if job.stream_copies:
-            rounded = <char*>room
-        round_to_sixteen(rounded, item, item.copy_format, w, at, n)
-        if job.stream_copies:
-            stream(target, rounded, n * size_of(item.copy_format))
+        round_to_sixteen(<uint16_t*>item.copy + at, item, item.copy_format, w, at, n)
     if item.clears:
         memset(<char*>item.base + at_base * size_of(item.base_format), 0, n * size_of(item.base_format))
 
@@ -729,6 +742,31 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
         job.square[chunk] = fold_blocks(sums.square, sums.blocks)
 
 
+cdef separate process_sixteen(Job* job, Item* item, Py_ssize_t chunk, float* buffer) noexcept nogil:
+    """Process a chunk of 16-bit weights: widen it in a cache, process what is widened, and round the result once."""
+    cdef float[CHUNK] weights, out
+    cdef Job inner = job[0]
+    cdef Item widened = item[0]
+    cdef Py_ssize_t start = start_of(item, chunk), n = min(item.size - start, item.chunk_size)
+    cdef uint16_t* target = <uint16_t*>item.out + start
+    cdef bint narrows = item.operation != MEASURE and is_sixteen(item.out_format)
+    widen_all(weights, <uint16_t*>item.weights + start, n, item.weights_format)
+    widened.weights = weights - start
+    widened.weights_format = FLOAT32
+    if narrows:
+        inner.stream = False
+        widened.out = out - start
+        if item.operation == ACCUMULATE:
+            widen_all(out, <uint16_t*>item.base + start, n, item.base_format)
+            widened.base = widened.out
+    process_chunk(&inner, &widened, chunk, buffer)
+    if narrows and job.stream:
+        narrow_all(<void*>weights, out, n, item.out_format)
+        stream(<char*>target, <char*>weights, n * sizeof(uint16_t))
+    elif narrows:
+        narrow_all(target, out, n, item.out_format)
+
+
 cdef inline void scale(real* x, Py_ssize_t n, double factor) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(n):
@@ -769,6 +807,22 @@ cdef void measure_chunk_gradient(Job* job, Item* item, Py_ssize_t chunk, real* b
                 scale(buffer, m, job.rule.clip)
             pass_operation(&sums, &gradient, m, unused, <real*>NULL, L2_KIND, MEASURE)
         add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
+
+
+cdef void step_sixteen(Job* job, Item* item, Py_ssize_t chunk, bint of_gradient, float* buffer) noexcept nogil:
+    """Measure the gradient of a chunk of 16-bit weights, or update them: they are widened in a cache, and rounded once."""
+    cdef float[CHUNK] weights
+    cdef Item widened = item[0]
+    cdef Streams arrays
+    cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer), at = place(&arrays, item, buffer)
+    cdef uint16_t* source = <uint16_t*>item.weights + at
+    widen_all(weights, source, n, item.weights_format)
+    widened.weights = weights - at
+    if of_gradient:
+        measure_chunk_gradient(job, &widened, chunk, buffer)
+    else:
+        process_chunk(job, &widened, chunk, buffer)
+        round_to_sixteen(source, item, item.weights_format, weights, at, n)
 
 
 # ------------------------------------------------------------------------------------------- groups that span chunks
@@ -839,16 +893,20 @@ cdef inline void walk(Job* job, Py_ssize_t start, Py_ssize_t stop, bint of_gradi
         while low + 1 < job.n_items and job.items[low + 1].first_chunk <= chunk:
             low += 1
         item = &job.items[low]
-        if of_gradient:
+        if is_sixteen(item.weights_format) and is_update(item.operation):
+            step_sixteen(job, item, chunk, of_gradient, <float*>buffer)
+        elif of_gradient:
             if item.is_double:
                 measure_chunk_gradient(job, item, chunk, buffer)
             else:
                 measure_chunk_gradient(job, item, chunk, <float*>buffer)
         elif item.is_double:
             process_chunk(job, item, chunk, buffer)
+        elif is_sixteen(item.weights_format):
+            process_sixteen(job, item, chunk, <float*>buffer)
         else:
             process_chunk(job, item, chunk, <float*>buffer)
-    if job.stream or job.stream_copies:
+    if job.stream:
         stream_end()
 
 
@@ -886,15 +944,24 @@ cdef void fold_groups(void* of_groups, Py_ssize_t start, Py_ssize_t stop) noexce
             fold_task(job, layout, task - layout.first_fold, <float*>NULL)
 
 
-cdef void convert(void* out, void* x, Py_ssize_t n, int to, int format) noexcept nogil:
-    if to == FLOAT32:
-        widen_all(<float*>out, x, n, format)
-    elif to == FLOAT64:
-        widen_all(<double*>out, x, n, format)
-    elif format == FLOAT32:
-        narrow_all(out, <float*>x, n, to)
+cdef inline void narrow_by(Conversion* c, void* out, real* x, Py_ssize_t n, Py_ssize_t at) noexcept nogil:
+    if c.stochastic:
+        narrow_stochastic(out, x, n, c.to, c.key, at)
     else:
-        narrow_all(out, <double*>x, n, to)
+        narrow_all(out, x, n, c.to)
+
+
+cdef void convert(void* conversion, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef Conversion* c = <Conversion*>conversion
+    cdef Py_ssize_t at = start * CHUNK, n = min(stop * CHUNK, c.n) - at
+    if c.to == FLOAT32:
+        widen_all(<float*>c.out + at, <uint16_t*>c.x + at, n, c.format)
+    elif c.to == FLOAT64:
+        widen_all(<double*>c.out + at, <uint16_t*>c.x + at, n, c.format)
+    elif c.format == FLOAT32:
+        narrow_by(c, <uint16_t*>c.out + at, <float*>c.x + at, n, at)
+    else:
+        narrow_by(c, <uint16_t*>c.out + at, <double*>c.x + at, n, at)
 
 
 cdef Kernel table

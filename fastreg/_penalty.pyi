@@ -26,21 +26,22 @@ class Penalty:
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
 
         Returns
         -------
         numpy.float32 or numpy.float64
-            Of the weights' dtype: formed in float64, rounded once.
+            Of the weights' dtype, or float32 for 16-bit weights: formed in float64, rounded once.
         """
     def gradient(self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False) -> NDArray[Any]:
         """Return the penalty's gradient; it is 0 where the weight is 0.
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
         out : ndarray, optional
-            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed.
+            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed. Of 16-bit weights the
+            gradient is formed in float32 and rounded once; `out` may be of float32 then.
         accumulate : bool, optional
             Add to `out` instead of overwriting it.
 
@@ -61,11 +62,11 @@ class Penalty:
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
         step : float
             At least 0; the learning rate, in a proximal gradient method.
         out : ndarray, optional
-            Where to put it; `weights` itself is allowed.
+            Where to put it, as in `gradient`; `weights` itself is allowed.
 
         Returns
         -------
@@ -88,12 +89,12 @@ def l2_loss(weights: Any) -> np.floating[Any]:
 
     Parameters
     ----------
-    weights : ndarray of float32 or float64, any shape
+    weights : ndarray of float32, float64, float16 or bfloat16, any shape
 
     Returns
     -------
     numpy.float32 or numpy.float64
-        Of the weights' dtype: formed in float64, rounded once.
+        Of the weights' dtype, or float32 for 16-bit weights: formed in float64, rounded once.
 
     Examples
     --------

@@ -13,9 +13,12 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._abi cimport *
-from fastreg._arrays cimport STREAM_BYTES, as_array, check_match, data_end, init_item, is_double, is_plain, take_out
-from fastreg._jobs cimport lay_out, run
+from fastreg._arrays cimport (
+    STREAM_BYTES, as_array, check_match, check_pair, data_end, format_of, init_item, is_double, is_plain, take_out
+)
+from fastreg._jobs cimport convert, lay_out, run
 from fastreg._loops.profiles cimport has_closed_prox
+from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
 cnp.import_array()
@@ -106,16 +109,21 @@ cdef int bind_arrays(Reading* reading, ndarray w) except -1:
         owner = <Penalty>profile.owner
         if owner.element_strengths is not None:
             profile.strengths = address(owner.element_strengths, owner.strengths_name, w)
+            profile.strengths_format = <Format>format_of(owner.element_strengths)
         if owner.reference is not None:
             profile.reference = address(owner.reference, "reference", w)
+            profile.reference_format = <Format>format_of(owner.reference)
     return 0
 
 
 cdef void* address(ndarray x, str name, ndarray w) except? NULL:
-    """Return where an array of a penalty is, which pairs with the weights."""
+    """Return where an array of a penalty is, which pairs with the weights. What float32 computes with may be 16 bits wide."""
     if not is_plain(x):
-        as_array(x, name)
-    check_match(x, name, w, "the weights")
+        as_array(x, name, True)
+    if is_double(w) or is_double(x):
+        check_match(x, name, w, "the weights")
+    else:
+        check_pair(x, name, w, "the weights")
     if cnp.PyArray_SIZE(w) and <char*>cnp.PyArray_DATA(x) < data_end(w) and <char*>cnp.PyArray_DATA(w) < data_end(x):
         raise ValueError(f"{name} shares memory with the weights, so it would change with them; pass a copy")
     return cnp.PyArray_DATA(x)
@@ -221,13 +229,14 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
     item.operation = operation
     if out is not None:
         item.out = item.base = cnp.PyArray_DATA(out)
+        item.out_format = item.base_format = <Format>format_of(out)
     memset(&job, 0, sizeof(Job))
     job.items = &item
     job.n_items = 1
     job.measure = measure
     job.n_bytes = cnp.PyArray_NBYTES(w) * (1 if operation == MEASURE else 3 if operation == ACCUMULATE else 2)
     if operation == GRADIENT or operation == PROX:
-        job.stream = item.out != item.weights and cnp.PyArray_NBYTES(w) >= STREAM_BYTES
+        job.stream = item.out != item.weights and cnp.PyArray_NBYTES(out) >= STREAM_BYTES
     item.rate = step
     reading.profiles = NULL
     reading.room = penalty.n_profiles
@@ -274,6 +283,7 @@ cdef int run_proxes(Penalty penalty, Job* job) except -1:
     cdef int k, n = item.n_profiles
     cdef Job* jobs
     cdef Item* items
+    cdef Conversion rounding   # of what all proxes leave in float32 to a 16-bit result
     if not order_profiles(profiles, n, item.n_dims) and (n > 1 or item.l1 != 0 or item.l2 != 0):
         raise ValueError(
             f"{penalty!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are nested can be added"
@@ -284,25 +294,37 @@ cdef int run_proxes(Penalty penalty, Job* job) except -1:
     jobs = <Job*>calloc(max(n, 1), sizeof(Job) + sizeof(Item))
     if jobs == NULL:
         raise MemoryError()
+    rounding.x = NULL
     items = <Item*>(jobs + n)
     try:
+        if n > 1 and is_sixteen(item.out_format):
+            rounding.x = malloc((item.size + 1) * sizeof(float))
+            if rounding.x == NULL:
+                raise MemoryError()
+            rounding.out, rounding.n, rounding.to, rounding.format = item.out, item.size, item.out_format, FLOAT32
+            rounding.stochastic = False
+            item.out, item.out_format = rounding.x, FLOAT32
         for k in range(n):
             items[k] = item[0]
             items[k].profiles = &profiles[k]
             items[k].n_profiles = 1
             items[k].l1 = item.l1 if k == 0 else 0
             items[k].l2 = item.l2 if k == n - 1 else 0
-            items[k].weights = item.weights if k == 0 else item.out
+            if k > 0:
+                items[k].weights, items[k].weights_format = item.out, item.out_format
             jobs[k] = job[0]
             jobs[k].items = &items[k]
             jobs[k].stream = job.stream and k == 0
             lay_out(&jobs[k])
         for k in range(n):
             run(&jobs[k])
+        if rounding.x != NULL:
+            convert(&rounding)
     finally:
         for k in range(n):
             free(jobs[k].memory)
         free(jobs)
+        free(rounding.x)
     return 0
 
 
@@ -376,8 +398,8 @@ cdef class Penalty:
     def _set_arrays(self, str name, strengths, reference):
         """Set the arrays of a number for each element, or None. To be called once: a call in another thread may read them."""
         self.strengths_name = name
-        self.element_strengths = None if strengths is None else as_array(strengths, name)
-        self.reference = None if reference is None else as_array(reference, "reference")
+        self.element_strengths = None if strengths is None else as_array(strengths, name, True)
+        self.reference = None if reference is None else as_array(reference, "reference", True)
         self.profile.owner = NULL if strengths is None and reference is None else <void*>self
 
     def _set_parts(self, tuple parts):
@@ -406,23 +428,24 @@ cdef class Penalty:
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
 
         Returns
         -------
         numpy.float32 or numpy.float64
-            Of the weights' dtype: formed in float64, rounded once.
+            Of the weights' dtype, or float32 for 16-bit weights: formed in float64, rounded once.
         """
-        return run_one(self, as_array(weights, "weights"), None, MEASURE, True, 0)
+        return run_one(self, as_array(weights, "weights", True), None, MEASURE, True, 0)
 
     def gradient(self, weights, out=None, bint accumulate=False):
         """Return the penalty's gradient; it is 0 where the weight is 0.
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
         out : ndarray, optional
-            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed.
+            Where to put it: of the weights' shape, dtype and memory order; `weights` itself is allowed. Of 16-bit weights the
+            gradient is formed in float32 and rounded once; `out` may be of float32 then.
         accumulate : bool, optional
             Add to `out` instead of overwriting it.
 
@@ -431,7 +454,7 @@ cdef class Penalty:
         ndarray
             `out`, or a new array.
         """
-        cdef ndarray w = as_array(weights, "weights"), target
+        cdef ndarray w = as_array(weights, "weights", True), target
         check_accumulate(out, accumulate)
         target = take_out(out, w)
         run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0)
@@ -442,7 +465,7 @@ cdef class Penalty:
 
         Parameters and results are those of a call and of `gradient`.
         """
-        cdef ndarray w = as_array(weights, "weights"), target
+        cdef ndarray w = as_array(weights, "weights", True), target
         check_accumulate(out, accumulate)
         target = take_out(out, w)
         value = run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0)
@@ -453,11 +476,11 @@ cdef class Penalty:
 
         Parameters
         ----------
-        weights : ndarray of float32 or float64, any shape
+        weights : ndarray of float32, float64, float16 or bfloat16, any shape
         step : float
             At least 0; the learning rate, in a proximal gradient method.
         out : ndarray, optional
-            Where to put it; `weights` itself is allowed.
+            Where to put it, as in `gradient`; `weights` itself is allowed.
 
         Returns
         -------
@@ -473,7 +496,7 @@ cdef class Penalty:
         ----------
         N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
-        cdef ndarray w = as_array(weights, "weights"), target
+        cdef ndarray w = as_array(weights, "weights", True), target
         cdef double length = check_step(step)
         target = take_out(out, w)
         run_one(self, w, target, PROX, False, length)
@@ -547,12 +570,12 @@ def l2_loss(weights):
 
     Parameters
     ----------
-    weights : ndarray of float32 or float64, any shape
+    weights : ndarray of float32, float64, float16 or bfloat16, any shape
 
     Returns
     -------
     numpy.float32 or numpy.float64
-        Of the weights' dtype: formed in float64, rounded once.
+        Of the weights' dtype, or float32 for 16-bit weights: formed in float64, rounded once.
 
     Examples
     --------

@@ -17,8 +17,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._arrays cimport as_array, format_of, is_double
-from fastreg._arrays import check_array
-from fastreg._jobs cimport convert
+from fastreg._arrays import convert
 from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
 
@@ -175,8 +174,9 @@ cdef bint are_rising(const int64_t* rows, Py_ssize_t n) noexcept:
 
 
 cdef ndarray widened(ndarray values, ndarray weights):
-    cdef ndarray wide = numpy.empty((<object>values).shape, weights.dtype)
-    convert(cnp.PyArray_DATA(wide), cnp.PyArray_DATA(values), cnp.PyArray_SIZE(values), format_of(wide), format_of(values))
+    cdef ndarray given = numpy.ascontiguousarray(values)
+    cdef ndarray wide = numpy.empty((<object>given).shape, numpy.float64 if is_double(weights) else numpy.float32)
+    convert(given, wide)
     return wide
 
 
@@ -217,7 +217,7 @@ def merge_rows(values, indices, weights, str name):
     >>> rows.tolist(), sums.tolist()
     ([3, 5], [[2.0], [5.0]])
     """
-    cdef ndarray array = check_array(weights, f"variable {name!r}")
+    cdef ndarray array = as_array(weights, f"variable {name!r}", True)
     cdef ndarray given = as_array(values, f"gradient of {name!r}", True)
     cdef ndarray rows, unique, sums, index = numpy.asarray(indices)
     cdef Py_ssize_t n = cnp.PyArray_SIZE(index), n_unique, width

@@ -19,8 +19,9 @@ import numpy
 
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
+from fastreg._arrays import convert
 from fastreg._collection cimport Items, Term, evaluated
-from fastreg._jobs cimport convert, lay_out, measure_gradient, number_chunks, run
+from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
 from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
 from fastreg._loops.sixteen cimport is_sixteen, rounding_key as hash_of_step
@@ -132,18 +133,12 @@ cdef class Entry:
 
     def __cinit__(self, str name, weights, gradient, ndarray rows=None, ndarray given=None):
         self.name = name
-        self.weights = plain_array(weights, "variable", name)
-        self.gradient = gradient_array(gradient, name)
+        self.weights = plain_array(weights, "variable", name, True)
+        self.gradient = plain_array(gradient, "gradient of", name, True)
         self.rows = rows
         self.given = self.gradient if given is None else given
         self.slots = ()
         self.scale = 1.0
-
-
-cdef inline ndarray gradient_array(object x, str name):
-    if PyArray_CheckExact(x) and is_plain(<ndarray>x):
-        return <ndarray>x
-    return as_array(x, f"gradient of {name!r}", True)
 
 
 cpdef memory_of(x):
@@ -167,7 +162,7 @@ def owners_of(list entries, list terms):
     cdef Term term
     for item in terms:
         term = <Term?>item
-        array = plain_array(term.cell[term.key], "the value of", term.variable_name)
+        array = plain_array(term.cell[term.key], "the value of", term.variable_name, True)
         place = places.get(memory_of(<ndarray>array))
         if place is None or not is_same(<ndarray>array, <ndarray>weights[place]):
             check_apart(term, <ndarray>array, entries)
@@ -414,12 +409,13 @@ cdef class Step:
         memory.check()
         self.items.place_profiles()
         for i in range(n):
+            if is_sixteen(job.items[i].weights_format) and has_groups(&job.items[i]):
+                refuse_sixteen(<Entry>self.entries[i], "penalty of groups")
             self.prepare_prox(&job.items[i], <Entry>self.entries[i], i, title)
             self.prepare_rescaling(&job.items[i], <Entry>self.entries[i], i)
         for later in self.proxes:
             self.follow_later((<LaterProx>later).place, (<LaterProx>later).item.rows == NULL)
         lay_out(job)
-        job.stream_copies = job.n_bytes >= 2 * STREAM_BYTES
         return 0
 
     cdef int init_entry(self, Item* item, Entry entry, Memory memory) except -1:
@@ -430,6 +426,7 @@ cdef class Step:
         cdef Operation operation = item.operation
         cdef int n = n_slots(operation) + (self.items.job.rule.average != 0)
         cdef Py_ssize_t k
+        cdef bint sixteen
         if slots is None or len(slots) != n:
             raise ValueError(f"{name!r} must have {n} slots, got {slots if slots is None else len(slots)}")
         self.kept.append(slots)
@@ -437,6 +434,7 @@ cdef class Step:
             check_writeable(w, f"variable {name!r}")
         memory.note(w, True, WEIGHTS, name)
         init_item(item, w)
+        sixteen = is_sixteen(item.weights_format)
         item.operation = operation
         item.rate = entry.rate
         item.decay = entry.decay
@@ -449,9 +447,8 @@ cdef class Step:
                 slot = <ndarray>found
             else:
                 slot = as_array(found, f"slot {k} of {name!r}")
-            if not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
-                check_match(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
-                check_writeable(slot, f"slot {k} of {name!r}")
+            if sixteen or not (matches(slot, w) and cnp.PyArray_ISWRITEABLE(slot)):
+                check_slot(slot, f"slot {k} of {name!r}", w, f"variable {name!r}")
             if k < n_slots(operation):
                 memory.note(slot, True, SLOT + <int>k, name)
                 item.slots[k] = cnp.PyArray_DATA(slot)
@@ -461,18 +458,21 @@ cdef class Step:
         self.init_gradient(item, entry, memory)
         if entry.copy is not None:
             self.init_copy(item, entry, memory)
+        if sixteen:
+            check_sixteen(entry)
+            set_rounding(item, entry)
         item.mixed = (
             item.average != NULL or item.copy != NULL or item.clears or item.base_scale != 1 or is_sixteen(item.base_format)
         )
         self.items.job.n_bytes += (
             cnp.PyArray_NBYTES(entry.gradient) * (2 if item.clears else 1)
-            + item.size * (cnp.PyArray_ITEMSIZE(w) * (2 + 2 * n) + (2 if item.copy != NULL else 0))
+            + item.size * (2 * cnp.PyArray_ITEMSIZE(w) + 2 * n * (8 if item.is_double else 4) + (2 if item.copy != NULL else 0))
         )
         return 0
 
     cdef int init_gradient(self, Item* item, Entry entry, Memory memory) except -1:
         cdef str name = entry.name
-        cdef ndarray w = entry.weights, g = gradient_array(entry.gradient, name), given = entry.given
+        cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", name, True), given = entry.given
         self.kept.append(g)
         check_gradient_of(entry)
         if entry.rows is not None:
@@ -650,7 +650,6 @@ cdef class Step:
                 item.size = cnp.PyArray_SIZE((<Entry>self.entries[i]).weights)
             items.job.n_bytes += item.size * ((24 if item.is_double else 12) if item.average != NULL else 8)
         lay_out(&items.job)
-        items.job.stream_copies = items.job.n_bytes >= 2 * STREAM_BYTES
         return items
 
     cdef Entry entry_at(self, Py_ssize_t i):
@@ -815,6 +814,35 @@ cdef class Step:
             leave_float_environment(found)
 
 
+cdef int check_slot(ndarray slot, str what, ndarray w, str of) except -1:
+    """Check a slot against its variable: of its dtype, or of float32 beside 16-bit weights."""
+    if not is_sixteen(format_of(w)):
+        check_dtype(slot, what, w, of)
+    elif format_of(slot) != FLOAT32:
+        raise TypeError(f"{what} must be of float32, since {of} is of {dtype_name(w)}; got {dtype_name(slot)}")
+    check_pair(slot, what, w, of)
+    return check_writeable(slot, what)
+
+
+cdef int check_sixteen(Entry entry) except -1:
+    """Refuse what a step of 16-bit weights, which are widened chunk by chunk, cannot end in."""
+    cdef str what = None
+    if entry.copy is not None:
+        what = "copy beside it"
+    elif entry.prox is not None:
+        what = "prox of the user's own"
+    elif entry.rescaling is not None or entry.constraint is not None:
+        what = "constraint other than bounds"
+    return 0 if what is None else refuse_sixteen(entry, what)
+
+
+cdef int refuse_sixteen(Entry entry, str what) except -1:
+    raise ValueError(
+        f"variable {entry.name!r} is of {dtype_name(entry.weights)}, and its step takes no {what}; step weights "
+        f"of float32, and let the step write `copies` of 16 bits"
+    )
+
+
 cdef void set_rounding(Item* item, Entry entry):
     if entry.key is not None:
         item.stochastic = True
@@ -828,7 +856,7 @@ cdef int check_gradient_of(Entry entry) except -1:
         return check_rows(entry)
     if matches(g, w):
         return 0
-    if not is_sixteen(format_of(g)):
+    if not (is_sixteen(format_of(g)) or is_sixteen(format_of(w)) and format_of(g) == FLOAT32):
         check_dtype(g, f"gradient of {entry.name!r}", w, f"variable {entry.name!r}")
     return check_pair(g, f"gradient of {entry.name!r}", w, f"variable {entry.name!r}")
 
@@ -842,20 +870,22 @@ cdef int check_scale(Entry entry) except -1:
 
 def check_gradient(x, str name not None):
     """Return a gradient, which may be of float16 or bfloat16, if the loops can read it, else raise what is wrong with it."""
-    return gradient_array(x, name)
+    return plain_array(x, "gradient of", name, True)
 
 
 def scaled_gradient(Entry entry not None):
     """Return a new array with the gradient of an entry, in the dtype of its weights, times its scale."""
-    cdef ndarray w = entry.weights, g = gradient_array(entry.gradient, entry.name)
+    cdef ndarray w = entry.weights, g = plain_array(entry.gradient, "gradient of", entry.name, True)
     cdef ndarray scaled = PyArray_NewLikeArray(w, cnp.NPY_KEEPORDER, NULL, 0)
     cdef FloatEnvironment found
+    if is_sixteen(format_of(w)):
+        refuse_sixteen(entry, "regularizer of the user's own")
     check_gradient_of(entry)
     check_scale(entry)
     found = enter_float_environment()
     try:
         if is_sixteen(format_of(g)):
-            convert(cnp.PyArray_DATA(scaled), cnp.PyArray_DATA(g), cnp.PyArray_SIZE(g), format_of(scaled), format_of(g))
+            convert(g, scaled)
         else:
             memcpy(cnp.PyArray_DATA(scaled), cnp.PyArray_DATA(g), cnp.PyArray_NBYTES(g))
         if entry.scale != 1:
@@ -863,6 +893,16 @@ def scaled_gradient(Entry entry not None):
     finally:
         leave_float_environment(found)
     return scaled
+
+
+def wide_weights(Entry entry not None):
+    """Return the weights of an entry; those of 16 bits as a new array of float32."""
+    cdef ndarray w = entry.weights
+    if not is_sixteen(format_of(w)):
+        return w
+    wide = numpy.empty_like(w, numpy.float32, subok=False)
+    convert(w, wide)
+    return wide
 
 
 def rounding_key(seed, step, str name not None):
@@ -889,6 +929,14 @@ cdef bint has_arrays(Item* item) noexcept:
     return False
 
 
+cdef bint has_groups(Item* item) noexcept:
+    cdef int k
+    for k in range(item.n_profiles):
+        if item.profiles[k].has_axes:
+            return True
+    return False
+
+
 cdef int refuse_new_shape(str what) except -1:
     raise ValueError(f"the shape of {what!r} was changed during the step; nothing was updated")
 
@@ -908,7 +956,7 @@ cdef int check_rows(Entry entry) except -1:
     of = f"variable {name!r}"
     if cnp.PyArray_NDIM(w) == 0 or not cnp.PyArray_IS_C_CONTIGUOUS(w) or not cnp.PyArray_IS_C_CONTIGUOUS(g):
         raise ValueError(f"a gradient of rows needs {of} and the rows in C order, with at least one dimension")
-    if not is_sixteen(format_of(g)):
+    if not (is_sixteen(format_of(g)) or is_sixteen(format_of(w)) and format_of(g) == FLOAT32):
         check_dtype(g, f"gradient of {name!r}", w, of)
     if cnp.PyArray_TYPE(index) != cnp.NPY_INT64 or cnp.PyArray_NDIM(index) != 1 or not cnp.PyArray_ISCARRAY_RO(index):
         raise TypeError(f"row indices of {name!r} must be a vector of int64, got {index!r}")

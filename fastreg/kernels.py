@@ -22,7 +22,7 @@ except ImportError as error:
         "build them in place with `pip install -e .`"
     ) from error
 from fastreg._arrays import TAGGED_BFLOAT16 as BFLOAT16
-from fastreg._arrays import check_array, check_like, check_out, convert
+from fastreg._arrays import check_array, check_like, check_out, convert, dtype_name, value_dtype
 from fastreg._collection import Term, evaluate, have_custom, take_terms
 from fastreg._constraints import clamp, rescale
 from fastreg._lines import LINES, line_gradient, line_prox, line_value, project_l1_ball, project_simplex
@@ -39,6 +39,7 @@ from fastreg._step import (
     owners_of,
     rounding_key,
     scaled_gradient,
+    wide_weights,
 )
 from fastreg.launchers import share
 
@@ -60,6 +61,7 @@ __all__ = [
     "check_step",
     "clamp",
     "convert",
+    "dtype_name",
     "evaluate",
     "get_config",
     "get_num_threads",
@@ -79,6 +81,8 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "take_terms",
+    "value_dtype",
+    "wide_weights",
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")

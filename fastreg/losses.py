@@ -8,7 +8,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
-from fastreg.kernels import check_array, check_like, evaluate, have_custom
+from fastreg.kernels import check_array, check_like, evaluate, have_custom, value_dtype
 from fastreg.terms import (
     Array,
     Gradients,
@@ -195,7 +195,7 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
         terms = [
             RegularizationLoss(w, regularizer, graph.unique_name(op)) for w, op in zip(owners, ops, strict=True) if op is not None
         ]
-    dtype = check_array(owners[0].array, owners[0].name).dtype
+    dtype = value_dtype(check_array(owners[0].array, owners[0].name, sixteen=True))
     total = Total([(1.0, term) for term in terms], dtype, "")
     total._name = scope[:-1]
     graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)

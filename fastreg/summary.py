@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fastreg.kernels import Term, evaluate
+from fastreg.kernels import Term, convert, dtype_name, evaluate, value_dtype
 from fastreg.losses import add_n
 from fastreg.matching import named_arrays
 from fastreg.regularizers import l2_regularizer
@@ -176,9 +176,14 @@ def _row(
     variable: Parameter, given: Any, regularizer: str | None, reason: str | None, penalty: float | None, share: float | None
 ) -> SummaryRow:
     array = np.asarray(given)
+    dtype = array.dtype.name
+    if value_dtype(array) != array.dtype and array.flags.forc and array.flags.aligned and array.dtype.isnative:
+        dtype = dtype_name(array)
+        narrow, array = array, np.empty_like(array, np.float32)
+        convert(narrow, array)
     zeros = array.size - int(np.count_nonzero(array))
     return SummaryRow(
-        plain_name(variable.name), array.shape, array.dtype.name, variable.pattern, regularizer, reason, penalty, share,
+        plain_name(variable.name), array.shape, dtype, variable.pattern, regularizer, reason, penalty, share,
         _norm(array), zeros, array.size,
     )  # fmt: skip
 

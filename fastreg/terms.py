@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastreg.graph import get_default_graph
-from fastreg.kernels import Term, check_array, evaluate, take_terms
+from fastreg.kernels import Term, check_array, evaluate, take_terms, value_dtype
 from fastreg.operators import Operators
 from fastreg.regularizers import is_compiled, multiple, refuse_factory, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
@@ -47,7 +47,7 @@ def loss_op(regularizer: Any, weights: Array, name: str) -> str | None:
         return None
     refuse_factory(regularizer)
     if is_compiled(regularizer):
-        check_array(weights, name)
+        check_array(weights, name, sixteen=True)
         if is_disabled(regularizer):
             return None
         return str(getattr(regularizer, "name", "regularizer"))
@@ -184,17 +184,16 @@ class RegularizationLoss(Term, Loss):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The weights' dtype."""
-        dtype: np.dtype[Any] = self.weights.dtype
-        return dtype
+        """The weights' dtype, or float32 for 16-bit weights."""
+        return value_dtype(self.weights)
 
     def value(self) -> np.floating[Any]:
-        """Return the loss as a NumPy scalar of the weights' dtype."""
+        """Return the loss as a NumPy scalar of this dtype."""
         # Each is read once: another thread may set the regularizer.
         penalty, regularizer, weights = self.penalty, self._regularizer, self.weights
         if penalty is not None and not self.custom:
             return penalty(weights)
-        value: np.floating[Any] = weights.dtype.type(0.0 if regularizer is None else value_of(regularizer, weights))
+        value: np.floating[Any] = value_dtype(weights).type(0.0 if regularizer is None else value_of(regularizer, weights))
         return value
 
     def _times(self, factor: float) -> RegularizationLoss:

@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from kernel_calls import evaluate, project_l1_ball, project_simplex
+from kernel_calls import convert, evaluate, project_l1_ball, project_simplex
 from optimizers import BOTH, CAUTIOUS, L1, L2, POWER, PROXIMAL, TENSORFLOW, VARIANTS, make, rule_of, slots_of
 from regularizers import DTYPES, WITH_ARRAYS
-from twin import compare
+from sixteen import KINDS, floats, halves, rounded, widened
+from twin import compare, sixteen
 from twin.constraints import Between, Constraint, Rescaled, at_most, l1_ball
 from twin.forms import STEPS, expected, outcomes
 from twin.inputs import SIZES, weights
@@ -166,6 +167,36 @@ def arrays_by_twin(steps, shapes):
             yield expected(twin, w, base, steps) | {"value64": twin.value64(w)}
 
 
+# ---------------------------------------------------------------------------------------------------------------- 16 bits
+NARROW = [fr.l1_l2_regularizer(0.3, 0.7), fr.mcp_regularizer(0.3, gamma=3.0), fr.group_lasso_regularizer(0.3, None)]
+NARROW_TWINS = [Elastic(0.3, 0.7), Mcp(0.3, 3.0), Groups(Linear(0.3), None)]
+ROUNDING = (1, 2, 3)
+
+
+def narrow_inputs(shapes):
+    for shape, kind in product(shapes, KINDS):
+        yield kind, *(halves(weights(shape, np.float32, seed), kind) for seed in (0, 1))
+
+
+def sixteen_by_kernels(shapes, put=np.copy):
+    """Yield what every operation over 16-bit weights gives, widened, and weights that are rounded at random."""
+    for kind, w, base in narrow_inputs(shapes):
+        for regularizer in NARROW:
+            yield widened(outcomes(regularizer, w, base, put=lambda x: put(x).view(x.dtype)), kind)
+        out = put(w).view(w.dtype)
+        convert(put(weights(w.shape, np.float32)), out, rounding=ROUNDING)
+        yield {"at random": floats(out, kind)}
+
+
+def sixteen_by_twin(shapes):
+    """Yield the same in NumPy."""
+    for kind, w, base in narrow_inputs(shapes):
+        for twin in NARROW_TWINS:
+            yield rounded(expected(twin, floats(w, kind), floats(base, kind)), kind)
+        found = sixteen.narrow_stochastic(weights(w.shape, np.float32), kind, ROUNDING)
+        yield {"at random": sixteen.widen(found, kind)}
+
+
 # ----------------------------------------------------------------------------------------------------------------- groups
 # Shapes with axes: the layouts, of groups that a chunk holds whole and of larger ones, in either memory order.
 LOCAL = [((130, 70), (1,)), ((130, 70), (0,)), ((7, 60, 11), (0, 2)), ((7, 60, 11), (1,)), ((3, 5, 2, 7, 4), (0, 2, -1))]
@@ -293,6 +324,63 @@ def of_rules(
     )
 
 
+# -------------------------------------------------------------------------------------------------------- the mixed step
+FORMAT_OF = {"a": "bfloat16", "b": "float16", "c": "float16", "d": "bfloat16"}  # of gradients and copies
+SCALE, AVERAGE = 0.3, 0.875
+
+
+def put_sixteen(x, put):
+    return put(x.view(np.uint16)).view(x.dtype)
+
+
+def mixed_by_kernels(variants, put=np.copy):
+    """Yield losses, weights, slots and copies of two mixed steps by these rules."""
+    for variant in variants:
+        arrays = {key: put(weights(shape, dtype)) for key, (shape, dtype) in STEPPED.items()}
+        copies = {key: put_sixteen(halves(np.zeros_like(w), FORMAT_OF[key]), put) for key, w in arrays.items()}
+        terms = fr.regularize(arrays, [(pattern, regularizer) for pattern, (regularizer, _) in ELASTIC.items()])
+        optimizer = make(variant, clip_norm=CLIP_NORM, average=AVERAGE)
+        found = {}
+        for step in (1, 2):
+            given = {key: halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]) for key, w in arrays.items()}
+            pairs = {key: (put_sixteen(g, put), arrays[key]) for key, g in given.items()}
+            pairs["c"] = (put_sixteen(given["c"][::2].copy(), put), ROWS), arrays["c"]
+            options = {"gradient_scale": SCALE, "copies": copies, "zero_gradients": True}
+            found[f"loss {step}"] = optimizer.apply_gradients(pairs, terms, **options)
+        found |= {f"copy of {key}": floats(copy, FORMAT_OF[key]) for key, copy in copies.items()}
+        yield found | dict(sorted({**arrays, **slots_of(optimizer)}.items()))
+
+
+def mixed_by_twin(variants):
+    """Yield the same in NumPy."""
+    for variant in variants:
+        arrays = {key: weights(shape, dtype) for key, (shape, dtype) in STEPPED.items()}
+        averages = {f"{key}/average": w.copy() for key, w in arrays.items()}
+        copies = {key: np.zeros(w.shape, np.float32) for key, w in arrays.items()}
+        twins = {key: ELASTIC.get(key, ELASTIC["*"])[1] for key in arrays}
+        stepper = Stepper(rule_of(variant), VARIANTS[variant], CLIP_NORM)
+        found = {}
+        for step in (1, 2):
+            gradients = {
+                key: floats(halves(weights(w.shape, w.dtype, step), FORMAT_OF[key]), FORMAT_OF[key], w.dtype)
+                * w.dtype.type(SCALE)
+                for key, w in arrays.items()
+            }
+            gradients["c"] = gradients["c"][ROWS], np.array(ROWS)
+            found[f"loss {step}"] = stepper.step(gradients, arrays, twins)
+            for key, w in arrays.items():
+                touched = ROWS if key == "c" else ...
+                average = averages[f"{key}/average"]
+                average[touched] += (w[touched] - average[touched]) * w.dtype.type(1 - AVERAGE)
+                copies[key][touched] = floats(halves(w[touched], FORMAT_OF[key]), FORMAT_OF[key])
+        slots = {f"{key}/{slot}": array for key, held in stepper.slots.items() for slot, array in held.items()}
+        found |= {f"copy of {key}": copy for key, copy in copies.items()}
+        yield found | dict(sorted({**arrays, **slots, **averages}.items()))
+
+
+MIXED = ["GradientDescent", "AdamW", "RMSProp centered momentum", "ProximalAdagrad", "Ftrl strengths"]
+
+
 # ------------------------------------------------------------------------------------------------------------------ table
 DIGESTS = {
     "elastic": of_penalties(
@@ -366,6 +454,15 @@ DIGESTS = {
         large=SHARED,
         small=[(31,), (513,), (CHUNK + 33,)],
     ),
+    "16 bits": Digest(
+        covers=frozenset(),
+        by_kernels=sixteen_by_kernels,
+        by_twin=sixteen_by_twin,
+        golden="caa1280ed3661e9494ffcc519f6a18f467eea363e487b17c8a7ae7edd0a271fa",
+        cases=[*SHAPES[1:], *SHARED],
+        large=SHARED,
+        small=[(31,), (513,), (CHUNK + 33,)],
+    ),
     "rules": of_rules(
         [variant for variant in TENSORFLOW["rules"] if variant != POWER],
         golden="bf1b708be9ff9d9a6bfa049b710f70bbefbfd7d040d9d41ee844b548431c2c7b",
@@ -403,6 +500,15 @@ DIGESTS = {
         golden="0bd64110a35df25cbc815a84a7b3d45e7d0f1bb3f9a5ec28baa55b721a5d3657",
         large=["Adam", "GradientDescent"],
         constraints=CONSTRAINTS,
+    ),
+    "mixed steps": Digest(
+        covers=frozenset(map(rule_of, MIXED)),
+        by_kernels=mixed_by_kernels,
+        by_twin=mixed_by_twin,
+        golden="611b6cbd6c6b9ea5882682108d47820bbfccf7c01882dae544983e8d428c3757",
+        cases=MIXED,
+        large=["AdamW"],
+        small=["AdamW"],
     ),
     "powers": of_rules([POWER], golden=None, large=[POWER]),
 }

@@ -1,7 +1,10 @@
 """The tests' only calls of the core's inner functions, so that another form of these is a change of this file alone."""
 
+import importlib
+
 from fastreg import kernels
 from fastreg.kernels import (
+    BFLOAT16,
     LINES,
     PROFILES,
     RULES,
@@ -12,6 +15,7 @@ from fastreg.kernels import (
     Term,
     check_array,
     check_like,
+    convert,
     have_custom,
     merge_rows,
     owners_of,
@@ -25,6 +29,7 @@ from fastreg.regularizers.nonconvex import OfNorms
 from fastreg.regularizers.scales import ProfilePenalty, ScaledPenalty
 
 __all__ = [
+    "BFLOAT16",
     "COMPILED_DOCS",
     "LINES",
     "PROFILES",
@@ -36,11 +41,13 @@ __all__ = [
     "check_like",
     "commit",
     "compiled_rule",
+    "convert",
     "entry",
     "evaluate",
     "evaluate_terms",
     "have_custom",
     "install_kernel",
+    "kernel_of",
     "merge_rows",
     "owners_of",
     "penalty",
@@ -67,6 +74,11 @@ def compiled_rule(optimizer):
 def install_kernel(capsule):
     """Give the core the kernel that it is to run."""
     kernels._jobs.install(capsule)
+
+
+def kernel_of(isa):
+    """Return the compiled kernel of an instruction set, or None where this CPU lacks it."""
+    return importlib.import_module(kernels._module(isa)).kernel if isa in kernels._jobs.cpu_isas() else None
 
 
 def penalty_classes():

@@ -123,6 +123,15 @@ static volatile double fr_one = 1.0;
 #define fr_prefetch(p) ((void)(p))
 #endif
 
+/* The result of a function that is never inlined, so that what it keeps on the stack weighs on no caller. */
+#if defined(__GNUC__)
+#define fr_separate __attribute__((noinline)) void
+#elif defined(_MSC_VER)
+#define fr_separate __declspec(noinline) void
+#else
+#define fr_separate void
+#endif
+
 /* Copy around the caches, without the read that an ordinary store makes of the line it is about to replace. */
 #if defined(__SSE2__)
 #if defined(__AVX512F__)

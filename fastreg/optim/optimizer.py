@@ -16,7 +16,18 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 import numpy as np
 
 from fastreg.constraints.base import constrained, is_built_in
-from fastreg.kernels import RULES, Entry, State, Step, StreamedStep, check_array, have_custom, owners_of, scaled_gradient
+from fastreg.kernels import (
+    RULES,
+    Entry,
+    State,
+    Step,
+    StreamedStep,
+    check_array,
+    have_custom,
+    owners_of,
+    scaled_gradient,
+    wide_weights,
+)
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_constraints, take_copies, take_pairs
@@ -66,8 +77,8 @@ class _Average(Hyperparameter):
         own = tuple(name for name in instance.slot_names if name != self._name)
         instance.slot_names = own if value is None else (*own, self._name)
         if value is None and hasattr(instance, "_state"):
-            slots = {name: found[: len(own)] for name, found in instance._state.slots.items()}
-            instance._state = State(instance.iterations, slots, instance._state.placed)
+            state = instance._state
+            state.slots = {name: slots[: len(own)] for name, slots in state.slots.items()}
 
 
 class Optimizer:
@@ -541,7 +552,9 @@ class Optimizer:
     def _set_options(
         self, entries: list[Entry], gradient_scale: float, zero_gradients: bool, rounding: StochasticRounding | None
     ) -> None:
-        scale = check_number(gradient_scale, "gradient_scale", least=0)
+        scale = gradient_scale
+        if type(scale) is not float or scale != 1:  # checking takes a microsecond
+            scale = check_number(scale, "gradient_scale", least=0)
         if scale == 0:
             raise ValueError("gradient_scale must be above 0, got 0")
         if rounding is not None and not isinstance(rounding, StochasticRounding):
@@ -557,7 +570,7 @@ class Optimizer:
         slots = self._state.slots.get(entry.name)
         if slots is not None and len(slots) == len(self.slot_names):
             return slots
-        array = check_array(entry.weights, f"variable {entry.name!r}")
+        array = wide_weights(entry)
         if slots is None:
             slots = self.initial_slots(array)
         return slots if self.average is None else (*slots, array.copy(order="K"))

@@ -15,6 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastreg.kernels import dtype_name
 from fastreg.regularizers.scales import NEGATIVE_L2, ScaledPenalty, check_elements, check_scale, disabled_at, op_name
 
 
@@ -43,7 +44,7 @@ class ElasticPenalty(ScaledPenalty):
         self.disabled = False
 
     def _shown_weights(self) -> str:
-        return "" if self._weights is None else f", weights=<{self._weights.dtype} array of shape {self._weights.shape}>"
+        return "" if self._weights is None else f", weights=<{dtype_name(self._weights)} array of shape {self._weights.shape}>"
 
 
 class L1Regularizer(ElasticPenalty):
@@ -146,8 +147,8 @@ def l1_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[A
         Name of the loss; `l1_regularizer` by default.
     weights : ndarray, optional
         Strength of each element: scale * sum(weights * |w|). At least 0 and finite; of the dtype, shape and memory order of the
-        weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later calls,
-        unchecked. As in the adaptive lasso, ``weights=1 / np.abs(first_estimate)``.
+        weights that the regularizer is called with, or of 16 bits where these are float32. The array itself is kept: a change
+        of its numbers is seen by later calls, unchecked. As in the adaptive lasso, ``weights=1 / np.abs(first_estimate)``.
 
     Returns
     -------
@@ -189,8 +190,9 @@ def l2_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[A
         Name of the loss; `l2_regularizer` by default.
     weights : ndarray, optional
         Strength of each element: scale * sum(weights * w**2) / 2. At least 0 and finite; of the dtype, shape and memory order
-        of the weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later
-        calls, unchecked. The step of ``ProximalGradientDescent`` then ends in the prox of the penalty.
+        of the weights that the regularizer is called with, or of 16 bits where these are float32. The array itself is kept: a
+        change of its numbers is seen by later calls, unchecked. The step of ``ProximalGradientDescent`` then ends in the prox
+        of the penalty.
 
     Returns
     -------
@@ -231,8 +233,9 @@ def l1_l2_regularizer(
         Name of the loss; `l1_l2_regularizer` by default.
     weights : ndarray, optional
         Strength of each element; it multiplies both parts. At least 0 and finite; of the dtype, shape and memory order of the
-        weights that the regularizer is called with. The array itself is kept: a change of its numbers is seen by later calls,
-        unchecked. The step of ``ProximalGradientDescent`` then ends in the prox of both parts.
+        weights that the regularizer is called with, or of 16 bits where these are float32. The array itself is kept: a change
+        of its numbers is seen by later calls, unchecked. The step of ``ProximalGradientDescent`` then ends in the prox of both
+        parts.
 
     Returns
     -------

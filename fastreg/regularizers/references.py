@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastreg.kernels import dtype_name
 from fastreg.regularizers.scales import ProfilePenalty, check_elements, check_scale, disabled_at, op_name
 
 
@@ -36,7 +37,7 @@ class L2SPRegularizer(ProfilePenalty):
         return type(self), (self.scale, self._reference, self._importance, self.name, self.disabled)
 
     def __repr__(self) -> str:
-        kind = f"<{self._reference.dtype} array of shape {self._reference.shape}>"
+        kind = f"<{dtype_name(self._reference)} array of shape {self._reference.shape}>"
         return f"l2_sp_regularizer({self.scale!r}, {kind}{'' if self._importance is None else f', importance={kind}'})"
 
 
@@ -57,8 +58,9 @@ def l2_sp_regularizer(
     scale : float
         Strength, at least 0. At 0. the value is 0, and no loss is filed. An integer is refused, as in TensorFlow's family.
     reference : ndarray
-        Finite; of the dtype, shape and memory order of the weights that the regularizer is called with, and in other memory:
-        ``reference=w.copy()``. The array itself is kept: a change of its numbers is seen by later calls, unchecked.
+        Finite; of the dtype, shape and memory order of the weights that the regularizer is called with (or of 16 bits where
+        these are float32), and in other memory: ``reference=w.copy()``. The array itself is kept: a change of its numbers is
+        seen by later calls, unchecked.
     importance : ndarray, optional
         Strength of each element, at least 0 and finite; otherwise like `reference`.
     scope : str, optional

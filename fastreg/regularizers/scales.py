@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg.kernels import Penalty, check_array
+from fastreg.kernels import Penalty, check_array, convert
 
 logger = logging.getLogger("fastreg")
 
@@ -52,11 +52,15 @@ def check_above(number: object, name: str, bound: float = 0.0) -> float:
 
 def check_elements(array: Any, name: str, least: float) -> NDArray[Any]:
     """Return an array of a number for each element, if all numbers are finite and at least `least`."""
-    checked: NDArray[Any] = check_array(array, name)
-    if not np.isfinite(checked).all():
+    checked: NDArray[Any] = check_array(array, name, sixteen=True)
+    numbers = checked
+    if checked.itemsize == 2:
+        numbers = np.empty_like(checked, np.float32)
+        convert(checked, numbers)
+    if not np.isfinite(numbers).all():
         raise ValueError(f"{name} must be finite")
-    if checked.size and checked.min() < least:
-        raise ValueError(f"{name} must be at least {least:g}, got {checked.min()!r}")
+    if numbers.size and numbers.min() < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {numbers.min()!r}")
     return checked
 
 

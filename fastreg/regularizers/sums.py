@@ -78,7 +78,7 @@ class CompositeSum:
         if not values:
             return None
         dtype = np.dtype(getattr(weights, "dtype", np.float64))
-        return (dtype if dtype.kind == "f" else np.dtype(np.float64)).type(sum(map(float, values)))
+        return (np.result_type(dtype, np.float32) if dtype.kind == "f" else np.dtype(np.float64)).type(sum(map(float, values)))
 
     def value_and_gradient(
         self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False

@@ -29,7 +29,6 @@ def swapped(dtype=np.float32):
 BAD = {
     "integer": (lambda: np.arange(6), TypeError, r"got dtype int\d+", r"astype\("),
     "bool": (lambda: np.ones(6, bool), TypeError, "got dtype bool", r"astype\("),
-    "float16": (lambda: np.ones(6, np.float16), TypeError, "got dtype float16", r"astype\("),
     "complex64": (lambda: np.ones(6, np.complex64), TypeError, "got dtype complex64", r"astype\("),
     "complex128": (lambda: np.ones(6, np.complex128), TypeError, "got dtype complex128", r"astype\("),
     "longdouble": (lambda: np.ones(6, np.longdouble), TypeError, "got dtype [fl]", r"astype\("),

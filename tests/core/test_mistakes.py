@@ -108,7 +108,6 @@ DTYPES = {
     "timedelta": np.zeros(4, "m8[s]"),
     "bool": np.ones(4, bool),
     "int": np.ones(4, int),
-    "half": np.ones(4, np.float16),
     "long": np.ones(4, np.longdouble),
     "complex": np.ones(4, complex),
     "text": np.array(list("abcd")),

@@ -6,21 +6,26 @@ import numpy as np
 import pytest
 from optimizers import BOTH, L1, L2, VARIANTS, gradients, make, names, network, read_only, refused, rule_of, slots_of
 from own import Fourth, GroupLasso
+from sixteen import KINDS, floats, halves
 from twin.compare import assert_same
 from twin.inputs import weights
 from twin.rules import RULES
-from twin.sixteen import FORMATS, narrow, widen
 
 import fastreg as fr
 
-formats = pytest.mark.parametrize("sixteen", FORMATS)
+formats = pytest.mark.parametrize("sixteen", KINDS)
 SCALE = 0.3  # which is no power of two, and is rounded to the dtype of the weights
 AVERAGE = 0.9
 
 
-def halves(arrays, sixteen, seed):
+def sixteen_gradients(arrays, sixteen, seed):
     """Return 16-bit gradients for these arrays."""
-    return {key: laid_like(narrow(g, sixteen), arrays[key]) for key, g in gradients(arrays, seed).items()}
+    return {key: laid_like(halves(g, sixteen), arrays[key]) for key, g in gradients(arrays, seed).items()}
+
+
+def widen(x, dtype=np.float32):
+    """Return a 16-bit array as float32 or float64."""
+    return floats(x, "float16" if x.dtype == np.float16 else "bfloat16", dtype)
 
 
 def laid_like(x, w):
@@ -28,7 +33,7 @@ def laid_like(x, w):
 
 
 def empty_copies(arrays, sixteen):
-    return {key: laid_like(np.zeros(w.shape, FORMATS[sixteen]), w) for key, w in arrays.items()}
+    return {key: laid_like(np.zeros(w.shape, KINDS[sixteen]), w) for key, w in arrays.items()}
 
 
 def widened(g, w, scale=1.0):
@@ -70,7 +75,7 @@ def both(name, penalties, sixteen, threads=None, constraints=(), steps=3, **opti
     found, expected = (fr.regularize(x, penalties_of(name, penalties)) if penalties != "none" else [] for x in (arrays, others))
     limits, other_limits = (fr.constrain(x, list(constraints)) for x in (arrays, others))
     for step in range(1, steps + 1):
-        given = halves(arrays, sixteen, step)
+        given = sixteen_gradients(arrays, sixteen, step)
         wide = {key: widened(g, others[key], SCALE) for key, g in given.items()}
         loss, values = mixed.apply_gradients(
             {key: (given[key], w) for key, w in arrays.items()},
@@ -89,8 +94,8 @@ def both(name, penalties, sixteen, threads=None, constraints=(), steps=3, **opti
         assert_same(arrays, others)
         assert_same(slots_of(mixed), slots_of(plain) | {f"{key}/average": average for key, average in averages.items()})
         for key, w in others.items():
-            same_sixteen(copies[key], narrow(w, sixteen))
-            assert not np.asarray(given[key]).view(np.uint16).any()
+            same_sixteen(copies[key], halves(w, sixteen))
+            assert not any(given[key].tobytes())
 
 
 @formats
@@ -126,10 +131,10 @@ def test_copies_and_averages_are_of_the_weights_behind_a_prox_of_groups(sixteen)
     mixed = fr.optim.ProximalGradientDescent(0.25, average=AVERAGE)
     for regularizer in (fr.group_lasso_regularizer(0.3, -1), fr.mcp_regularizer(0.3, gamma=3.0), GroupLasso(0.5)):
         w = weights((70, 900), np.float32)
-        other, average, copy = w.copy(), w.copy(), np.zeros(w.shape, FORMATS[sixteen])
+        other, average, copy = w.copy(), w.copy(), np.zeros(w.shape, KINDS[sixteen])
         name = type(regularizer).__name__
         for step in (1, 2):
-            g = narrow(weights(w.shape, np.float32, step), sixteen)
+            g = halves(weights(w.shape, np.float32, step), sixteen)
             wide = widened(g, w)
             mixed.apply_gradients(
                 {name: (g, w)}, fr.regularize({name: w}, [("*", regularizer)]), copies={name: copy}, zero_gradients=True
@@ -138,8 +143,8 @@ def test_copies_and_averages_are_of_the_weights_behind_a_prox_of_groups(sixteen)
             average = moved(average, other)
             assert_same(w, other)
             assert_same(mixed.get_slot(name, "average"), average)
-            same_sixteen(copy, narrow(w, sixteen))
-            assert not np.asarray(g).view(np.uint16).any()
+            same_sixteen(copy, halves(w, sixteen))
+            assert not any(g.tobytes())
 
 
 @formats
@@ -148,10 +153,10 @@ def test_copies_and_averages_are_of_the_weights_behind_a_prox_of_groups(sixteen)
 def test_rows(name, rows, sixteen):
     plain, mixed = make(name, clip_norm=0.75), make(name, clip_norm=0.75, average=AVERAGE)
     w = weights((11, 300), np.float32)
-    other, average, copy = w.copy(), w.copy(), narrow(np.full(w.shape, 7.0, np.float32), sixteen)
+    other, average, copy = w.copy(), w.copy(), halves(np.full(w.shape, 7.0, np.float32), sixteen)
     untouched = [row for row in range(11) if row not in rows]
     for step in (1, 2):
-        g = narrow(weights((len(rows), 300), np.float32, step), sixteen)
+        g = halves(weights((len(rows), 300), np.float32, step), sixteen)
         wide = widen(g, np.float32)
         sums = np.zeros((11, 300), np.float32)
         seen = set()
@@ -173,9 +178,9 @@ def test_rows(name, rows, sixteen):
         assert found == right
         assert_same(w, other)
         assert_same(mixed.get_slot("w", "average"), average)
-        same_sixteen(copy[unique], narrow(w[unique], sixteen))
+        same_sixteen(copy[unique], halves(w[unique], sixteen))
         assert np.all(widen(copy[untouched], np.float32) == 7.0)
-        assert not np.asarray(g).view(np.uint16).any()  # the user's own array, also where its rows were added up
+        assert not any(g.tobytes())  # the user's own array, also where its rows were added up
 
 
 def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
@@ -190,11 +195,29 @@ def test_a_constraint_of_the_whole_variable_is_followed_beyond_the_rows():
 
 
 @formats
+@pytest.mark.parametrize("constraint", [np.tanh, fr.constraints.simplex(2.0), fr.constraints.max_norm(0.5)], ids=str)
+def test_rows_behind_a_constraint(constraint, sixteen):
+    w, g = weights((11, 30), np.float32), halves(weights((2, 30), np.float32, 1), sixteen)
+    other, wide, before, copy = w.copy(), widened(g, w, SCALE), w.copy(), halves(weights((11, 30), np.float32), sixteen)
+    plain, mixed = fr.optim.Momentum(0.25, 0.5), fr.optim.Momentum(0.25, 0.5, average=AVERAGE)
+    mixed.apply_gradients(
+        {"w": ((g, [2, 5]), w)}, constraints=[(w, constraint)], copies={"w": copy}, gradient_scale=SCALE, zero_gradients=True
+    )
+    plain.apply_gradients({"w": ((wide, [2, 5]), other)}, constraints=[(other, constraint)])
+    assert_same(w, other)
+    assert_same(mixed.get_slot("w", "momentum"), plain.get_slot("w", "momentum"))
+    same_sixteen(copy, halves(w, sixteen))
+    touched = np.isin(np.arange(11), [2, 5])[:, None] | (w != before)  # a function of one's own concerns all rows
+    assert_same(mixed.get_slot("w", "average"), np.where(touched, moved(before, w), before))
+    assert not any(g.tobytes())
+
+
+@formats
 def test_a_users_own_regularizer_gets_the_scaled_gradient(sixteen):
     plain, mixed = make("Adam"), make("Adam")
     w = weights((4097,), np.float32)
-    other, copy = w.copy(), np.zeros(w.shape, FORMATS[sixteen])
-    g = narrow(weights(w.shape, np.float32, 1), sixteen)
+    other, copy = w.copy(), np.zeros(w.shape, KINDS[sixteen])
+    g = halves(weights(w.shape, np.float32, 1), sixteen)
     wide = widened(g, w, SCALE)
     own = fr.sum_regularizer([Fourth(), L2])
     mixed.apply_gradients(
@@ -202,8 +225,8 @@ def test_a_users_own_regularizer_gets_the_scaled_gradient(sixteen):
     )
     plain.apply_gradients({"w": (wide, other)}, fr.regularize({"w": other}, [("*", own)]))
     assert_same(w, other)
-    same_sixteen(copy, narrow(w, sixteen))
-    assert not np.asarray(g).view(np.uint16).any()
+    same_sixteen(copy, halves(w, sixteen))
+    assert not any(g.tobytes())
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -446,11 +469,11 @@ def test_check_finite_sees_16_bits(bad, sixteen):
     w, copy = weights((5000,), np.float32), np.zeros(5000, np.float16)
     g = weights((5000,), np.float32, 1)
     g[4321] = bad
-    given = narrow(g, sixteen)
+    given = halves(g, sixteen)
     optimizer = make("Adam", check_finite=True)
     with refused(optimizer, ValueError, "gradient of 'w' is not finite; nothing was updated", w, copy, np.asarray(given)):
         optimizer.apply_gradients({"w": (given, w)}, copies={"w": copy}, zero_gradients=True)
-    big = narrow(np.full(5000, 60000.0, np.float32), sixteen)
+    big = halves(np.full(5000, 60000.0, np.float32), sixteen)
     with refused(optimizer, ValueError, "norm of the total gradient is not finite", w, copy):
         optimizer.apply_gradients({"w": (big, w)}, copies={"w": copy}, gradient_scale=1e38)
 
@@ -481,7 +504,7 @@ def test_stochastic_rounding_goes_to_a_neighbour_and_keeps_the_mean(sixteen):
     n = 200_000
     w = (1 + weights((n,), np.float32) / 100).astype(np.float32)
     optimizer = make("GradientDescent", learning_rate=0.0)
-    copies = {key: np.zeros(n, FORMATS[sixteen]) for key in "ab"}
+    copies = {key: np.zeros(n, KINDS[sixteen]) for key in "ab"}
     arrays = {key: w.copy() for key in "ab"}
 
     def step(seed):
@@ -544,3 +567,81 @@ def test_arrays_of_ml_dtypes():
     assert_same(w, other)
     assert (copy == w.astype(ml_dtypes.bfloat16)).all()
     assert not g.any()
+
+
+# --------------------------------------------------------------------------------------------- weights of 16 bits alone
+@formats
+@pytest.mark.parametrize("full", [False, True], ids=["16-bit gradient", "float32 gradient"])
+@names(VARIANTS)
+def test_weights_of_16_bits_are_stepped_in_float32(name, full, sixteen):
+    options = {"clip_norm": 1.5, "average": AVERAGE}
+    plain, mixed = make(name, **options), make(name, **options)
+    arrays = {key: halves(w.astype(np.float32), sixteen) for key, w in network().items() if key != "g"}
+    arrays["g"] = np.asfortranarray(arrays["c"])
+    wide = {key: laid_like(widen(w, np.float32), w) for key, w in arrays.items()}
+    for step in (1, 2):
+        given = sixteen_gradients(wide, sixteen, step)
+        given = {key: laid_like(widen(g, np.float32), arrays[key]) for key, g in given.items()} if full else given
+        scaled = {
+            key: widened(g, wide[key], SCALE) if not full else np.asarray(g * np.float32(SCALE)) for key, g in given.items()
+        }
+        mixed.apply_gradients({key: (given[key], w) for key, w in arrays.items()}, gradient_scale=SCALE, zero_gradients=True)
+        plain.apply_gradients({key: (scaled[key], w) for key, w in wide.items()})
+        assert_same(slots_of(mixed), slots_of(plain))
+        for key, w in wide.items():
+            same_sixteen(arrays[key], halves(w, sixteen))
+            w[...] = widen(halves(w, sixteen), np.float32)
+        assert all(not any(g.tobytes()) for g in given.values())
+
+
+@formats
+def test_rows_of_16_bit_weights(sixteen):
+    plain, mixed = make("Adagrad", average=AVERAGE), make("Adagrad", average=AVERAGE)
+    w, g = halves(weights((9, 5000), np.float32), sixteen), halves(weights((3, 5000), np.float32, 1), sixteen)
+    wide, before, rows = widen(w, np.float32), np.asarray(w).view(np.uint16).copy(), [1, 2, 7]
+    mixed.apply_gradients({"w": ((g, rows), w)})
+    plain.apply_gradients({"w": ((widen(g, np.float32), rows), wide)})
+    same_sixteen(w, halves(wide, sixteen))
+    assert_same(slots_of(mixed), slots_of(plain))
+    assert (np.delete(w.view(np.uint16), rows, 0) == np.delete(before, rows, 0)).all()
+
+
+@formats
+def test_16_bit_weights_within_bounds(sixteen):
+    w = halves(weights((5000,), np.float32), sixteen)
+    wide = widen(w, np.float32)
+    limit = fr.constraints.box(-0.25, 0.5)
+    for array, g in ((w, halves(np.ones(5000, np.float32), sixteen)), (wide, np.ones(5000, np.float32))):
+        fr.optim.GradientDescent(0.125).apply_gradients({"w": (g, array)}, constraints=[(array, limit)])
+    same_sixteen(w, halves(wide, sixteen))
+
+
+def test_small_steps_of_16_bit_weights_are_lost_to_the_nearest_and_kept_at_random():
+    nearest, random = np.ones(20_000, np.float16), np.ones(20_000, np.float16)
+    g = np.ones(20_000, np.float16)
+    optimizer = fr.optim.GradientDescent(2.0**-14)
+    rounding = fr.optim.StochasticRounding(5)
+    for _ in range(64):
+        optimizer.apply_gradients({"w": (g, nearest)})
+        optimizer.apply_gradients({"w": (g, random)}, rounding=rounding)
+    assert (nearest == 1).all()
+    assert abs(random.mean(dtype=np.float64) - (1 - 2.0**-8)) < 1e-4
+
+
+def test_what_a_step_of_16_bit_weights_refuses():
+    w, g = np.ones((4, 4), np.float16), np.zeros((4, 4), np.float16)
+    optimizer = fr.optim.ProximalGradientDescent(0.5)
+    for options, message in [
+        (
+            {"copies": {"w": g.copy()}},
+            "variable 'w' is of float16, and its step takes no copy beside it; step weights of float32",
+        ),
+        ({"constraints": [(w, fr.constraints.max_norm(1.0))]}, "its step takes no constraint other than bounds"),
+        ({"constraints": [(w, np.abs)]}, "its step takes no constraint other than bounds"),
+    ]:
+        with refused(optimizer, ValueError, message, w):
+            optimizer.apply_gradients({"w": (g, w)}, **options)
+    rule = make("Momentum")
+    rule.set_slots("w", {"momentum": np.zeros((4, 4))})
+    with refused(rule, TypeError, "slot 0 of 'w' must be of float32, since variable 'w' is of float16; got float64", w):
+        rule.apply_gradients({"w": (g, w)})
