@@ -595,6 +595,40 @@ def test_weights_of_16_bits_are_stepped_in_float32(name, full, sixteen):
 
 
 @formats
+@pytest.mark.parametrize("penalties", ["elastic", "profiles"])
+@names(["AdamW", "Momentum nesterov", "ProximalGradientDescent plain", "Ftrl strengths"])
+def test_penalties_of_16_bit_weights(name, penalties, sixteen):
+    plain, mixed = make(name, clip_norm=0.75), make(name, clip_norm=0.75)
+    w = {key: halves(weights((9001,), np.float32, i), sixteen) for i, key in enumerate("ab")}
+    wide = {key: widen(x) for key, x in w.items()}
+    rules = penalties_of(name, penalties)
+    if penalties == "profiles" and name == "ProximalGradientDescent plain":
+        rules = [("*", fr.mcp_regularizer(0.3, gamma=3.0))]
+    found, expected = fr.regularize(w, rules), fr.regularize(wide, rules)
+    for step in (1, 2):
+        g = {key: halves(weights(x.shape, np.float32, 7 * step + i), sixteen) for i, (key, x) in enumerate(w.items())}
+        values = mixed.apply_gradients({key: (g[key], x) for key, x in w.items()}, found, per_term=True)
+        right = plain.apply_gradients({key: (widen(g[key]), x) for key, x in wide.items()}, expected, per_term=True)
+        assert values == right
+        for key, x in wide.items():
+            same_sixteen(w[key], halves(x, sixteen))
+            x[...] = widen(w[key])
+    assert_same(slots_of(mixed), slots_of(plain))
+
+
+def test_penalties_that_a_step_of_16_bit_weights_refuses():
+    w, g = np.ones((4, 4), np.float16), np.zeros((4, 4), np.float16)
+    for regularizer, message in [
+        (fr.group_lasso_regularizer(0.5, 0), "its step takes no penalty of groups"),
+        (Fourth(), "its step takes no regularizer of the user's own"),
+        (GroupLasso(0.5), "its step takes no prox of the user's own"),
+    ]:
+        optimizer = fr.optim.ProximalGradientDescent(0.5)
+        with refused(optimizer, ValueError, message, w):
+            optimizer.apply_gradients({"w": (g, w)}, fr.regularize({"w": w}, [("w", regularizer)]))
+
+
+@formats
 def test_rows_of_16_bit_weights(sixteen):
     plain, mixed = make("Adagrad", average=AVERAGE), make("Adagrad", average=AVERAGE)
     w, g = halves(weights((9, 5000), np.float32), sixteen), halves(weights((3, 5000), np.float32, 1), sixteen)
@@ -614,6 +648,21 @@ def test_16_bit_weights_within_bounds(sixteen):
     for array, g in ((w, halves(np.ones(5000, np.float32), sixteen)), (wide, np.ones(5000, np.float32))):
         fr.optim.GradientDescent(0.125).apply_gradients({"w": (g, array)}, constraints=[(array, limit)])
     same_sixteen(w, halves(wide, sixteen))
+
+
+@formats
+def test_a_run_of_16_bit_weights_is_saved_and_restored(sixteen, tmp_path):
+    w, g = np.asfortranarray(halves(weights((30, 20), np.float32), sixteen)), np.ones((30, 20), np.float32, order="F")
+    w = w.view(KINDS[sixteen])
+    first, second, other = make("Adam", average=AVERAGE), make("Adam"), np.zeros_like(w).view(w.dtype)
+    first.apply_gradients({"w": (g, w)})
+    np.savez(tmp_path / "run.npz", **fr.optim.save(first, {"w": w}))
+    with np.load(tmp_path / "run.npz") as state:
+        fr.optim.restore(state, second, {"w": other})
+    for optimizer, array in ((first, w), (second, other)):
+        optimizer.apply_gradients({"w": (g, array)})
+    same_sixteen(other, w)
+    assert_same(slots_of(second), slots_of(first))
 
 
 def test_small_steps_of_16_bit_weights_are_lost_to_the_nearest_and_kept_at_random():
