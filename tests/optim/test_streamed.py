@@ -131,6 +131,26 @@ def test_gradients_and_copies_of_16_bits_averages_and_scales_come_along(clip_nor
             assert expected.size == 0 or any(expected.tobytes())
 
 
+@pytest.mark.parametrize("dtype", [np.dtype(np.float16), BFLOAT16], ids=["float16", "bfloat16"])
+def test_weights_of_16_bits_come_along(dtype):
+    made = []
+    for _ in range(2):
+        arrays = {key: weights((40, i), np.float32, i) for i, key in enumerate("uvw", 1)}
+        arrays |= {key: (arrays[key].view(np.uint32) >> 16).astype(np.uint16).view(dtype) for key in "uv"}
+        terms = fr.regularize(arrays, [("*", L2)])
+        made.append((make("Adam", clip_norm=0.5, average=0.75), arrays, terms))
+    (whole, expected, terms), (streamed, found, own) = made
+    for _ in range(3):
+        given = {key: w.copy() for key, w in expected.items()}
+        norm = streamed.measure({key: (given[key], w) for key, w in found.items()}, own)
+        loss = whole.apply_gradients({key: (given[key], w) for key, w in expected.items()}, terms)
+        with streamed.step(norm=norm):
+            losses = [streamed.apply_gradients({key: (given[key], w)}, own) for key, w in found.items()]
+        assert math.fsum(losses) == pytest.approx(loss, rel=1e-14) and loss > 0
+        assert {key: w.tobytes() for key, w in found.items()} == {key: w.tobytes() for key, w in expected.items()}
+        assert_same(slots_of(streamed), slots_of(whole))
+
+
 def test_a_norm_scales_the_gradient_alone():
     w = np.array([8.0, 0.0], np.float32)
     terms, g = fr.regularize({"w": w}, [("w", L2)]), np.array([0.0, 24.0], np.float16)
