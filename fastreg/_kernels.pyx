@@ -545,11 +545,11 @@ cdef void apply_group_prox(
 
 
 # --------------------------------------------------------------------------------------- beside an update, block by block
-cdef inline void prefetch_next(void* block, Py_ssize_t n_bytes) noexcept nogil:
-    """Ask for as many bytes as a block has behind it: it is read in one go, and the next one much later."""
+cdef inline void prefetch_lines(void* start, Py_ssize_t n_bytes) noexcept nogil:
+    """Ask for what a block reads or writes in one go: the hardware does not see it coming."""
     cdef Py_ssize_t line
     for line in range(n_bytes // 64):
-        prefetch(<char*>block + n_bytes + 64 * line)
+        prefetch(<char*>start + 64 * line)
 
 
 cdef void take_gradient(real* out, Item* item, Py_ssize_t at, Py_ssize_t n) noexcept nogil:
@@ -557,7 +557,7 @@ cdef void take_gradient(real* out, Item* item, Py_ssize_t at, Py_ssize_t n) noex
     cdef void* base = <char*>item.base + at * size_of(item.base_format)
     cdef real factor = <real>item.base_scale
     cdef Py_ssize_t i
-    prefetch_next(base, n * size_of(item.base_format))
+    prefetch_lines(<char*>base + n * size_of(item.base_format), n * size_of(item.base_format))  # of the next block
     if is_sixteen(item.base_format):
         widen_all(out, base, n, item.base_format)
         base = out
@@ -622,10 +622,10 @@ cdef inline void add_to_sum(double* sum, double* lanes, int blocks, bint first) 
     sum[0] = of_blocks if first else sum[0] + of_blocks
 
 
-cdef void process_with_profiles(
+cdef void process_by_block(
     Job* job, Item* item, Py_ssize_t chunk, Streams* arrays, Py_ssize_t n, real* buffer
 ) noexcept nogil:
-    """Process a chunk of an item with profiles, block by block, so that a block stays in the first-level cache."""
+    """Process a chunk of an item with profiles or of a mixed step, block by block: a block stays in the first-level cache."""
     cdef real[CONSTANTS] c
     cdef double[BLOCKS * LANES] lanes
     cdef Groups groups
@@ -675,6 +675,8 @@ cdef void process_with_profiles(
             else:
                 if item.mixed and is_update(operation):
                     take_gradient(buffer, item, groups.start + i, m)
+                    if item.copy != NULL:
+                        prefetch_lines(<uint16_t*>item.copy + first + i, m * sizeof(uint16_t))
                     block.base = buffer
                 if item.n_profiles and operation not in (MEASURE, ASSIGN) and not own_prox:
                     total_gradient(buffer, &block, m, item, <real*>block.base, &groups, i)
@@ -725,7 +727,7 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer)
     cdef int kinds = kinds_of(item.l1, item.l2)
     if item.n_profiles or item.mixed:
-        process_with_profiles(job, item, chunk, &arrays, n, buffer)
+        process_by_block(job, item, chunk, &arrays, n, buffer)
         return
     sums.blocks = 0
     if job.measure or is_update(item.operation) or item.operation == ASSIGN:

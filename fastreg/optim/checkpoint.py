@@ -5,7 +5,7 @@ uint8 with the UTF-8 of its JSON. All arrays are in C order, for safetensors wri
 
 | key | array |
 |---|---|
-| ``weights/<variable>`` | the weights |
+| ``weights/<variable>`` | the weights; those of bfloat16, which NumPy lacks, as their bits in uint16 |
 | ``slots/<variable>/<slot>`` | what the update rule keeps beside them |
 | ``iterations`` | steps done |
 | ``hyperparameters/<name>`` | a number or a flag; None and rules by name as a text |
@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from fastreg.kernels import Penalty, State, check_array
+from fastreg.kernels import Penalty, State, check_array, dtype_name, value_dtype
 from fastreg.matching import named_arrays
 from fastreg.optim.optimizer import Optimizer
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer
@@ -70,7 +70,7 @@ def save(optimizer: Optimizer, params: Any, terms: Terms | None = None) -> dict[
     """
     slots = optimizer.state_dict()
     state = {"rule": _text(str(slots.pop("rule"))), "iterations": slots.pop("iterations")}
-    state |= {f"weights/{name}": array.copy(order="C") for name, array in _arrays(params).items()}
+    state |= {f"weights/{name}": _storable(array).copy(order="C") for name, array in _arrays(params).items()}
     state |= {f"slots/{key}": np.asarray(slot, order="C") for key, slot in slots.items()}
     own: list[str] = []
     for name, value in optimizer.hyperparameters().items():
@@ -135,7 +135,7 @@ def restore(
     arrays = _arrays(params, writeable=True)
     weights = _take("weights", parts["weights"], arrays, strict)
     for name, saved in weights.items():
-        _check_fit(saved, f"state['weights/{name}']", arrays[name], name)
+        _check_fit(saved, f"state['weights/{name}']", _storable(arrays[name]), name)
     not_saved = _read(parts[""]["not_saved"], "not_saved")
     trial = copy.copy(optimizer)  # which takes what is saved first, and refuses what it must
     trial._state = State()
@@ -147,7 +147,7 @@ def restore(
     _set_strengths(list(_settings(terms)), parts["strengths"], not_saved, strict)
     vars(optimizer).update(settled, _state=trial._state, _unused=trial._unused)
     for name, saved in weights.items():
-        np.copyto(arrays[name], saved)
+        np.copyto(_storable(arrays[name]), saved)
 
 
 def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:
@@ -156,8 +156,13 @@ def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:
     for name, array in named_arrays(params):
         if name in arrays:
             raise ValueError(f"variable {name!r} stands in params twice")
-        arrays[name] = check_array(array, f"variable {name!r}", writeable=writeable)
+        arrays[name] = check_array(array, f"variable {name!r}", writeable=writeable, sixteen=True)
     return arrays
+
+
+def _storable(array: Array) -> Array:
+    """Return weights in a dtype of NumPy's own: the bits of bfloat16, in place."""
+    return array.view(np.uint16) if dtype_name(array) == "bfloat16" else array
 
 
 def _settings(terms: Terms | None) -> Iterator[tuple[str, Any, str | None]]:
@@ -227,8 +232,8 @@ def _lay_out(slots: Mapping[str, Array], arrays: Mapping[str, Array]) -> Iterato
         if name not in arrays:
             yield key, saved
             continue
-        _check_fit(saved, f"state['slots/{key}']", arrays[name], name)
-        laid = np.empty_like(arrays[name], subok=False)
+        laid = np.empty_like(arrays[name], value_dtype(arrays[name]), subok=False)
+        _check_fit(saved, f"state['slots/{key}']", laid, name)
         laid[...] = saved
         yield key, laid
 

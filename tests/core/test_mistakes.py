@@ -127,11 +127,9 @@ def test_arrays_of_another_dtype_are_refused(bad):
             call(bad)
     with pytest.raises(TypeError, match=f"^w {kind}"):
         fr.regularize({"w": bad}, [("w", L2)])
-    with refused(optimizer, TypeError, f"'w' {kind}", w):
-        optimizer.apply_gradients({"w": (np.ones(4), bad)})
-    for gradient in (bad, (bad, np.arange(4))) if bad.dtype != np.float16 else ():  # which is taken as a gradient
-        with refused(optimizer, TypeError, "'w' must be a float32, float64, float16 or bfloat16 array, got dtype", w):
-            optimizer.apply_gradients({"w": (gradient, w)})
+    for pair in ((bad, w), (np.ones(4), bad), ((bad, np.arange(4)), w)):
+        with refused(optimizer, TypeError, f"'w' {kind}", w):
+            optimizer.apply_gradients({"w": pair})
     with pytest.raises(TypeError, match=f"^out of 'w0' {kind}"):
         fr.value_and_gradients(collection()[1], out={"w0": bad})
 

@@ -650,6 +650,21 @@ def test_16_bit_weights_within_bounds(sixteen):
     same_sixteen(w, halves(wide, sixteen))
 
 
+@formats
+def test_a_run_of_16_bit_weights_is_saved_and_restored(sixteen, tmp_path):
+    w, g = np.asfortranarray(halves(weights((30, 20), np.float32), sixteen)), np.ones((30, 20), np.float32, order="F")
+    w = w.view(KINDS[sixteen])
+    first, second, other = make("Adam", average=AVERAGE), make("Adam"), np.zeros_like(w).view(w.dtype)
+    first.apply_gradients({"w": (g, w)})
+    np.savez(tmp_path / "run.npz", **fr.optim.save(first, {"w": w}))
+    with np.load(tmp_path / "run.npz") as state:
+        fr.optim.restore(state, second, {"w": other})
+    for optimizer, array in ((first, w), (second, other)):
+        optimizer.apply_gradients({"w": (g, array)})
+    same_sixteen(other, w)
+    assert_same(slots_of(second), slots_of(first))
+
+
 def test_small_steps_of_16_bit_weights_are_lost_to_the_nearest_and_kept_at_random():
     nearest, random = np.ones(20_000, np.float16), np.ones(20_000, np.float16)
     g = np.ones(20_000, np.float16)
