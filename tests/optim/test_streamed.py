@@ -91,8 +91,11 @@ def test_penalties_and_constraints_come_along(rules, constraints, clip_norm, cut
     compare(lambda: Training("Adam", rules, constraints, clip_norm=clip_norm, check_finite=True), cut)
 
 
+PROXES = {"MCP": fr.mcp_regularizer(0.5), "own": GroupLasso(0.5), "groups": fr.group_lasso_regularizer(0.25, -1)}
+
+
 @pytest.mark.parametrize("cut", CUTS)
-@pytest.mark.parametrize("penalty", [fr.mcp_regularizer(0.5), GroupLasso(0.5), fr.group_lasso_regularizer(0.25, -1)], ids=repr)
+@pytest.mark.parametrize("penalty", PROXES.values(), ids=PROXES)
 def test_a_step_that_ends_in_a_prox(penalty, cut):
     strengths = {f"l{i}_regularization_strength": 0.0 for i in (1, 2)}
     rules = [("g", penalty), ("*", L2)]
