@@ -354,7 +354,7 @@ class Weighted(Profile):
             slope = np.where(s == 0, w.dtype.type(0), np.where(np.isnan(w), w, with_sign(slope, w)))
             return np.asarray((np.zeros_like(w) if base is None else base) + slope)
 
-    def prox(self, w: Array, step: float) -> Array:
+    def prox(self, w: Array, step: Any) -> Array:
         """Return a soft threshold, divided."""
         with np.errstate(all="ignore"):
             s = step * self.strengths.astype(np.float64)
@@ -411,7 +411,7 @@ class Distance(Profile):
             slope = np.where(s == 0, 0.0, s * (w.astype(np.float64) - self.reference)).astype(w.dtype)
             return np.asarray((np.zeros_like(w) if base is None else base) + slope)
 
-    def prox(self, w: Array, step: float) -> Array:
+    def prox(self, w: Array, step: Any) -> Array:
         """Return (w + t*reference) / (1 + t), but w where that is exact."""
         if self.scale == 0:
             return self.pair.prox(w, step)
