@@ -84,7 +84,7 @@ cdef struct Profile:
     uint64_t axes              # bit k: axis k runs over the members of a group
     uint64_t axes_from_last    # bit k: axis -1 - k does
     Layout* layout             # of the groups; NULL without
-    double for_prox            # what the prox computes with, from its step: `number_for_prox`
+    double[4] for_prox         # what the prox computes with, from its step: `set_prox`
     void* strengths            # of each element, for the weighted kinds
     void* reference            # of each element, for the distances
     Format strengths_format    # 16 bits wide, or what is computed in

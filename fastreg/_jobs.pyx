@@ -8,7 +8,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from fastreg._abi cimport *
-from fastreg._loops.profiles cimport number_for_prox
+from fastreg._loops.profiles cimport set_prox
 from fastreg._loops.rules cimport is_update, takes_prox
 from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
@@ -354,7 +354,7 @@ cdef int run(Job* job) except -1:
     for i in range(job.n_items):
         item = &job.items[i]
         if item.n_profiles and (item.operation == PROX or takes_prox(item.operation)):
-            item.profiles[0].for_prox = number_for_prox(item.rate, &item.profiles[0])
+            set_prox(item.rate, &item.profiles[0])
     convert_all(job, False)
     form_factors(job)
     share_out(kernel.process, job, job.n_chunks, job.n_bytes)

@@ -183,18 +183,30 @@ cdef void pair_gradient(real* out, real* base, real* w, Py_ssize_t n, double l1,
         memcpy(out, base, n * sizeof(real))
 
 
-cdef inline void elastic_proxes(real* out, real* w, Py_ssize_t n, real threshold, real divisor, bint divides) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        out[i] = elastic_prox(w[i], threshold, divisor, divides)
+cdef inline void elastic_proxes(real* out, real* w, Py_ssize_t n, real threshold, real divisor, int kinds) noexcept nogil:
+    cdef real[LANES] x
+    cdef double reciprocal = 1 / <double>divisor
+    cdef Py_ssize_t i, row
+    cdef int j
+    for row in range(n // LANES):
+        i = row * LANES
+        ask_ahead(w + i, LANES)
+        for j in range(LANES):
+            x[j] = elastic_prox(w[i + j], threshold, divisor, reciprocal, kinds)
+        for j in range(LANES):
+            out[i + j] = x[j]
+    for i in range(n - n % LANES, n):
+        out[i] = elastic_prox(w[i], threshold, divisor, reciprocal, kinds)
 
 
 cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, double l2) noexcept nogil:
     cdef real threshold = <real>(step * l1), divisor = <real>(1 + step * l2)
     if divisor == 1:
-        elastic_proxes(out, w, n, threshold, divisor, False)
+        elastic_proxes(out, w, n, threshold, divisor, L1_KIND)
+    elif threshold == 0:
+        elastic_proxes(out, w, n, threshold, divisor, L2_KIND)
     else:
-        elastic_proxes(out, w, n, threshold, divisor, True)
+        elastic_proxes(out, w, n, threshold, divisor, L1_KIND + L2_KIND)
 
 
 cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogil:
@@ -244,6 +256,7 @@ cdef inline void profile_proxes_of_row(
     cdef real* strengths = <real*>p.strengths + at
     cdef real* reference = <real*>p.reference + at
     cdef int j
+    ask_ahead(w, width)
     for j in range(width):
         row[j] = element_prox(w, strengths, reference, j, step, p, kind)
     for j in range(width):
@@ -322,7 +335,7 @@ cdef inline void proxes_by_slot(real* w, real* slot, Py_ssize_t n, real* c, Prof
     cdef double step
     for i in range(n):
         step = min(<double>step_of_prox(slot[i], c, rule), 1e290)  # infinite where the slot is 0; 0 * infinity is NaN
-        p.for_prox = number_for_prox(step, p)
+        set_prox(step, p)
         w[i] = element_prox(w, strengths, reference, <int>i, step, p, kind)
 
 
@@ -701,11 +714,7 @@ cdef void process_by_block(
             target = <real*>block.out
             if job.stream:
                 block.out = buffer
-            if operation == PROX:
-                apply_own_prox(<real*>block.out, <real*>block.weights, m, item, &groups, i)
-                if item.bounded:
-                    clamp(<real*>block.out, m, item.lower, item.upper)
-            elif operation in (GRADIENT, ACCUMULATE):
+            if operation in (GRADIENT, ACCUMULATE):
                 base = <real*>NULL if operation == GRADIENT else <real*>block.base
                 direct = kinds == 0 and block.out != block.weights
                 total_gradient(<real*>block.out if direct else buffer, &block, m, item, base, &groups, i)
@@ -741,23 +750,32 @@ cdef void process_by_block(
             add_to_sum(&job.square[chunk], sums.square, sums.blocks, at == 0)
 
 
-cdef void process_unmeasured(Job* job, Item* item, Streams* arrays, Py_ssize_t n, real* buffer) noexcept nogil:
-    """Form a gradient without its value, or a prox."""
-    cdef Py_ssize_t i, m, size = block_size(buffer)
+cdef separate process_unmeasured(
+    Job* job, Item* item, Py_ssize_t chunk, Streams* arrays, Py_ssize_t n, real* buffer
+) noexcept nogil:
+    """Form the gradient of a pair without its value, or a prox."""
+    cdef Groups groups
+    cdef Py_ssize_t part, i, m, size = block_size(buffer)
+    cdef real* w = <real*>arrays.weights
     cdef real* base
     cdef real* out
     cdef real* target
-    cdef int j
-    for j in range(n_blocks(n, buffer)):
-        i = j * size
+    groups.start = start_of(item, chunk)
+    measure_local(&groups, job, item, chunk, w, n)
+    for part in range(n_parts(n, size)):
+        i = part * size
         m = min(n - i, size)
         target = <real*>arrays.out + i
         out = buffer if job.stream else target
-        if item.operation == PROX:
-            pair_prox(out, <real*>arrays.weights + i, m, item.rate, item.l1, item.l2)
-        else:
+        if item.operation == GRADIENT or item.operation == ACCUMULATE:
             base = <real*>NULL if item.operation == GRADIENT else <real*>arrays.base + i
-            pair_gradient(out, base, <real*>arrays.weights + i, m, item.l1, item.l2)
+            pair_gradient(out, base, w + i, m, item.l1, item.l2)
+        elif item.n_profiles:
+            apply_own_prox(out, w + i, m, item, &groups, i)
+        else:
+            pair_prox(out, w + i, m, item.rate, item.l1, item.l2)
+        if item.bounded:
+            clamp(out, m, item.lower, item.upper)
         if job.stream:
             stream(<char*>target, <char*>buffer, m * sizeof(real))
 
@@ -769,7 +787,7 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
     cdef Streams arrays
     cdef Py_ssize_t n = locate(item, chunk, &arrays, buffer)
     cdef int kinds = kinds_of(item.l1, item.l2)
-    if item.n_profiles or item.mixed:
+    if (item.n_profiles or item.mixed) and item.operation != PROX:
         process_by_block(job, item, chunk, &arrays, n, buffer)
         return
     sums.blocks = 0
@@ -778,7 +796,7 @@ cdef void process_chunk(Job* job, Item* item, Py_ssize_t chunk, real* buffer) no
             round_constants(c, job, item)
         pass_operation(&sums, &arrays, n, c, buffer if job.stream else <real*>NULL, kinds, item.operation)
     else:
-        process_unmeasured(job, item, &arrays, n, buffer)
+        process_unmeasured(job, item, chunk, &arrays, n, buffer)
     if item.bounded and item.operation == ASSIGN:
         clamp(<real*>arrays.out, n, item.lower, item.upper)
     if job.measure and kinds & L1_KIND:

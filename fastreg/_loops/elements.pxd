@@ -63,6 +63,18 @@ cdef inline real between(real x, real lower, real upper) noexcept nogil:
     return upper if raised > upper else raised
 
 
+cdef inline real divide_by(real x, real divisor, double reciprocal) noexcept nogil:
+    """Return x / divisor, given 1 / divisor in float64.
+
+    A quotient of two float32 numbers is at least 2**-49 of itself away from where its rounding changes, and the product with the
+    reciprocal is within 2**-52 of it. So the product rounds to the same float32, in a quarter of a division's time.
+    """
+    if real is float:
+        return <real>(x * reciprocal)
+    else:
+        return x / divisor
+
+
 cdef inline double add_square(double total, real x) noexcept nogil:
     """Return total + x**2. The square of a float32 number is exact, so that to fuse leaves out no rounding."""
     cdef double wide = x

@@ -10,11 +10,18 @@ three functions of a float64 magnitude. The laws that they obey, and how to add 
 from libc.math cimport INFINITY, fabs as fabs_double
 
 from fastreg._abi cimport DISTANCE, HUBER, L0, LINEAR, LOG_SUM, MCP, PSEUDO_HUBER, SCAD, WEIGHTED, WEIGHTED_DISTANCE, Profile
-from fastreg._loops.elements cimport copysign, divide, fabs, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
+from fastreg._loops.elements cimport copysign, divide, divide_by, fabs, log_one_plus_ratio, real, soft_threshold, sqrt, with_sign
 
 cdef enum:
     L1_KIND = 1            # which coefficients of the pair are not 0; the others are left out, for 0 * inf would be NaN
     L2_KIND = 2
+
+
+cdef enum:                 # numbers in Profile.for_prox
+    PROX_THRESHOLD         # up to which a magnitude becomes 0
+    PROX_END               # from which on it stays
+    PROX_DIVISOR
+    PROX_RECIPROCAL
 
 
 cdef inline int kinds_of(double l1, double l2) noexcept nogil:
@@ -31,10 +38,10 @@ cdef inline real elastic_gradient(real w, real l1, real l2, int kinds) noexcept 
     return with_sign(l1, w) + l2 * w  # NaN by its second term
 
 
-cdef inline real elastic_prox(real w, real threshold, real divisor, bint divides) noexcept nogil:
-    """Take step*l1 and 1 + step*l2. `divides` is a literal, because a division costs more than everything else here."""
-    cdef real x = soft_threshold(w, threshold)
-    return x / divisor if divides else x
+cdef inline real elastic_prox(real w, real threshold, real divisor, double reciprocal, int kinds) noexcept nogil:
+    """Take step*l1, 1 + step*l2 and 1 / (1 + step*l2); `kinds`, a literal, says which of the first two do something."""
+    cdef real nothing = 0, x = soft_threshold(w, threshold) if kinds & L1_KIND else w + nothing  # makes 0 of -0
+    return divide_by(x, divisor, reciprocal) if kinds & L2_KIND else x
 
 
 # -------------------------------------------------------------------------------------------------------------- linear
@@ -54,16 +61,18 @@ cdef inline double mcp_gradient(double m, Profile* p) noexcept nogil:
     return 0 if slope < 0 else slope
 
 
-cdef inline double mcp_divisor(double step, Profile* p) noexcept nogil:
-    return 1 - step / p.shape if step < p.shape else 1
+cdef inline double mcp_prox(double m, Profile* p, bint of_float32) noexcept nogil:
+    cdef double excess = m - p.for_prox[PROX_THRESHOLD]
+    cdef double shrunk = divide(0 if excess < 0 else excess, p.for_prox[PROX_DIVISOR], p.for_prox[PROX_RECIPROCAL], of_float32)
+    return m if m > p.for_prox[PROX_END] else shrunk
 
 
-cdef inline double mcp_prox(double m, double step, Profile* p, bint of_float32) noexcept nogil:
+cdef inline void set_mcp_prox(double step, Profile* p) noexcept nogil:
     cdef bint convex = step < p.shape    # else of the two minima 0 wins up to the hard threshold, and m itself behind it
-    cdef double end = p.shape * p.scale if convex else p.scale * sqrt(p.shape * step)
-    cdef double excess = m - (step * p.scale if convex else INFINITY)
-    excess = divide(0 if excess < 0 else excess, mcp_divisor(step, p), p.for_prox, of_float32)
-    return m if m > end else excess
+    p.for_prox[PROX_THRESHOLD] = step * p.scale if convex else INFINITY
+    p.for_prox[PROX_END] = p.shape * p.scale if convex else p.scale * sqrt(p.shape * step)
+    p.for_prox[PROX_DIVISOR] = 1 - step / p.shape if convex else 1
+    p.for_prox[PROX_RECIPROCAL] = 1 / p.for_prox[PROX_DIVISOR]
 
 
 # ---------------------------------------------------------------------------------------------------------------- SCAD
@@ -151,7 +160,7 @@ cdef inline double log_sum_root(double m, double strength, double epsilon) noexc
 
 cdef inline double log_sum_prox(double m, double step, Profile* p) noexcept nogil:
     cdef double z = log_sum_root(m, step * p.scale, p.shape)
-    return 0 if m <= p.for_prox else 0 if z < 0 else z
+    return 0 if m <= p.for_prox[PROX_THRESHOLD] else 0 if z < 0 else z
 
 
 cdef inline double log_sum_threshold(double step, Profile* p) noexcept nogil:
@@ -214,7 +223,7 @@ cdef inline double profile_gradient(double m, Profile* p, int kind) noexcept nog
 
 cdef inline double profile_prox(double m, double step, Profile* p, int kind, bint of_float32) noexcept nogil:
     if kind == MCP:
-        return mcp_prox(m, step, p, of_float32)
+        return mcp_prox(m, p, of_float32)
     if kind == LINEAR:
         return linear_prox(m, step, p)
     if kind == SCAD:
@@ -233,11 +242,12 @@ cdef inline bint has_closed_prox(int kind) noexcept nogil:
     return kind != PSEUDO_HUBER
 
 
-cdef inline double number_for_prox(double step, Profile* p) noexcept nogil:
-    """Return what a prox needs that is the same for all elements and too slow for a loop; 0 where there is no such number."""
+cdef inline void set_prox(double step, Profile* p) noexcept nogil:
+    """Set what the prox needs that is the same for all elements: a choice by the step costs in a loop, and a logarithm more."""
     if p.kind == MCP:
-        return 1 / mcp_divisor(step, p)
-    return log_sum_threshold(step, p) if p.kind == LOG_SUM else 0
+        set_mcp_prox(step, p)
+    elif p.kind == LOG_SUM:
+        p.for_prox[PROX_THRESHOLD] = log_sum_threshold(step, p)
 
 
 # ------------------------------------------------------------------------------------------------ a number for each element

@@ -153,12 +153,22 @@ static volatile double fr_one = 1.0;
 #define FR_STREAM 16
 #define fr_stream_one(to, from) _mm_stream_si128((__m128i*)(to), _mm_loadu_si128((const __m128i*)(from)))
 #endif
+/* An ordinary store to the line that two blocks share would wait for this line to be read, and all stores behind it would wait, too:
+   where `out` began 16 bytes behind a line, that took 1.5 times as long as the rest. Numbers are at least 4 bytes long. */
+static void fr_stream_words(char* to, const char* from, size_t bytes) {
+    size_t i;
+    int word;
+    for (i = 0; i < bytes; i += 4) {
+        memcpy(&word, from + i, 4);
+        _mm_stream_si32((int*)(to + i), word);
+    }
+}
 static void fr_stream(char* to, const char* from, size_t bytes) {
     size_t head = (size_t)(-(size_t)to) % 64, i;
     if (head > bytes) head = bytes;
-    memcpy(to, from, head);
+    fr_stream_words(to, from, head);
     for (i = head; i + FR_STREAM <= bytes; i += FR_STREAM) fr_stream_one(to + i, from + i);
-    memcpy(to + i, from + i, bytes - i);
+    fr_stream_words(to + i, from + i, bytes - i);
 }
 #define fr_stream_end() _mm_sfence()
 #else
