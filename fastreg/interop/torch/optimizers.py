@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.graph import increment_version
 
-from fastreg.interop.torch.tensors import SIXTEEN, array_of, local
+from fastreg.interop.torch.tensors import SIXTEEN, array_of, empty_like, local
 from fastreg.kernels import Entry, State, Step, have_custom, memory_of, owners_of, scaled_gradient
 from fastreg.optim.hyperparameters import power
 from fastreg.terms import Array, RegularizationLoss, Total, add_custom, live_terms
@@ -81,7 +81,7 @@ class Record:
         like = parameter.detach()
         if parameter.dtype in SIXTEEN:
             if "master" not in self.tensors:
-                self._add("master", like.float())
+                self._add("master", empty_like(like, torch.float32).copy_(like))
                 self.version = parameter._version
             like, self.copy = self.tensors["master"], self.weights
             self.weights = array_of(like, name, "master of ")
@@ -89,7 +89,7 @@ class Record:
             self._add("step", torch.zeros((), dtype=torch.promote_types(torch.float32, torch.get_default_dtype())))
         for key, value in slots.items():
             if key not in self.tensors:
-                self._add(key, torch.full_like(like, value, memory_format=torch.preserve_format))
+                self._add(key, empty_like(like, like.dtype).fill_(value))
             elif self.tensors[key].dtype in SIXTEEN:  # of torch's own optimizer
                 self._add(key, self.tensors[key].to(like.dtype))
         self.slots = tuple(array_of(self.tensors[key], name, f"{key} of ") for key in slots)
