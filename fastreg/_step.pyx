@@ -592,8 +592,8 @@ cdef class Step:
             of_elements = of_elements and not item.profiles[k].has_axes
         if not of_elements and not takes_prox(item.operation):
             raise ValueError(
-                f"a regularizer of {entry.name!r} has a prox of its own, of several elements at once, for which the step of {rule} "
-                f"has no closed form; use ProximalGradientDescent"
+                f"a regularizer of {entry.name!r} has a prox of its own, of several elements at once, for which the step of "
+                f"{rule} has no closed form; use ProximalGradientDescent"
             )
         profiles = <Profile*>malloc((n + 1) * sizeof(Profile))
         if profiles == NULL:

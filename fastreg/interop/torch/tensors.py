@@ -66,7 +66,7 @@ def _view(x: torch.Tensor) -> Array:
 def empty_like(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return a tensor of float32 or float64 for the state of a dense parameter.
 
-    Its memory is NumPy's, which asks the system for huge pages: a step over torch's own took 1.3 times as long where pages of 4 KB
+    Its memory is NumPy's, which asks for huge pages: a step over torch's own took 1.3 times as long where pages of 4 KB
     are the rule.
     """
     if type(x) not in PLAIN:
