@@ -183,7 +183,9 @@ cdef void pair_gradient(real* out, real* base, real* w, Py_ssize_t n, double l1,
         memcpy(out, base, n * sizeof(real))
 
 
-cdef inline void elastic_proxes(real* out, real* w, Py_ssize_t n, real threshold, real divisor, int kinds) noexcept nogil:
+cdef inline void elastic_proxes(
+    real* out, real* w, Py_ssize_t n, real threshold, real divisor, int kinds, bint below_two
+) noexcept nogil:
     cdef real[LANES] x
     cdef double reciprocal = 1 / <double>divisor
     cdef Py_ssize_t i, row
@@ -192,21 +194,23 @@ cdef inline void elastic_proxes(real* out, real* w, Py_ssize_t n, real threshold
         i = row * LANES
         ask_ahead(w + i, LANES)
         for j in range(LANES):
-            x[j] = elastic_prox(w[i + j], threshold, divisor, reciprocal, kinds)
+            x[j] = elastic_prox(w[i + j], threshold, divisor, reciprocal, kinds, below_two)
         for j in range(LANES):
             out[i + j] = x[j]
     for i in range(n - n % LANES, n):
-        out[i] = elastic_prox(w[i], threshold, divisor, reciprocal, kinds)
+        out[i] = elastic_prox(w[i], threshold, divisor, reciprocal, kinds, below_two)
 
 
 cdef void pair_prox(real* out, real* w, Py_ssize_t n, double step, double l1, double l2) noexcept nogil:
     cdef real threshold = <real>(step * l1), divisor = <real>(1 + step * l2)
     if divisor == 1:
-        elastic_proxes(out, w, n, threshold, divisor, L1_KIND)
+        elastic_proxes(out, w, n, threshold, divisor, L1_KIND, False)
+    elif divisor >= 2:
+        elastic_proxes(out, w, n, threshold, divisor, L1_KIND + L2_KIND, False)
     elif threshold == 0:
-        elastic_proxes(out, w, n, threshold, divisor, L2_KIND)
+        elastic_proxes(out, w, n, threshold, divisor, L2_KIND, True)
     else:
-        elastic_proxes(out, w, n, threshold, divisor, L1_KIND + L2_KIND)
+        elastic_proxes(out, w, n, threshold, divisor, L1_KIND + L2_KIND, True)
 
 
 cdef void clamp(real* x, Py_ssize_t n, double lower, double upper) noexcept nogil:

@@ -63,14 +63,15 @@ cdef inline real between(real x, real lower, real upper) noexcept nogil:
     return upper if raised > upper else raised
 
 
-cdef inline real divide_by(real x, real divisor, double reciprocal) noexcept nogil:
-    """Return x / divisor, given 1 / divisor in float64.
+cdef inline real divide_by(real x, real divisor, double reciprocal, bint below_two) noexcept nogil:
+    """Return x / divisor, given 1 / divisor in float64; `below_two`, a literal, says that the divisor is from 1 to 2.
 
-    A quotient of two float32 numbers is at least 2**-49 of itself away from where its rounding changes, and the product with the
-    reciprocal is within 2**-52 of it. So the product rounds to the same float32, in a quarter of a division's time.
+    A quotient of two float32 numbers lies in the middle between two others only if it is subnormal and the divisor an even whole
+    number. Otherwise it is at least 2**-49 of itself away from a middle, and the product with the reciprocal is within 2**-52 of
+    it. So the product rounds to the same float32, in a quarter of a division's time.
     """
     if real is float:
-        return <real>(x * reciprocal)
+        return <real>(x * reciprocal) if below_two else x / divisor
     else:
         return x / divisor
 

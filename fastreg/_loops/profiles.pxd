@@ -38,10 +38,12 @@ cdef inline real elastic_gradient(real w, real l1, real l2, int kinds) noexcept 
     return with_sign(l1, w) + l2 * w  # NaN by its second term
 
 
-cdef inline real elastic_prox(real w, real threshold, real divisor, double reciprocal, int kinds) noexcept nogil:
-    """Take step*l1, 1 + step*l2 and 1 / (1 + step*l2); `kinds`, a literal, says which of the first two do something."""
+cdef inline real elastic_prox(
+    real w, real threshold, real divisor, double reciprocal, int kinds, bint below_two
+) noexcept nogil:
+    """Take step*l1, 1 + step*l2 and 1 / (1 + step*l2). Literals say which of the first two do something, and of `divide_by`."""
     cdef real nothing = 0, x = soft_threshold(w, threshold) if kinds & L1_KIND else w + nothing  # makes 0 of -0
-    return divide_by(x, divisor, reciprocal) if kinds & L2_KIND else x
+    return divide_by(x, divisor, reciprocal, below_two) if kinds & L2_KIND else x
 
 
 # -------------------------------------------------------------------------------------------------------------- linear

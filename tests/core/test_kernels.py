@@ -206,3 +206,26 @@ def test_any_weights_and_coefficients_are_the_twin(both, l1, l2, step):
         steps = ()
     twin = Elastic(l1, l2)
     assert_same(outcomes(penalty(twin), w, base, steps), expected(twin, w, base, steps))
+
+
+@pytest.mark.parametrize("isa", fr.get_config()["isas"])
+def test_quotients_of_a_prox_are_those_of_a_division(run_python, isa):
+    """In float32 they are formed by a reciprocal: of all numbers, subnormal ones too, by divisors on both sides of 2."""
+    script = """
+import numpy as np, fastreg as fr
+rng = np.random.default_rng(0)
+w = rng.integers(0, 0x7F800000, 200_000, dtype=np.uint32)
+w[:50_000] %= 1 << 23                                     # subnormal
+w[50_000:60_000] = np.arange(10_000) * 3 % (1 << 23)      # a sixth of these lies between two numbers
+w = (w | rng.integers(0, 2, w.size, dtype=np.uint32) << 31).view(np.float32)
+w[:4] = 0.0, -0.0, np.nan, np.inf
+for l2 in (5.0, 1.0, 0.25, 0.5, 2.0**-20, 9.0, *rng.uniform(0, 1, 30)):
+    for l1 in (0.0, 1e-3):
+        shrunk = np.sign(w) * np.maximum(np.abs(w) - np.float32(l1), np.float32(0))
+        expected = shrunk / np.float32(1 + l2)
+        found = fr.l1_l2_regularizer(l1, l2).prox(w, 1.0)
+        assert np.array_equal(found, expected, equal_nan=True), (l1, l2, np.flatnonzero(found != expected)[:5])
+        assert not np.signbit(found[:2]).any()
+"""
+    done = run_python(script, FASTREG_ISA=isa)
+    assert done.returncode == 0, done.stderr
