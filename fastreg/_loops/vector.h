@@ -154,10 +154,14 @@ static volatile double fr_one = 1.0;
 #define fr_stream_one(to, from) _mm_stream_si128((__m128i*)(to), _mm_loadu_si128((const __m128i*)(from)))
 #endif
 /* An ordinary store to the line that two blocks share would wait for this line to be read, and all stores behind it would wait, too:
-   where `out` began 16 bytes behind a line, that took 1.5 times as long as the rest. Numbers are at least 4 bytes long. */
+   where `out` began 16 bytes behind a line, that took 1.5 times as long as the rest. Numbers of 16 bits may lie between words. */
 static void fr_stream_words(char* to, const char* from, size_t bytes) {
     size_t i;
     int word;
+    if (((size_t)to | bytes) % 4) {
+        memcpy(to, from, bytes);
+        return;
+    }
     for (i = 0; i < bytes; i += 4) {
         memcpy(&word, from + i, 4);
         _mm_stream_si32((int*)(to + i), word);
