@@ -391,7 +391,7 @@ cdef inline void shrink_multiples(
     cdef int j
     for row in range(n // LANES):
         i = row * LANES
-        ask_for(w + i + CHUNK, LANES)  # of the next chunk, whose norms come next
+        ask_ahead(w + i, LANES)
         for j in range(LANES):
             x[j] = <real>((factors[i + j] if each else factor) * (soft_threshold(w[i + j], threshold) if shrinks else w[i + j]))
         for j in range(LANES):

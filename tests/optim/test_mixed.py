@@ -4,7 +4,21 @@ import importlib.util
 
 import numpy as np
 import pytest
-from optimizers import BOTH, L1, L2, VARIANTS, gradients, make, names, network, read_only, refused, rule_of, slots_of
+from optimizers import (
+    BOTH,
+    L1,
+    L2,
+    METRIC_RULES,
+    VARIANTS,
+    gradients,
+    make,
+    names,
+    network,
+    read_only,
+    refused,
+    rule_of,
+    slots_of,
+)
 from own import Fourth, GroupLasso
 from sixteen import KINDS, floats, halves
 from twin.compare import assert_same
@@ -60,8 +74,9 @@ PENALTIES = {
 
 def penalties_of(name, penalties):
     """Return the rules of a penalty that this update rule can step with."""
-    rule = RULES[rule_of(name)]
-    if penalties in ("profiles", "groups") and rule.takes_l1:
+    if penalties == "profiles" and name in (*METRIC_RULES, "ProximalGradientDescent plain"):
+        return PENALTIES[penalties]
+    if penalties in ("profiles", "groups") and RULES[rule_of(name)].takes_l1:
         return PENALTIES["elastic"]
     return PENALTIES[penalties]
 
@@ -596,14 +611,12 @@ def test_weights_of_16_bits_are_stepped_in_float32(name, full, sixteen):
 
 @formats
 @pytest.mark.parametrize("penalties", ["elastic", "profiles"])
-@names(["AdamW", "Momentum nesterov", "ProximalGradientDescent plain", "Ftrl strengths"])
+@names(["AdamW", "Momentum nesterov", "ProximalGradientDescent plain", "Ftrl strengths", *METRIC_RULES])
 def test_penalties_of_16_bit_weights(name, penalties, sixteen):
     plain, mixed = make(name, clip_norm=0.75), make(name, clip_norm=0.75)
     w = {key: halves(weights((9001,), np.float32, i), sixteen) for i, key in enumerate("ab")}
     wide = {key: widen(x) for key, x in w.items()}
     rules = penalties_of(name, penalties)
-    if penalties == "profiles" and name == "ProximalGradientDescent plain":
-        rules = [("*", fr.mcp_regularizer(0.3, gamma=3.0))]
     found, expected = fr.regularize(w, rules), fr.regularize(wide, rules)
     for step in (1, 2):
         g = {key: halves(weights(x.shape, np.float32, 7 * step + i), sixteen) for i, (key, x) in enumerate(w.items())}
