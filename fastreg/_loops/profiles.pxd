@@ -41,7 +41,7 @@ cdef inline real elastic_gradient(real w, real l1, real l2, int kinds) noexcept 
 cdef inline real elastic_prox(
     real w, real threshold, real divisor, double reciprocal, int kinds, bint below_two
 ) noexcept nogil:
-    """Take step*l1, 1 + step*l2 and 1 / (1 + step*l2). Literals say which of the first two do something, and of `divide_by`."""
+    """Return the prox: the threshold is step*l1, the divisor 1 + step*l2. The literal `kinds` says which of them do something."""
     cdef real nothing = 0, x = soft_threshold(w, threshold) if kinds & L1_KIND else w + nothing  # makes 0 of -0
     return divide_by(x, divisor, reciprocal, below_two) if kinds & L2_KIND else x
 
@@ -245,7 +245,7 @@ cdef inline bint has_closed_prox(int kind) noexcept nogil:
 
 
 cdef inline void set_prox(double step, Profile* p) noexcept nogil:
-    """Set what the prox needs that is the same for all elements: a choice by the step costs in a loop, and a logarithm more."""
+    """Set the numbers that are the same in the prox of every element, so that no loop has to find them."""
     if p.kind == MCP:
         set_mcp_prox(step, p)
     elif p.kind == LOG_SUM:

@@ -99,7 +99,7 @@ cdef inline bint takes_prox(int rule) noexcept nogil:
 
 
 cdef inline real step_of_prox(real a, real* c, int rule) noexcept nogil:
-    """Return the step of one element's prox, in which a rule that takes L1 ends; a is its first slot after the update."""
+    """Return the step of the prox in which a rule that takes L1 ends, for one element; a is the element's updated first slot."""
     if rule == PROXIMAL_ADAGRAD or (rule == FTRL and c[EXPONENT] == 0.5):
         return c[RATE] / sqrt(a)
     return c[RATE] / pow(a, c[EXPONENT]) if rule == FTRL else c[RATE]

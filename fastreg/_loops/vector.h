@@ -153,8 +153,9 @@ static volatile double fr_one = 1.0;
 #define FR_STREAM 16
 #define fr_stream_one(to, from) _mm_stream_si128((__m128i*)(to), _mm_loadu_si128((const __m128i*)(from)))
 #endif
-/* An ordinary store to the line that two blocks share would wait for this line to be read, and all stores behind it would wait, too:
-   where `out` began 16 bytes behind a line, that took 1.5 times as long as the rest. Numbers of 16 bits may lie between words. */
+/* Store the ends of a block around the caches, too. An ordinary store to the line that two blocks share waits until this line has
+   been read, and the stores after it wait as well: an output that began 16 bytes behind a line took 1.5 times as long as one on a
+   line. Numbers of 16 bits may lie between words; their ends are stored as usual. */
 static void fr_stream_words(char* to, const char* from, size_t bytes) {
     size_t i;
     int word;

@@ -216,7 +216,7 @@ import numpy as np, fastreg as fr
 rng = np.random.default_rng(0)
 w = rng.integers(0, 0x7F800000, 200_000, dtype=np.uint32)
 w[:50_000] %= 1 << 23                                     # subnormal
-w[50_000:60_000] = np.arange(10_000) * 3 % (1 << 23)      # a sixth of these lies between two numbers
+w[50_000:60_000] = np.arange(10_000) * 3 % (1 << 23)      # a sixth of every second one is a tie
 w = (w | rng.integers(0, 2, w.size, dtype=np.uint32) << 31).view(np.float32)
 w[:4] = 0.0, -0.0, np.nan, np.inf
 for l2 in (5.0, 1.0, 0.25, 0.5, 2.0**-20, 9.0, *rng.uniform(0, 1, 30)):
