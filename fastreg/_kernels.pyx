@@ -427,12 +427,17 @@ cdef inline Py_ssize_t place(Streams* arrays, Item* item, real* _) noexcept nogi
 # --------------------------------------------------------------------------------------------------------------- groups
 cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, Transform* transform) noexcept nogil:
     """Sum up to STRIP neighbouring runs of members. Short ones are summed side by side."""
-    cdef int j
+    cdef int j = 0
     if run <= SHORT_RUN:
         sum_rows(sums, w, 1, run, run, n, transform)
         return
-    for j in range(n):
-        sums[j] = sum_run(w + j * run, run, transform)
+    while j < n:
+        if transform.plain and run <= SEGMENT and n - j >= 2:
+            sum_segments(sums + j, w + j * run, run, run, 2)
+            j += 2
+        else:
+            sums[j] = sum_run(w + j * run, run, transform)
+            j += 1
 
 
 cdef void sum_members(
@@ -586,18 +591,17 @@ cdef void apply_group_prox(
 ) noexcept nogil:
     cdef double[2 * BLOCK] room
     cdef double* factors
+    cdef real* source = out if threshold != 0 else w
     cdef bint each
     cdef Py_ssize_t at = 0, m
     while at < n:
         m = factors_at(room, groups, layout, i + at, n - at, &factors, &each)
-        if each and threshold != 0:
-            shrink_multiples(out + at, w + at, m, factors, True, threshold, True)
-        elif each:
-            shrink_multiples(out + at, w + at, m, factors, True, threshold, False)
-        elif threshold != 0:
-            shrink_multiples(out + at, w + at, m, factors, False, threshold, True)
+        if threshold != 0:
+            shrink_all(out + at, w + at, m, threshold)
+        if each:
+            multiply(out + at, source + at, m, factors, True)
         else:
-            shrink_multiples(out + at, w + at, m, factors, False, threshold, False)
+            multiply(out + at, source + at, m, factors, False)
         at += m
 
 

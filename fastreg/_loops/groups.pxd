@@ -14,8 +14,8 @@ from libc.string cimport memcpy, memset
 from fastreg._abi cimport *
 from fastreg._loops.elements cimport add_square, fabs, real, soft_threshold, sqrt
 from fastreg._loops.lanes cimport (
-    FR_VECTOR, FR_WIDE, add, fma_square, load_vector, prefetch, store_vector, vector, wide, wide_add, wide_load, wide_square,
-    wide_store, wide_zero, widen, zero
+    FR_VECTOR, FR_WIDE, add, load_vector, prefetch, store_vector, wide, wide_add, wide_fma_square, wide_load, wide_mul,
+    wide_narrow, wide_narrow_add, wide_set, wide_store, wide_widen, wide_zero
 )
 from fastreg._loops.profiles cimport profile_gradient, profile_prox, profile_value
 from fastreg._loops.rules cimport LANES, takes_prox
@@ -78,42 +78,34 @@ cdef inline void transform_members(real* out, real* w, Py_ssize_t n, Transform* 
         out[i] = 0 if excess < 0 else excess * scale
 
 
-cdef inline void add_to_lanes(vector* a, wide* b, real* row) noexcept nogil:
-    """Add the squares of GROUP_LANES elements to their lanes: `a` of float32, `b` of float64."""
-    cdef int k
+cdef inline wide wide_of(real* w) noexcept nogil:
+    """Load FR_WIDE elements as float64."""
     if real is float:
-        for k in range(GROUP_LANES // FR_VECTOR):
-            a[k] = fma_square(a[k], widen(row + k * FR_VECTOR))
+        return wide_widen(w)
     else:
-        for k in range(GROUP_LANES // FR_WIDE):
-            b[k] = wide_add(b[k], wide_square(wide_load(row + k * FR_WIDE)))
+        return wide_load(w)
 
 
-cdef inline double sum_segment(real* w, Py_ssize_t n) noexcept nogil:
-    """Sum the squares of up to SEGMENT elements in lanes, and fold the lanes in halves."""
-    cdef vector[GROUP_LANES] a
-    cdef wide[GROUP_LANES] b
-    cdef double[GROUP_LANES] lanes
-    cdef real[GROUP_LANES] padded
-    cdef Py_ssize_t i, full = n - n % GROUP_LANES
+cdef inline wide wide_add_square(wide total, real* w) noexcept nogil:
+    cdef wide x = wide_of(w)
+    if real is float:
+        return wide_fma_square(total, x)
+    else:
+        return wide_add(total, wide_mul(x, x))
+
+
+cdef inline void add_to_lanes(wide* lanes, real* row) noexcept nogil:
+    """Add the squares of GROUP_LANES elements to their lanes."""
     cdef int k
-    for k in range(GROUP_LANES // FR_VECTOR):
-        a[k] = zero()
     for k in range(GROUP_LANES // FR_WIDE):
-        b[k] = wide_zero()
-    for i in range(full // GROUP_LANES):
-        ask_ahead(w + i * GROUP_LANES, GROUP_LANES)
-        add_to_lanes(a, b, w + i * GROUP_LANES)
-    if full < n:   # the rest, padded with zeros, which change no sum
-        memcpy(padded, w + full, (n - full) * sizeof(real))
-        memset(padded + (n - full), 0, (GROUP_LANES - (n - full)) * sizeof(real))
-        add_to_lanes(a, b, padded)
-    if real is float:
-        for k in range(GROUP_LANES // FR_VECTOR):
-            store_vector(lanes + k * FR_VECTOR, a[k])
-    else:
-        for k in range(GROUP_LANES // FR_WIDE):
-            wide_store(lanes + k * FR_WIDE, b[k])
+        lanes[k] = wide_add_square(lanes[k], row + k * FR_WIDE)
+
+
+cdef inline double fold_group_lanes(wide* folded) noexcept nogil:
+    cdef double[GROUP_LANES] lanes
+    cdef int k
+    for k in range(GROUP_LANES // FR_WIDE):
+        wide_store(lanes + k * FR_WIDE, folded[k])
     for k in range(8):
         lanes[k] += lanes[k + 8]
     for k in range(4):
@@ -121,19 +113,50 @@ cdef inline double sum_segment(real* w, Py_ssize_t n) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
+cdef inline void sum_segments(double* sums, real* w, Py_ssize_t n, Py_ssize_t stride, int count) noexcept nogil:
+    """Sum the squares of segments, `stride` elements apart, of up to SEGMENT elements, in lanes, and fold the lanes in halves.
+
+    `count`, a literal, is 1 or 2. Two segments take as long as one, since the additions to one lane wait for each other.
+    """
+    cdef wide[2][GROUP_LANES] lanes
+    cdef real[GROUP_LANES] padded
+    cdef Py_ssize_t i, full = n - n % GROUP_LANES
+    cdef int j, k
+    for j in range(count):
+        for k in range(GROUP_LANES // FR_WIDE):
+            lanes[j][k] = wide_zero()
+    for i in range(full // GROUP_LANES):
+        for j in range(count):
+            ask_ahead(w + j * stride + i * GROUP_LANES, GROUP_LANES)
+            add_to_lanes(lanes[j], w + j * stride + i * GROUP_LANES)
+    for j in range(count):
+        if full < n:   # the rest, padded with zeros, which change no sum
+            memcpy(padded, w + j * stride + full, (n - full) * sizeof(real))
+            memset(padded + (n - full), 0, (GROUP_LANES - (n - full)) * sizeof(real))
+            add_to_lanes(lanes[j], padded)
+        sums[j] = fold_group_lanes(lanes[j])
+
+
 cdef inline double sum_run(real* w, Py_ssize_t n, Transform* transform) noexcept nogil:
     """Sum the squares of a run of members."""
     cdef real[SEGMENT] shrunk
-    cdef Py_ssize_t part, at, m
+    cdef double[2] sums
+    cdef Py_ssize_t at = 0, m
     cdef double total = 0
-    for part in range(n_parts(n, SEGMENT)):
-        at = part * SEGMENT
+    while at < n:
         m = least(n - at, SEGMENT)
-        if transform.plain:
-            total += sum_segment(w + at, m)
+        if transform.plain and n - at >= 2 * SEGMENT:
+            sum_segments(sums, w + at, SEGMENT, SEGMENT, 2)
+            total = total + sums[0] + sums[1]
+            m = 2 * SEGMENT
+        elif transform.plain:
+            sum_segments(sums, w + at, m, 0, 1)
+            total += sums[0]
         else:
             transform_members(shrunk, w + at, m, transform)
-            total += sum_segment(shrunk, m)
+            sum_segments(sums, shrunk, m, 0, 1)
+            total += sums[0]
+        at += m
     return total
 
 
@@ -146,20 +169,19 @@ cdef inline void add_row(double* sums, real* row, int n) noexcept nogil:
 
 cdef inline void add_rows(double* sums, real* row, Py_ssize_t stride, int n) noexcept nogil:
     """Add the squares of several rows at once, so that a sum is loaded and stored once; each to the same bits as by `add_row`."""
-    cdef double[GROUP_LANES] lanes
+    cdef wide[GROUP_LANES] lanes
     cdef real* of_row
     cdef int part, i, j, k, full = n - n % GROUP_LANES
     for part in range(n // GROUP_LANES):
         i = part * GROUP_LANES
-        for j in range(GROUP_LANES):
-            lanes[j] = sums[i + j]
+        for j in range(GROUP_LANES // FR_WIDE):
+            lanes[j] = wide_load(sums + i + j * FR_WIDE)
         for k in range(ROWS_AT_ONCE):
             of_row = row + k * stride + i
             ask_for(of_row + ROWS_AT_ONCE * stride, GROUP_LANES)
-            for j in range(GROUP_LANES):
-                lanes[j] = add_square(lanes[j], of_row[j])
-        for j in range(GROUP_LANES):
-            sums[i + j] = lanes[j]
+            add_to_lanes(lanes, of_row)
+        for j in range(GROUP_LANES // FR_WIDE):
+            wide_store(sums + i + j * FR_WIDE, lanes[j])
     for k in range(ROWS_AT_ONCE):
         add_row(sums + full, row + k * stride + full, n - full)
 
@@ -363,38 +385,55 @@ cdef inline Py_ssize_t find_factors(
     return i
 
 
-# A row is computed before it is stored, so `out` may be `base` or `w`.
+# FR_WIDE elements are computed before they are stored, so `out` may be `base` or `w`.
 cdef inline void add_multiples(real* out, real* base, real* w, Py_ssize_t n, double* factors, bint each) noexcept nogil:
     """Write base + factor * w; the product is formed in float64 and rounded once."""
-    cdef real[LANES] x
     cdef double factor = factors[0]
+    cdef wide product, wide_factor = wide_set(factor)
     cdef Py_ssize_t i, row
-    cdef int j
+    cdef int k
     for row in range(n // LANES):
-        i = row * LANES
-        ask_ahead(base + i, LANES)
-        for j in range(LANES):
-            x[j] = base[i + j] + <real>((factors[i + j] if each else factor) * w[i + j])
-        for j in range(LANES):
-            out[i + j] = x[j]
+        ask_ahead(base + row * LANES, LANES)
+        for k in range(LANES // FR_WIDE):
+            i = row * LANES + k * FR_WIDE
+            product = wide_mul(wide_load(factors + i) if each else wide_factor, wide_of(w + i))
+            if real is float:
+                wide_narrow_add(out + i, base + i, product)
+            else:
+                wide_store(out + i, wide_add(wide_load(base + i), product))
     for i in range(n - n % LANES, n):
         out[i] = base[i] + <real>((factors[i] if each else factor) * w[i])
 
 
-cdef inline void shrink_multiples(
-    real* out, real* w, Py_ssize_t n, double* factors, bint each, real threshold, bint shrinks
-) noexcept nogil:
-    """Write factor * soft_threshold(w)."""
-    cdef real[LANES] x
+cdef inline void multiply(real* out, real* w, Py_ssize_t n, double* factors, bint each) noexcept nogil:
+    """Write factor * w."""
     cdef double factor = factors[0]
+    cdef wide product, wide_factor = wide_set(factor)
+    cdef Py_ssize_t i, row
+    cdef int k
+    for row in range(n // LANES):
+        ask_ahead(w + row * LANES, LANES)
+        for k in range(LANES // FR_WIDE):
+            i = row * LANES + k * FR_WIDE
+            product = wide_mul(wide_load(factors + i) if each else wide_factor, wide_of(w + i))
+            if real is float:
+                wide_narrow(out + i, product)
+            else:
+                wide_store(out + i, product)
+    for i in range(n - n % LANES, n):
+        out[i] = <real>((factors[i] if each else factor) * w[i])
+
+
+cdef inline void shrink_all(real* out, real* w, Py_ssize_t n, real threshold) noexcept nogil:
+    """Write soft_threshold(w)."""
+    cdef real[LANES] x
     cdef Py_ssize_t i, row
     cdef int j
     for row in range(n // LANES):
         i = row * LANES
-        ask_ahead(w + i, LANES)
         for j in range(LANES):
-            x[j] = <real>((factors[i + j] if each else factor) * (soft_threshold(w[i + j], threshold) if shrinks else w[i + j]))
+            x[j] = soft_threshold(w[i + j], threshold)
         for j in range(LANES):
             out[i + j] = x[j]
     for i in range(n - n % LANES, n):
-        out[i] = <real>((factors[i] if each else factor) * (soft_threshold(w[i], threshold) if shrinks else w[i]))
+        out[i] = soft_threshold(w[i], threshold)

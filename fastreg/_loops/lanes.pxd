@@ -32,11 +32,16 @@ cdef extern from "_loops/vector.h":
     ctypedef double wide "fr_wide"
     wide wide_zero "fr_wide_zero"() noexcept nogil
     wide wide_load "fr_wide_load"(double* p) noexcept nogil
+    wide wide_widen "fr_wide_widen"(float* p) noexcept nogil
+    wide wide_fma_square "fr_wide_fma_square"(wide a, wide x) noexcept nogil
     wide wide_load_ordered "fr_wide_load_ordered"(double* p) noexcept nogil
     void wide_store "fr_wide_store"(double* p, wide x) noexcept nogil
     wide wide_abs "fr_wide_abs"(wide x) noexcept nogil
     wide wide_add "fr_wide_add"(wide a, wide x) noexcept nogil
-    wide wide_square "fr_wide_square"(wide x) noexcept nogil
+    wide wide_mul "fr_wide_mul"(wide a, wide x) noexcept nogil
+    wide wide_set "fr_wide_set"(double x) noexcept nogil
+    void wide_narrow "fr_wide_narrow"(float* p, wide x) noexcept nogil
+    void wide_narrow_add "fr_wide_narrow_add"(float* p, float* a, wide x) noexcept nogil
 
 cdef enum:
     BLOCK = 512                # float64 elements, or twice as many float32, whose sums the lanes form before they are folded
@@ -83,13 +88,13 @@ cdef inline void add_two_rows(wide* a, wide* s, double* w, int width, int kinds)
         if kinds & L1_KIND:
             a[k] = wide_abs(x)
         if kinds & L2_KIND:
-            s[k] = wide_square(x)
+            s[k] = wide_mul(x, x)
     for k in range(width // FR_WIDE):
         x = wide_load_ordered(w + LANES + k * FR_WIDE)
         if kinds & L1_KIND:
             a[k] = wide_add(a[k], wide_abs(x))
         if kinds & L2_KIND:
-            s[k] = wide_add(s[k], wide_square(x))
+            s[k] = wide_add(s[k], wide_mul(x, x))
 
 
 cdef inline void add_four_rows(wide* a, wide* s, double* w, int width, int kinds) noexcept nogil:

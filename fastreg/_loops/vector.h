@@ -36,7 +36,10 @@ typedef __m256d fr_vector;
 #define fr_store(p, x) _mm256_storeu_pd(p, x)
 #define fr_abs(x) _mm256_andnot_pd(_mm256_set1_pd(-0.0), x)
 #define fr_add(a, x) _mm256_add_pd(a, x)
-#define fr_square(x) _mm256_mul_pd(x, x)
+#define fr_mul(a, x) _mm256_mul_pd(a, x)
+#define fr_set(x) _mm256_set1_pd(x)
+#define fr_narrow(p, x) _mm_storeu_ps(p, _mm256_cvtpd_ps(x))
+#define fr_narrow_add(p, a, x) _mm_storeu_ps(p, _mm_add_ps(_mm_loadu_ps(a), _mm256_cvtpd_ps(x)))
 #define fr_fma_square(a, x) _mm256_fmadd_pd(x, x, a)
 #define fr_ones() _mm256_set1_pd(fr_one)
 #define fr_add_by_fma(a, x, ones) _mm256_fmadd_pd(x, ones, a)
@@ -56,8 +59,12 @@ typedef __m128d fr_vector;
 #define fr_store(p, x) _mm_storeu_pd(p, x)
 #define fr_abs(x) _mm_andnot_pd(_mm_set1_pd(-0.0), x)
 #define fr_add(a, x) _mm_add_pd(a, x)
-#define fr_square(x) _mm_mul_pd(x, x)
-#define fr_fma_square(a, x) fr_add(a, fr_square(x))
+#define fr_mul(a, x) _mm_mul_pd(a, x)
+#define fr_set(x) _mm_set1_pd(x)
+#define fr_narrow(p, x) _mm_storel_epi64((__m128i*)(p), _mm_castps_si128(_mm_cvtpd_ps(x)))
+#define fr_narrow_add(p, a, x) \
+    _mm_storel_epi64((__m128i*)(p), _mm_castps_si128(_mm_add_ps(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)(a))), _mm_cvtpd_ps(x))))
+#define fr_fma_square(a, x) fr_add(a, fr_mul(x, x))
 #define fr_ones() _mm_setzero_pd()
 #define fr_add_by_fma(a, x, ones) fr_add(a, x)
 
@@ -74,7 +81,10 @@ typedef double fr_vector;
 #define fr_store(p, x) (*(p) = (x))
 #define fr_abs(x) fabs(x)
 #define fr_add(a, x) ((a) + (x))
-#define fr_square(x) ((x) * (x))
+#define fr_mul(a, x) ((a) * (x))
+#define fr_set(x) (x)
+#define fr_narrow(p, x) (*(p) = (float)(x))
+#define fr_narrow_add(p, a, x) (*(p) = *(a) + (float)(x))
 #define fr_fma_square(a, x) ((a) + (x) * (x))
 #define fr_ones() 0.0
 #define fr_add_by_fma(a, x, ones) fr_add(a, x)
@@ -95,19 +105,29 @@ typedef double fr_vector;
 typedef __m512d fr_wide;
 #define fr_wide_zero() _mm512_setzero_pd()
 #define fr_wide_load(p) _mm512_loadu_pd(p)
+#define fr_wide_set(x) _mm512_set1_pd(x)
+#define fr_wide_widen(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+#define fr_wide_narrow(p, x) _mm256_storeu_ps(p, _mm512_cvtpd_ps(x))
+#define fr_wide_narrow_add(p, a, x) _mm256_storeu_ps(p, _mm256_add_ps(_mm256_loadu_ps(a), _mm512_cvtpd_ps(x)))
+#define fr_wide_fma_square(a, x) _mm512_fmadd_pd(x, x, a)
 #define fr_wide_store(p, x) _mm512_storeu_pd(p, x)
 #define fr_wide_abs(x) _mm512_abs_pd(x)
 #define fr_wide_add(a, x) _mm512_add_pd(a, x)
-#define fr_wide_square(x) _mm512_mul_pd(x, x)
+#define fr_wide_mul(a, x) _mm512_mul_pd(a, x)
 #else
 #define FR_WIDE FR_VECTOR
 typedef fr_vector fr_wide;
 #define fr_wide_zero() fr_zero()
 #define fr_wide_load(p) fr_load(p)
+#define fr_wide_set(x) fr_set(x)
+#define fr_wide_widen(p) fr_widen(p)
+#define fr_wide_narrow(p, x) fr_narrow(p, x)
+#define fr_wide_narrow_add(p, a, x) fr_narrow_add(p, a, x)
+#define fr_wide_fma_square(a, x) fr_fma_square(a, x)
 #define fr_wide_store(p, x) fr_store(p, x)
 #define fr_wide_abs(x) fr_abs(x)
 #define fr_wide_add(a, x) fr_add(a, x)
-#define fr_wide_square(x) fr_square(x)
+#define fr_wide_mul(a, x) fr_mul(a, x)
 #endif
 
 /* Load in the order of the program. GCC moves a load to where its value is used. A sum over several rows then reads from all of
