@@ -133,12 +133,9 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
         raise TypeError(f"out must map the variables' names to arrays, such as {{'w': array}}, got {type(out).__name__}")
     result: Any = Gradients() if out is None else out
     if not have_custom(live):
-        total = evaluate(live, result, accumulate, out is None, None, _find_out)
-        return np.float64(sum(constants, start=float(total))) if constants else total, result
+        return evaluate(live, result, accumulate, out is None, None, _find_out, constants)
     values, bases = _custom_gradients(live, out if accumulate else None)
-    total = evaluate(live, result, accumulate, out is None, bases, _find_out)
-    # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
-    return np.float64(sum(values + constants, start=float(total))), result
+    return evaluate(live, result, accumulate, out is None, bases, _find_out, values + constants)
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:
