@@ -188,14 +188,22 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
         for i, w in enumerate(weights_list)
     ]
     ops = [loss_op(regularizer, w.array, w.name) for w in owners]
-    with graph.name_scope("get_regularization_penalty") as scope:
-        terms = [
-            RegularizationLoss(w, regularizer, graph.unique_name(op)) for w, op in zip(owners, ops, strict=True) if op is not None
-        ]
     dtype = value_dtype(check_array(owners[0].array, owners[0].name, sixteen=True))
-    total = Total([(1.0, term) for term in terms], dtype, "")
-    total._name = scope[:-1]
-    graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
+    total, name, scope = Total([], dtype, ""), "get_regularization_penalty", ""
+    try:
+        with graph.name_scope(name) as scope:
+            total.terms = [
+                RegularizationLoss(w, regularizer, graph.unique_name(op))
+                for w, op in zip(owners, ops, strict=True)
+                if op is not None
+            ]
+        total.factors = [1.0] * len(total.terms)
+        total._name = scope[:-1]
+        graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
+    except BaseException:
+        if scope:
+            graph.withdraw(total, name, scope[:-1])
+        raise
     return total
 
 
