@@ -126,8 +126,7 @@ class Graph:
 
         Names that differ in case alone count as the same, as in TensorFlow.
         """
-        if self._name_stack:
-            name = f"{self._name_stack}/{name}"
+        name = self._in_scope(name)
         key = name.lower()
         with self._lock:
             used = self._names_in_use
@@ -143,10 +142,12 @@ class Graph:
                 used[base] = following
             return name
 
+    def _in_scope(self, name: str) -> str:
+        return f"{self._name_stack}/{name}" if self._name_stack else name
+
     def _release_name(self, name: str, unique: str) -> None:
-        """Take back what ``unique_name(name)`` gave in this name scope, and all names within it."""
-        base, key = (f"{self._name_stack}/{name}" if self._name_stack else name).lower(), unique.lower()
-        used = self._names_in_use
+        """Take back the name that `name` became, and all names within it; both are given with their scopes."""
+        base, key, used = name.lower(), unique.lower(), self._names_in_use
         for other in [other for other in used if other == key or other.startswith(f"{key}/")]:
             del used[other]
         if base in used:
@@ -155,7 +156,7 @@ class Graph:
     def release_scope(self, name: str, scope: str) -> None:
         """Take back the name scope that ``name_scope(name)`` opened, and all names within it."""
         with self._lock:
-            self._release_name(name, scope)
+            self._release_name(self._in_scope(name), scope)
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
@@ -174,7 +175,7 @@ class Graph:
             self.local.name_stack = scope
         except BaseException:
             if fresh:
-                self._release_name(given, scope)
+                self.release_scope(given, scope)
             raise
         try:
             yield prefix
@@ -232,22 +233,25 @@ class Graph:
     def forget(self, element: Any) -> None:
         """Take a variable out of the graph again: out of every collection; its name becomes free."""
         with self._lock:
-            self.withdraw(element, element.op_name, element.op_name)
+            self._withdraw(element, element.op_name, element.op_name)
             self.elements.pop(element.op_name, None)  # compat/v1 has put an operation there
 
     def withdraw(self, element: Any, name: str, unique: str) -> None:
         """Take out what was given this name, made unique, in this name scope, and may be filed in part only."""
         with self._lock:
-            lists = self._collections.values()
-            places = [(items, i) for items in lists for i in reversed(range(len(items))) if items[i] is element]
-            left = {key: items for key, items in self._collections.items() if any(item is not element for item in items)}
-            for items, i in places:
-                del items[i]
-            self._collections = left
-            for known in (self.variables, self.elements):
-                if known.get(unique) is element:
-                    del known[unique]
-            self._release_name(name, unique)
+            self._withdraw(element, self._in_scope(name), unique)
+
+    def _withdraw(self, element: Any, name: str, unique: str) -> None:
+        lists = self._collections.values()
+        places = [(items, i) for items in lists for i in reversed(range(len(items))) if items[i] is element]
+        left = {key: items for key, items in self._collections.items() if any(item is not element for item in items)}
+        for items, i in places:
+            del items[i]
+        self._collections = left
+        for known in (self.variables, self.elements):
+            if known.get(unique) is element:
+                del known[unique]
+        self._release_name(name, unique)
 
     @property
     def collections(self) -> list[Any]:
