@@ -25,4 +25,6 @@ cdef class Items:
     cdef void place_profiles(self) noexcept
     cdef double total(self) noexcept
 
-cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find)
+cdef int evaluate_into(
+    object total, list terms, gradients, bint accumulate, bint fill, dict bases, find, list more
+) except -1

@@ -1,10 +1,12 @@
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastreg._penalty import Penalty
+
+_Gradients = TypeVar("_Gradients", bound=Mapping[str, NDArray[Any]])
 
 class Term:
     @property
@@ -28,11 +30,15 @@ class Term:
 
 def have_custom(terms: Sequence[Term]) -> bool: ...
 def take_terms(terms: object) -> list[Any] | None: ...
+@overload
+def evaluate(terms: Sequence[Term]) -> np.float64: ...
+@overload
 def evaluate(
     terms: Sequence[Term],
-    gradients: Mapping[str, NDArray[Any]] | None = None,
+    gradients: _Gradients,
     accumulate: bool = False,
     fill: bool = False,
     bases: dict[str, NDArray[Any]] | None = None,
     find: Callable[[Any, str, Sequence[Term]], NDArray[Any]] | None = None,
-) -> np.float64: ...
+    more: list[float] | None = None,
+) -> tuple[np.float64, _Gradients]: ...

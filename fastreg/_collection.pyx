@@ -9,6 +9,8 @@ from libc.stdlib cimport calloc, free
 cimport numpy as cnp
 from numpy cimport ndarray
 
+import numpy
+
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._jobs cimport lay_out, run
@@ -179,7 +181,9 @@ cdef class Items:
 
 
 # ---------------------------------------------------------------------------------------------------------- evaluation
-def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False, dict bases=None, find=None):
+def evaluate(
+    list terms, gradients=None, bint accumulate=False, bint fill=False, dict bases=None, find=None, list more=None
+):
     """Evaluate the compiled penalties of a collection in one parallel region.
 
     Parameters
@@ -196,20 +200,30 @@ def evaluate(list terms, gradients=None, bint accumulate=False, bint fill=False,
         What a variable's gradient is added to, where that is not `gradients`.
     find : callable, optional
         Called as ``find(gradients, name, terms)`` for a name that is not in a dict `gradients` as it stands.
+    more : list of float, optional
+        What is added to the sum, in this order.
 
     Returns
     -------
-    numpy.float64
+    total : numpy.float64
         The sum of the penalties' values, in the terms' order.
+    gradients : mapping
+        What was given, only if it was.
     """
     cdef FloatEnvironment found = enter_float_environment()
+    total = float64_scalar(0.0)
+    result = total if gradients is None else (total, gradients)  # made before the work, so that nothing can fail behind it
     try:
-        return evaluated(terms, gradients, accumulate, fill, bases, find)
+        evaluate_into(total, terms, gradients, accumulate, fill, bases, find, more)
     finally:
         leave_float_environment(found)
+    return result
 
 
-cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict bases, find):
+cdef int evaluate_into(
+    object total, list terms, gradients, bint accumulate, bint fill, dict bases, find, list more
+) except -1:
+    """Do what `evaluate` does, and give the sum to a float64 scalar."""
     cdef list live = list(terms)       # which no other thread can change
     cdef Py_ssize_t n = len(live), i, j, factor = 1 if gradients is None else 3 if accumulate else 2
     cdef Items items = Items()
@@ -223,6 +237,8 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
     cdef list arrays = [], outs = [], kept = []  # references that keep the arrays alive
     cdef PyObject* known
     cdef bint in_place = False
+    cdef ndarray added = numpy.array(more, dtype=numpy.float64) if more else None
+    cdef double value
     items.read_terms(n, live)
     if gradients is not None:
         memory = Memory(2 * n + 2 * items.n_profiles)
@@ -277,10 +293,13 @@ cdef object evaluated(list terms, gradients, bint accumulate, bint fill, dict ba
         job.stream = not (accumulate or in_place) and job.n_bytes >= 2 * STREAM_BYTES
     items.place_profiles()
     lay_out(job)
-    result = float64_scalar(0.0)
     run(job)
-    set_float64(result, items.total())
-    return result
+    value = items.total()
+    if added is not None:
+        for i in range(cnp.PyArray_SIZE(added)):
+            value += (<double*>cnp.PyArray_DATA(added))[i]
+    set_float64(total, value)
+    return 0
 
 
 cdef inline object look_up(gradients, str name, find, list terms):

@@ -14,7 +14,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from fastreg._arrays cimport as_array, is_double, take_out
-from fastreg._penalty cimport check_accumulate, check_step, scalar_like
+from fastreg._penalty cimport check_accumulate, check_step, scalar_like, set_like
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 from fastreg._threads import threads
@@ -688,8 +688,10 @@ def line_value(str kind, weights, tuple axes, double scale):
     job.kind = LINES[kind]
     job.operation = MEASURE
     job.scale = scale
+    value = scalar_like(w)
     run(&job, w, axes, None, 0)
-    return value_of_job(&job, w)
+    set_value(value, &job, w)
+    return value
 
 
 def line_gradient(str kind, weights, tuple axes, double scale, out=None, bint accumulate=False):
@@ -701,8 +703,11 @@ def line_gradient(str kind, weights, tuple axes, double scale, out=None, bint ac
     job.kind = LINES[kind]
     job.operation = ACCUMULATE if accumulate else GRADIENT
     job.scale = scale
+    value = scalar_like(w)
+    result = value, (target if out is None else out)
     run(&job, w, axes, target, 0)
-    return value_of_job(&job, w), (target if out is None else out)
+    set_value(value, &job, w)
+    return result
 
 
 def line_prox(str kind, weights, tuple axes, double scale, step, out=None):
@@ -719,13 +724,11 @@ def line_prox(str kind, weights, tuple axes, double scale, step, out=None):
     return target if out is None else out
 
 
-cdef object value_of_job(Job* job, ndarray w):
-    """Return the scaled sum of the lines' values. Both numbers are read from memory, which no compiler moves out of here."""
+cdef void set_value(object value, Job* job, ndarray w) noexcept:
+    """Give a scalar the scaled sum of the lines' values. Both are read from memory, which no compiler moves out of here."""
     cdef FloatEnvironment found = enter_float_environment()
-    try:
-        return scalar_like(w, job.scale * job.total)
-    finally:
-        leave_float_environment(found)
+    set_like(value, w, job.scale * job.total)
+    leave_float_environment(found)
 
 
 cdef void set_strength(Job* job, double step) noexcept:

@@ -28,7 +28,8 @@ cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept
 cdef int bind_arrays(Reading* reading, ndarray w) except -1
 cdef double value_of(Reading* reading, Item* item, Profile* profiles) noexcept
 cdef str no_closed_prox(ProfileKind kind)
-cdef object scalar_like(ndarray w, double value)
+cdef object scalar_like(ndarray w)
+cdef void set_like(object scalar, ndarray w, double value) noexcept
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept
 cdef int check_accumulate(object out, bint accumulate) except -1

@@ -37,10 +37,12 @@ cdef extern from *:
         if (scalar != NULL) PyArrayScalar_ASSIGN(scalar, Double, value);
         return scalar;
     }
+    #define fr_set_float32(scalar, value) PyArrayScalar_ASSIGN(scalar, Float, (npy_float)(value))
     #define fr_set_float64(scalar, value) PyArrayScalar_ASSIGN(scalar, Double, value)
     """
     object fr_float32(double value)
     object fr_float64(double value)
+    void fr_set_float32(object scalar, double value)
     void fr_set_float64(object scalar, double value)
 
 cdef enum:
@@ -69,8 +71,17 @@ cdef str no_closed_prox(ProfileKind kind):
     raise SystemError("the prox of this profile is closed")
 
 
-cdef object scalar_like(ndarray w, double value):
-    return fr_float64(value) if is_double(w) else fr_float32(value)
+# A value is given to a scalar that was made before the work, so that nothing can fail behind it.
+cdef object scalar_like(ndarray w):
+    return fr_float64(0.0) if is_double(w) else fr_float32(0.0)
+
+
+cdef void set_like(object scalar, ndarray w, double value) noexcept:
+    """Give a scalar of `scalar_like` its value, rounded once."""
+    if is_double(w):
+        fr_set_float64(scalar, value)
+    else:
+        fr_set_float32(scalar, value)
 
 
 cdef object float64_scalar(double value):
@@ -78,7 +89,6 @@ cdef object float64_scalar(double value):
 
 
 cdef void set_float64(object scalar, double value) noexcept:
-    """Give a new scalar its value; it was made before the work, so that nothing can fail behind it."""
     fr_set_float64(scalar, value)
 
 
@@ -218,8 +228,8 @@ cdef bint order_profiles(Profile* profiles, int n, int n_dims) noexcept:
 
 
 # --------------------------------------------------------------------------------------------------------------- one array
-cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, bint measure, double step):
-    """Run one operation over one array; return the penalty's value if it is measured."""
+cdef int run_one(Penalty penalty, ndarray w, ndarray out, Operation operation, object value, double step) except -1:
+    """Run one operation over one array; give the penalty's value to a scalar, or to None."""
     cdef Item item
     cdef Job job
     cdef Reading reading
@@ -233,7 +243,7 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
     memset(&job, 0, sizeof(Job))
     job.items = &item
     job.n_items = 1
-    job.measure = measure
+    job.measure = value is not None
     job.n_bytes = cnp.PyArray_NBYTES(w) * (1 if operation == MEASURE else 3 if operation == ACCUMULATE else 2)
     if operation == GRADIENT or operation == PROX:
         job.stream = item.out != item.weights and cnp.PyArray_NBYTES(out) >= STREAM_BYTES
@@ -266,11 +276,13 @@ cdef object run_one(Penalty penalty, ndarray w, ndarray out, Operation operation
         else:
             lay_out(&job)
             run(&job)
-        return scalar_like(w, value_of(&reading, &item, item.profiles)) if measure else None
+        if value is not None:
+            set_like(value, w, value_of(&reading, &item, item.profiles))
     finally:
         leave_float_environment(found)
         free(job.memory)
         free(reading.profiles)
+    return 0
 
 
 cdef int run_proxes(Penalty penalty, Job* job) except -1:
@@ -435,7 +447,10 @@ cdef class Penalty:
         numpy.float32 or numpy.float64
             Of the weights' dtype, or float32 for 16-bit weights: formed in float64, rounded once.
         """
-        return run_one(self, as_array(weights, "weights", True), None, MEASURE, True, 0)
+        cdef ndarray w = as_array(weights, "weights", True)
+        value = scalar_like(w)
+        run_one(self, w, None, MEASURE, value, 0)
+        return value
 
     def gradient(self, weights, out=None, bint accumulate=False):
         """Return the penalty's gradient; it is 0 where the weight is 0.
@@ -457,7 +472,7 @@ cdef class Penalty:
         cdef ndarray w = as_array(weights, "weights", True), target
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, False, 0)
+        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, None, 0)
         return target if out is None else out
 
     def value_and_gradient(self, weights, out=None, bint accumulate=False):
@@ -468,8 +483,10 @@ cdef class Penalty:
         cdef ndarray w = as_array(weights, "weights", True), target
         check_accumulate(out, accumulate)
         target = take_out(out, w)
-        value = run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, True, 0)
-        return value, (target if out is None else out)
+        value = scalar_like(w)
+        result = value, (target if out is None else out)
+        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, value, 0)
+        return result
 
     def prox(self, weights, step, out=None):
         """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
@@ -499,7 +516,7 @@ cdef class Penalty:
         cdef ndarray w = as_array(weights, "weights", True), target
         cdef double length = check_step(step)
         target = take_out(out, w)
-        run_one(self, w, target, PROX, False, length)
+        run_one(self, w, target, PROX, None, length)
         return target if out is None else out
 
 

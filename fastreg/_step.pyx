@@ -10,7 +10,7 @@ from threading import get_ident
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 cimport numpy as cnp
 from numpy cimport ndarray
@@ -20,7 +20,8 @@ import numpy
 from fastreg._abi cimport *
 from fastreg._arrays cimport *
 from fastreg._arrays import convert
-from fastreg._collection cimport Items, Term, evaluated
+from fastreg._collection cimport Items, Term
+from fastreg._collection import evaluate
 from fastreg._jobs cimport lay_out, measure_gradient, number_chunks, run
 from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.rules cimport n_slots, takes_l1, takes_prox
@@ -38,6 +39,13 @@ cdef enum:
 
 cdef extern from "numpy/arrayobject.h":
     ndarray PyArray_NewLikeArray(ndarray prototype, cnp.NPY_ORDER order, void* descr, int subok)
+
+cdef extern from *:
+    """
+    #define fr_add_to_float(x, value) (((PyFloatObject*)(x))->ob_fval += (value))
+    """
+    object new_float "PyFloat_FromDouble" (double value)
+    void add_to_float "fr_add_to_float" (object x, double value)
 
 
 Traits = namedtuple("Traits", "operation n_slots takes_l1 takes_prox")
@@ -357,6 +365,7 @@ cdef class Step:
 
     cdef Items items
     cdef list entries, terms
+    cdef list given            # the terms, those over variables that are not updated too
     cdef list kept             # arrays that the items point to
     cdef list proxes           # the LaterProx in which the step ends
     cdef list later            # what is assigned after the items: arrays, their new values, and the rows of these or None
@@ -364,6 +373,8 @@ cdef class Step:
     cdef dict followed         # the entries whose copy and average follow after all else; whether the whole ones, by place
     cdef dict previews         # the slots after the rule alone, by the entries' places
     cdef dict apart            # the values of the terms over variables that are not updated, by their places among the terms
+    cdef Items assigning, following  # the jobs behind that of the items, from `make_ready` on
+    cdef ndarray others        # what is added to the loss, in this order, from there on too
 
     def __cinit__(
         self, str rule, dict constants, list entries, list terms, clip_norm=None, bint check_finite=False, str title=None,
@@ -387,10 +398,10 @@ cdef class Step:
         cdef Entry entry
         cdef list owners
         self.entries, self.kept, self.proxes, self.later, self.previews = list(entries), [], [], [], {}
-        self.cleared, self.followed = [], {}
+        self.cleared, self.followed, self.given = [], {}, list(terms)
         owners = owners_of(self.entries, terms)
         self.apart = {
-            i: evaluated([term], None, False, False, None, None)
+            i: evaluate([term])
             for i, (term, place) in enumerate(zip(terms, owners)) if place < 0
         }
         self.terms = [term for i, term in enumerate(terms) if i not in self.apart] if self.apart else list(terms)
@@ -751,7 +762,38 @@ cdef class Step:
         lay_out(&items.job)
         return items
 
-    def commit(self, State state not None, dict placed, list values=None):
+    cdef int make_ready(self, list values) except -1:
+        """Lay out all that `write` does, and take what is added to the loss: nothing can fail from there on."""
+        self.others = numpy.array([*self.apart.values(), *values], dtype=numpy.float64)
+        self.assigning = self.assignments() if self.later else None
+        self.following = self.followers() if self.followed else None
+        self.items.job.measure = len(self.terms) > 0
+        return 0
+
+    cdef int write(self) except -1:
+        cdef Py_ssize_t i, n_proxes = len(self.proxes)
+        run(&self.items.job)
+        for i in range(n_proxes):
+            run(&(<LaterProx>self.proxes[i]).job)
+        if self.assigning is not None:
+            run(&self.assigning.job)
+        if self.following is not None:
+            run(&self.following.job)
+        for i in range(len(self.cleared)):
+            memset(cnp.PyArray_DATA(<ndarray>self.cleared[i]), 0, cnp.PyArray_NBYTES(<ndarray>self.cleared[i]))
+        return 0
+
+    cdef double loss(self) noexcept:
+        """Return the terms' loss before the step, and what is added to it."""
+        cdef FloatEnvironment found = enter_float_environment()
+        cdef double total = self.items.total()
+        cdef Py_ssize_t i
+        for i in range(cnp.PyArray_SIZE(self.others)):
+            total += (<double*>cnp.PyArray_DATA(self.others))[i]
+        leave_float_environment(found)
+        return total
+
+    def commit(self, State state not None, dict placed, list values=None, bint per_term=False):
         """Do the step, and count it; within a step in parts, note it as one of them.
 
         No Python code runs from the first write to the count, so no signal comes between.
@@ -762,64 +804,140 @@ cdef class Step:
             Its count is raised; the entries' slots and the placed arrays are put into it.
         placed : dict of str to ndarray
         values : list of float, optional
-            What is added to the loss, in this order: the values of users' own regularizers.
+            What is added to the loss, in this order: the values of users' own regularizers, in the terms' order, and others.
+        per_term : bool, optional
 
         Returns
         -------
-        numpy.float64
+        loss : numpy.float64
             The terms' loss before the step; over the touched rows alone where a gradient is of rows.
+        by_name : dict of str to float
+            Each term's value, those of users' own regularizers included, only if `per_term` is true. Terms of one name are added.
         """
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
-        cdef Items assignments = self.assignments() if self.later else None
-        cdef Items followers = self.followers() if self.followed else None
-        cdef list cleared = self.cleared
-        cdef double[::1] others = numpy.array([*self.apart.values(), *(values or ())], dtype=numpy.float64)
-        cdef double total
         cdef FloatEnvironment found
-        cdef list proxes = self.proxes
-        cdef Py_ssize_t i, n_proxes = len(proxes)
         cdef StreamedStep streamed = state.streamed
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
-        result = float64_scalar(0.0)
-        self.items.job.measure = len(self.terms) > 0
+        loss = float64_scalar(0.0)
+        cdef TermValues by_term = TermValues(self.given, self.apart, values or []) if per_term else None
+        result = (loss, by_term.by_name) if per_term else loss   # made before the work, so that nothing can fail behind it
+        self.make_ready(values or [])
         if streamed is not None:
             streamed.add(self.entries)
-        run(&self.items.job)
-        for i in range(n_proxes):
-            run(&(<LaterProx>proxes[i]).job)
-        if assignments is not None:
-            run(&assignments.job)
-        if followers is not None:
-            run(&followers.job)
-        for i in range(len(cleared)):
-            memset(cnp.PyArray_DATA(<ndarray>cleared[i]), 0, cnp.PyArray_NBYTES(<ndarray>cleared[i]))
+        self.write()
         if streamed is None:
             state.iterations += 1
         state.slots = slots
         state.placed = placed
-        found = enter_float_environment()
-        total = self.items.total()
-        for i in range(others.shape[0]):
-            total += others[i]
-        leave_float_environment(found)
-        set_float64(result, total)
+        if by_term is not None:
+            found = enter_float_environment()
+            by_term.fill(self.items)
+            leave_float_environment(found)
+        set_float64(loss, self.loss())
         return result
 
-    def values(self):
-        """Return the value of each term's compiled part before the step, in the terms' order; for a step that was committed."""
-        cdef FloatEnvironment found = enter_float_environment()
-        cdef Items items = self.items
+
+def commit_all(list steps, list news, list counts):
+    """Do several steps, and what belongs to them, whole or not at all. No Python code of fastreg's or torch's runs in between.
+
+    Parameters
+    ----------
+    steps : list of Step
+    news : list of (dict, dict)
+        Each first dict is given the items of the second.
+    counts : list of memoryview
+        Of no dimensions: each is raised by 1.
+
+    Returns
+    -------
+    numpy.float64
+        The sum of the steps' losses, in their order.
+    """
+    cdef double total = 0.0
+    cdef FloatEnvironment found
+    cdef Py_ssize_t i
+    loss = float64_scalar(0.0)
+    following = [count[()] + 1 for count in counts]
+    before = [(<dict?>state).copy() for state, _ in news]
+    for step in steps:
+        (<Step?>step).make_ready([])
+    try:
+        for state, new in news:
+            state.update(new)
+    except BaseException:
+        for (state, new), old in zip(news, before):
+            for key in new:
+                if key in old:
+                    state[key] = old[key]
+                else:
+                    state.pop(key, None)
+        raise
+    for i in range(len(steps)):
+        (<Step>steps[i]).write()
+    for i in range(len(counts)):
+        counts[i][()] = following[i]
+    found = enter_float_environment()
+    for i in range(len(steps)):
+        total += (<Step>steps[i]).loss()
+    leave_float_environment(found)
+    set_float64(loss, total)
+    return loss
+
+
+def write_together(list targets, list sources, dict attributes, dict changes, list undo):
+    """Write whole arrays, set items that a dict has, and empty a list, whole or not at all. No Python code runs in between.
+
+    Parameters
+    ----------
+    targets, sources : list of ndarray
+        In pairs of one shape, dtype and memory layout.
+    attributes, changes : dict
+        The first is given the items of the second.
+    undo : list
+    """
+    cdef Py_ssize_t i
+    cdef ndarray target, source
+    for target, source in zip(targets, sources):
+        check_match(source, "what is saved", target, "the array")
+        check_writeable(target, "the array")
+    attributes.update(changes)
+    for i in range(len(targets)):
+        target, source = <ndarray>targets[i], <ndarray>sources[i]
+        memmove(cnp.PyArray_DATA(target), cnp.PyArray_DATA(source), cnp.PyArray_NBYTES(target))
+    undo.clear()
+
+
+cdef class TermValues:
+    """The value of each term by its name: floats of 0, which are made before the step and filled behind it."""
+
+    cdef dict by_name
+    cdef list floats           # of each term; those of one name are one object
+    cdef ndarray own           # of each term: the values of users' own regularizers, and of a term over another variable
+    cdef ndarray apart         # of each term: whether it is over a variable that is not updated
+
+    def __cinit__(self, list terms, dict apart, list values):
         cdef Py_ssize_t i
-        try:
-            compiled = iter([
-                value_of(&items.readings[i], &items.job.items[items.item_of[i]], items.readings[i].profiles)
-                for i in range(items.n_terms)
-            ])
-            n = items.n_terms + len(self.apart)
-            return [float(self.apart[k]) if k in self.apart else next(compiled) for k in range(n)]
-        finally:
-            leave_float_environment(found)
+        self.by_name = {}
+        for term in terms:
+            if term.name not in self.by_name:
+                self.by_name[term.name] = new_float(0.0)
+        self.floats = [self.by_name[term.name] for term in terms]
+        self.apart = numpy.array([i in apart for i in range(len(terms))], dtype=bool)
+        following = iter(values)
+        self.own = numpy.array([sum([next(following) for _ in term.custom]) for term in terms], dtype=numpy.float64)
+        for i, value in apart.items():
+            self.own[i] = value + self.own[i]
+
+    cdef void fill(self, Items items) noexcept:
+        cdef Py_ssize_t i, k = 0
+        cdef double value
+        for i in range(len(self.floats)):
+            value = (<double*>cnp.PyArray_DATA(self.own))[i]
+            if not (<cnp.npy_bool*>cnp.PyArray_DATA(self.apart))[i]:
+                value = value_of(&items.readings[k], &items.job.items[items.item_of[k]], items.readings[k].profiles) + value
+                k += 1
+            add_to_float(self.floats[i], value)
 
 
 cdef int check_slot(ndarray slot, str what, ndarray w, str of) except -1:

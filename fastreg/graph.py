@@ -126,23 +126,37 @@ class Graph:
 
         Names that differ in case alone count as the same, as in TensorFlow.
         """
-        if self._name_stack:
-            name = f"{self._name_stack}/{name}"
+        name = self._in_scope(name)
         key = name.lower()
         with self._lock:
             used = self._names_in_use
-            count = used.get(key, 0)
-            if mark_as_used:
-                used[key] = count + 1
-            if not count:
-                return name
-            base = key
-            while key in used:
-                key = f"{base}_{count}"
-                count += 1
+            count, base = used.get(key, 0), key
+            following = count + 1
+            if count:
+                while key in used:
+                    key = f"{base}_{count}"
+                    count += 1
+                name = f"{name}_{count - 1}"
             if mark_as_used:
                 used[key] = 1
-            return f"{name}_{count - 1}"
+                used[base] = following
+            return name
+
+    def _in_scope(self, name: str) -> str:
+        return f"{self._name_stack}/{name}" if self._name_stack else name
+
+    def _release_name(self, name: str, unique: str) -> None:
+        """Take back the name that `name` became, and all names within it; both are given with their scopes."""
+        base, key, used = name.lower(), unique.lower(), self._names_in_use
+        for other in [other for other in used if other == key or other.startswith(f"{key}/")]:
+            del used[other]
+        if base in used:
+            used[base] -= 1
+
+    def release_scope(self, name: str, scope: str) -> None:
+        """Take back the name scope that ``name_scope(name)`` opened, and all names within it."""
+        with self._lock:
+            self._release_name(self._in_scope(name), scope)
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
@@ -153,16 +167,18 @@ class Graph:
         """
         if name and not (_SCOPE_NAME if self._name_stack else _OP_NAME).match(name):
             raise ValueError(f"'{name}' is not a valid scope name")
-        if not name:
-            scope = ""
-        elif name.endswith("/"):
-            scope = name[:-1]
-        else:
-            scope = self.unique_name(name)
-        outer = self._name_stack
-        self.local.name_stack = scope
+        outer, given = self._name_stack, name or ""
+        fresh = given != "" and not given.endswith("/")
+        scope = self.unique_name(given) if fresh else given[:-1]
         try:
-            yield scope + "/" if scope else ""
+            prefix = scope + "/" if scope else ""
+            self.local.name_stack = scope
+        except BaseException:
+            if fresh:
+                self.release_scope(given, scope)
+            raise
+        try:
+            yield prefix
         finally:
             self.local.name_stack = outer
 
@@ -175,8 +191,16 @@ class Graph:
 
     def add_to_collections(self, names: Any, value: Any) -> None:
         """Append `value` to each collection of `names`: one name, or several, where one given twice counts once."""
-        for name in (names,) if isinstance(names, str) else dict.fromkeys(names):
-            self.add_to_collection(name, value)
+        names = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
+        with self._lock:
+            before = [len(self._collections.get(name, ())) for name in names]
+            try:
+                for name in names:
+                    self.add_to_collection(name, value)
+            except BaseException:
+                for name, n in zip(names, before, strict=True):
+                    del self._collections.get(name, [])[n:]
+                raise
 
     def get_collection(self, name: Any, scope: str | None = None) -> list[Any]:
         """Return a new list of the collection's items, in the order in which they were added.
@@ -209,12 +233,25 @@ class Graph:
     def forget(self, element: Any) -> None:
         """Take a variable out of the graph again: out of every collection; its name becomes free."""
         with self._lock:
-            for items in self._collections.values():
-                items[:] = [item for item in items if item is not element]
-            self._collections = {key: items for key, items in self._collections.items() if items}
-            self.variables.pop(element.op_name, None)
-            self.elements.pop(element.op_name, None)
-            self._names_in_use.pop(element.op_name.lower(), None)
+            self._withdraw(element, element.op_name, element.op_name)
+            self.elements.pop(element.op_name, None)  # compat/v1 has put an operation there
+
+    def withdraw(self, element: Any, name: str, unique: str) -> None:
+        """Take out what was given this name, made unique, in this name scope, and may be filed in part only."""
+        with self._lock:
+            self._withdraw(element, self._in_scope(name), unique)
+
+    def _withdraw(self, element: Any, name: str, unique: str) -> None:
+        lists = self._collections.values()
+        places = [(items, i) for items in lists for i in reversed(range(len(items))) if items[i] is element]
+        left = {key: items for key, items in self._collections.items() if any(item is not element for item in items)}
+        for items, i in places:
+            del items[i]
+        self._collections = left
+        for known in (self.variables, self.elements):
+            if known.get(unique) is element:
+                del known[unique]
+        self._release_name(name, unique)
 
     @property
     def collections(self) -> list[Any]:

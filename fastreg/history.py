@@ -56,9 +56,15 @@ class History:
         if self.steps and step <= self.steps[-1]:
             raise ValueError(f"step must be above the last one, {self.steps[-1]}, got {step}")
         numbers = {name: float(value) for name, value in {**(values or {}), **more}.items()}
-        self.steps.append(step)
-        for name, number in numbers.items():
-            self._values.setdefault(name, {})[step] = number
+        try:
+            for name, number in numbers.items():
+                self._values.setdefault(name, {})[step] = number
+            self.steps.append(step)
+        except BaseException:
+            if not self.steps or self.steps[-1] != step:
+                self._values = {name: {at: x for at, x in row.items() if at != step} for name, row in self._values.items()}
+                self._values = {name: row for name, row in self._values.items() if row}
+            raise
 
     @property
     def names(self) -> list[str]:

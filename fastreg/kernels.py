@@ -35,11 +35,13 @@ from fastreg._step import (
     Step,
     StreamedStep,
     check_gradient,
+    commit_all,
     memory_of,
     owners_of,
     rounding_key,
     scaled_gradient,
     wide_weights,
+    write_together,
 )
 from fastreg.launchers import share
 
@@ -60,6 +62,7 @@ __all__ = [
     "check_out",
     "check_step",
     "clamp",
+    "commit_all",
     "convert",
     "dtype_name",
     "evaluate",
@@ -83,6 +86,7 @@ __all__ = [
     "take_terms",
     "value_dtype",
     "wide_weights",
+    "write_together",
 ]
 
 ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")

@@ -133,12 +133,9 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
         raise TypeError(f"out must map the variables' names to arrays, such as {{'w': array}}, got {type(out).__name__}")
     result: Any = Gradients() if out is None else out
     if not have_custom(live):
-        total = evaluate(live, result, accumulate, out is None, None, _find_out)
-        return np.float64(sum(constants, start=float(total))) if constants else total, result
+        return evaluate(live, result, accumulate, out is None, None, _find_out, constants)
     values, bases = _custom_gradients(live, out if accumulate else None)
-    total = evaluate(live, result, accumulate, out is None, bases, _find_out)
-    # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
-    return np.float64(sum(values + constants, start=float(total))), result
+    return evaluate(live, result, accumulate, out is None, bases, _find_out, values + constants)
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:
@@ -191,14 +188,22 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
         for i, w in enumerate(weights_list)
     ]
     ops = [loss_op(regularizer, w.array, w.name) for w in owners]
-    with graph.name_scope("get_regularization_penalty") as scope:
-        terms = [
-            RegularizationLoss(w, regularizer, graph.unique_name(op)) for w, op in zip(owners, ops, strict=True) if op is not None
-        ]
     dtype = value_dtype(check_array(owners[0].array, owners[0].name, sixteen=True))
-    total = Total([(1.0, term) for term in terms], dtype, "")
-    total._name = scope[:-1]
-    graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
+    total, name, scope = Total([], dtype, ""), "get_regularization_penalty", ""
+    try:
+        with graph.name_scope(name) as scope:
+            total.terms = [
+                RegularizationLoss(w, regularizer, graph.unique_name(op))
+                for w, op in zip(owners, ops, strict=True)
+                if op is not None
+            ]
+        total.factors = [1.0] * len(total.terms)
+        total._name = scope[:-1]
+        graph.add_to_collection(GraphKeys.REGULARIZATION_LOSSES, total)
+    except BaseException:
+        if scope:
+            graph.withdraw(total, name, scope[:-1])
+        raise
     return total
 
 

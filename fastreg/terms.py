@@ -168,8 +168,9 @@ class RegularizationLoss(Term, Loss):
         self._set(regularizer, op_name)
 
     def _set(self, regularizer: Regularizer | None, op_name: str) -> None:
+        penalty, custom = separate(regularizer)
+        self._set_parts(penalty, custom)
         self._regularizer = regularizer
-        self._set_parts(*separate(regularizer))
         self.op_name = op_name
 
     @property
@@ -275,16 +276,24 @@ class Parameter(Operators):
         term, terms = self._term, self._collection()
         if op is None:
             if term is not None:
-                term._set(None, term.op_name)
                 terms[:] = [item for item in terms if item is not term]
+                term._set(None, term.op_name)
             return
         op_name = f"{self.op_name}/Regularizer/{op}"
         if term is None:
-            self._term = term = RegularizationLoss(self, regularizer, op_name)  # type: ignore[arg-type]
-        else:
-            term._set(regularizer, op_name)
-        if not any(item is term for item in terms):
+            term = RegularizationLoss(self, regularizer, op_name)  # type: ignore[arg-type]
             terms.append(term)
+            self._term = term
+            return
+        listed = any(item is term for item in terms)
+        before = term.regularizer, term.op_name
+        term._set(regularizer, op_name)
+        try:
+            if not listed:
+                terms.append(term)
+        except BaseException:
+            term._set(*before)
+            raise
 
     def _collection(self) -> list[Any]:
         return self._terms

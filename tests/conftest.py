@@ -1,12 +1,15 @@
 """What several test files share: processes of their own, and a number of threads that is put back."""
 
+import gc
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import hypothesis
 import pytest
+from interrupts import Interrupts
 
 import fastreg as fr
 from fastreg.launchers import VARIABLES
@@ -38,6 +41,17 @@ def num_threads():
     before = fr.get_num_threads()
     yield fr.set_num_threads
     fr.set_num_threads(before)
+
+
+@pytest.fixture
+def interrupts():
+    """A handler of Unix's alarm that raises once, at a random moment of a call."""
+    found = Interrupts()
+    before = signal.signal(signal.SIGALRM, found.handle)
+    gc.disable()  # an exception in a callback of the collector, such as hypothesis', would only be reported as ignored
+    yield found
+    gc.enable()
+    signal.signal(signal.SIGALRM, before)
 
 
 def pytest_configure(config):

@@ -121,7 +121,8 @@ def evaluate(arrays, penalties, names, outs=None, accumulate=False):
 
 def evaluate_terms(terms, gradients=None, accumulate=False, **options):
     """Evaluate a list of terms; `gradients` has an array for each name."""
-    return kernels.evaluate(terms, gradients, accumulate, **options)
+    found = kernels.evaluate(terms, gradients, accumulate, **options)
+    return found if gradients is None else found[0]
 
 
 def entry(weights, gradient, rows=None, slots=(), name="w"):

@@ -19,12 +19,12 @@ import copy
 import json
 import logging
 import numbers
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from fastreg.kernels import Penalty, State, check_array, dtype_name, value_dtype
+from fastreg.kernels import Penalty, State, check_array, dtype_name, value_dtype, write_together
 from fastreg.matching import named_arrays
 from fastreg.optim.optimizer import Optimizer
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer
@@ -145,10 +145,16 @@ def restore(
     slots = dict(_lay_out(parts["slots"], arrays))
     rule = np.array(_read(parts[""]["rule"], "rule"))
     trial.load_state_dict(slots | {"rule": rule, "iterations": parts[""]["iterations"]})
-    _set_strengths(list(_settings(terms)), parts["strengths"], not_saved, strict)
-    vars(optimizer).update(settled, _state=trial._state, _unused=trial._unused)
-    for name, saved in weights.items():
-        np.copyto(_storable(arrays[name]), saved)
+    settled |= {"_state": trial._state, "_unused": trial._unused}
+    targets = [_storable(arrays[name]) for name in weights]
+    sources = [_laid_out(saved, target) for saved, target in zip(weights.values(), targets, strict=True)]
+    _set_strengths(
+        list(_settings(terms)),
+        parts["strengths"],
+        not_saved,
+        strict,
+        lambda undo: write_together(targets, sources, vars(optimizer), settled, undo),
+    )
 
 
 def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:
@@ -199,9 +205,13 @@ def _set_hyperparameters(trial: Optimizer, saved: Mapping[str, Array], not_saved
 
 
 def _set_strengths(
-    settings: list[tuple[str, Any, str | None]], given_strengths: Mapping[str, Array], not_saved: Collection[str], strict: bool
+    settings: list[tuple[str, Any, str | None]],
+    given_strengths: Mapping[str, Array],
+    not_saved: Collection[str],
+    strict: bool,
+    write: Callable[[list[Any]], None],
 ) -> None:
-    """Set all strengths, or none."""
+    """Set all strengths and then write the rest, or change nothing. `write` empties the list of what there is to undo."""
     here = [key for key, _, attribute in settings if attribute is not None]
     saved = _take("strengths of the terms", given_strengths, here, strict)
     own = [key for key, _, attribute in settings if attribute is None and key not in not_saved]
@@ -220,10 +230,20 @@ def _set_strengths(
                 raise ValueError(f"terms share the regularizer {regularizer!r}, and their saved strengths differ, at {key!r}")
             before.append((regularizer, attribute, getattr(regularizer, attribute)))
             setattr(regularizer, attribute, strength)
+        write(before)
     except BaseException:
         for regularizer, attribute, strength in reversed(before):
             setattr(regularizer, attribute, strength)
         raise
+
+
+def _laid_out(saved: Array, like: Array) -> Array:
+    """Return what is saved in the memory order of another array."""
+    if any(saved.flags[order] and like.flags[order] for order in ("C_CONTIGUOUS", "F_CONTIGUOUS")):
+        return saved
+    laid = np.empty_like(like, subok=False)
+    laid[...] = saved
+    return laid
 
 
 def _lay_out(slots: Mapping[str, Array], arrays: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:

@@ -73,12 +73,13 @@ class _Average(Hyperparameter):
         super().__init__(_check_average)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        super().__set__(instance, value)
+        checked = self._check(value, self._name)
         own = tuple(name for name in instance.slot_names if name != self._name)
-        instance.slot_names = own if value is None else (*own, self._name)
+        changed = {self._name: checked, "slot_names": own if value is None else (*own, self._name)}
         if value is None and hasattr(instance, "_state"):
             state = instance._state
             state.slots = {name: slots[: len(own)] for name, slots in state.slots.items()}
+        instance.__dict__.update(changed)
 
 
 class Optimizer:
@@ -393,11 +394,10 @@ class Optimizer:
         for i, entry in enumerate(entries):
             if entry.prox is not None or entry.constraint is not None:
                 _finish(step, i, entry)
-        unknown = [name for name in names if name not in state.slots] if self._unused else []
-        loss = step.commit(state, placed, values + added)
-        if self._unused:
-            self._note_use(names, unknown)
-        return (loss, _by_name(terms, step.values(), values)) if per_term else loss
+        unused = self._unused_after(names) if self._unused else self._unused
+        result = step.commit(state, placed, values + added, per_term)
+        self._unused = unused
+        return result
 
     def measure(
         self,
@@ -575,15 +575,17 @@ class Optimizer:
             slots = self.initial_slots(array)
         return slots if self.average is None else (*slots, array.copy(order="K"))
 
-    def _note_use(self, names: list[str], unknown: list[str]) -> None:
-        """Take stepped variables out of the unused slots; where others are unknown, a name may have been spelled otherwise."""
-        self._unused.difference_update(names)
-        if unknown and self._unused:
+    def _unused_after(self, names: list[str]) -> set[str]:
+        """Return the unused slots without those of stepped variables. Where others are unknown, a name may be misspelled."""
+        unused = self._unused.difference(names)
+        unknown = [name for name in names if name not in self._state.slots]
+        if unknown and unused:
             _log.warning(
                 "the loaded state has no slots for %s, which start anew; it has slots for %s, which no step has used so far",
                 unknown,
-                self.unused_slots(),
+                sorted(unused),
             )
+        return unused
 
     def unused_slots(self) -> list[str]:
         """Return the variables whose slots were loaded and that no step has updated since.
@@ -732,8 +734,7 @@ class Optimizer:
                         f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
                         f"{first.shape} and {first.dtype}"
                     )
-        self._state = State(int(iterations), loaded)
-        self._unused = set(loaded)
+        self._state, self._unused = State(int(iterations), loaded), set(loaded)
 
     def __repr__(self) -> str:
         options = {"clip_norm": None, "check_finite": False, "average": None}  # are shown where they do something
@@ -758,11 +759,3 @@ def _finish(step: Step, i: int, entry: Entry) -> None:
 def _terms_of(entries: list[Entry], terms: list[RegularizationLoss]) -> list[RegularizationLoss]:
     """Return the terms over the weights of the entries."""
     return [term for term, place in zip(terms, owners_of(entries, terms), strict=True) if place >= 0]
-
-
-def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], custom: Iterable[float]) -> dict[str, float]:
-    """Return each term's value; those of users' own regularizers come in the terms' order. Terms of one name are added."""
-    own, by_name = iter(custom), dict.fromkeys((term.name for term in terms), 0.0)
-    for term, value in zip(terms, compiled, strict=True):
-        by_name[term.name] += value + sum(next(own) for _ in term.custom)
-    return by_name

@@ -144,9 +144,10 @@ class RMSProp(Optimizer):
     def centered(self, centered: bool) -> None:
         if self._state.slots and bool(centered) != self.centered:
             raise ValueError(f"centered cannot become {bool(centered)}: there are slots already; make another RMSProp")
-        self.rule = "centered_rmsprop" if centered else "rmsprop"
         average = self.slot_names[-1:] if self.slot_names[-1] == "average" else ()
-        self.slot_names = ("rms", "momentum", *(("mg",) if centered else ()), *average)
+        slot_names = ("rms", "momentum", *(("mg",) if centered else ()), *average)
+        self.rule = "centered_rmsprop" if centered else "rmsprop"
+        self.slot_names = slot_names
 
     def hyperparameters(self) -> dict[str, Any]:
         """Return the hyperparameters by name, as they are now."""

@@ -138,7 +138,9 @@ class VariableScope:
             options["constraint"] = self.constraint if constraint is None else constraint
         if custom_getter is not None:
             getter = functools.partial(custom_getter, getter)
-        with graph.name_scope(None):  # a variable's name depends on variable scopes alone
+        outer = graph.get_name_scope()
+        graph.local.name_stack = ""  # a variable's name depends on variable scopes alone
+        try:
             return getter(
                 name=f"{self.name}/{name}" if self.name else name,
                 shape=shape,
@@ -151,6 +153,8 @@ class VariableScope:
                 partitioner=self.partitioner if partitioner is None else partitioner,
                 **options,
             )
+        finally:
+            graph.local.name_stack = outer  # unlike the end of a `with`, this needs no memory
 
 
 def _takes_constraint(getter: Any) -> bool:
@@ -242,9 +246,8 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
     def __enter__(self) -> VariableScope:
         graph = get_default_graph()
         scopes = _scopes(graph)
-        outer = scopes.current
         jump = isinstance(self._name_or_scope, VariableScope)
-        base: VariableScope = self._name_or_scope if jump else outer  # type: ignore[assignment]
+        base: VariableScope = self._name_or_scope if jump else scopes.current  # type: ignore[assignment]
         leaf = base.name.split("/")[-1] if jump else self._name_or_scope
         if leaf is None:
             leaf = self._default_name
@@ -255,8 +258,22 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
         elif leaf:
             names = graph.name_scope(leaf)  # type: ignore[arg-type]
         opened = leaf if names is None else names.__enter__()
+        try:
+            scope = self._open(scopes, base, leaf, opened, names)
+        except BaseException:
+            if names is not None:
+                names.__exit__(None, None, None)
+                if self._auxiliary and not str(leaf).endswith("/"):
+                    graph.release_scope(str(leaf), str(opened)[:-1])
+            raise
+        scopes.current = scope
+        return scope
+
+    def _open(self, scopes: _Scopes, base: VariableScope, leaf: Any, opened: Any, names: _NameScope | None) -> VariableScope:
+        """Return the scope that is entered, and note what leaving it restores."""
+        jump, outer = base is self._name_or_scope, scopes.current
         if self._name_or_scope is None:
-            self._name_or_scope = leaf = _unused_name(scopes, str(leaf))
+            leaf = _unused_name(scopes, str(leaf))
         name = base.name if jump else f"{outer.name}/{leaf}" if outer.name else str(leaf)
         scope = copy.copy(base)
         scope.name, scope.reuse, scope.constraint = name, self._reuse or base.reuse, self._constraint
@@ -267,9 +284,11 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
                 setattr(scope, key, value)
         if self._defaults["custom_getter"] is not None and base.custom_getter is not None:
             scope.custom_getter = functools.partial(_nested_getter, self._defaults["custom_getter"], base.custom_getter)
-        scopes.opened[name] = scopes.opened.get(name, 0) + 1
-        self._entered.append((scopes, outer, scope, dict(scopes.opened) if jump else None, names))
-        scopes.current = scope
+        numbers = scopes.opened | {name: scopes.opened.get(name, 0) + 1}
+        self._entered.append((scopes, outer, scope, dict(numbers) if jump else None, names))
+        scopes.opened = numbers
+        if self._name_or_scope is None:
+            self._name_or_scope = leaf
         return scope
 
     def __exit__(self, *error: Any) -> None:
@@ -277,15 +296,17 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
         if scopes.current is not scope:
             raise RuntimeError("Improper nesting of variable_scope.")
         self._entered.pop()
-        if opened is not None:  # leaving a scope object: numbering resumes as before
-            scopes.opened = opened
-        else:
-            for name in scopes.opened:
-                if name.startswith(scope.name + "/"):
-                    scopes.opened[name] = 0
-        scopes.current = outer
-        if names is not None:
-            names.__exit__(*(error or (None, None, None)))
+        try:
+            if opened is not None:  # leaving a scope object: numbering resumes as before
+                scopes.opened = opened
+            else:
+                for name in scopes.opened:
+                    if name.startswith(scope.name + "/"):
+                        scopes.opened[name] = 0
+        finally:
+            scopes.current = outer
+            if names is not None:
+                names.__exit__(*(error or (None, None, None)))
 
 
 def _nested_getter(inner: Any, outer: Any, getter: Any, *args: Any, **kwargs: Any) -> Any:

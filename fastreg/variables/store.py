@@ -88,7 +88,13 @@ def _single(
         )
     initial = variable_class.bind_initializer(name, initializer, shape, dtype, info)
     given = None if from_value or shape is None else dtype  # a value has its own dtype
-    graph.variables[name] = variable = variable_class(initial, name=name, dtype=given, **options)
+    variable = variable_class(initial, name=name, dtype=given, **options)
+    try:
+        graph.variables[name] = variable
+    except BaseException:
+        variable.regularizer = None
+        graph.withdraw(variable, name, variable.op_name)
+        raise
     return variable
 
 
@@ -160,22 +166,22 @@ def _partitioned(
             "Partitioner returned a different partitioning than what was already found.  "
             f"Partitioner returned {count} shards, and shard {name}/part_0 was found."
         )
-    parts: list[Any] = []
+    sizes = list(slices(shape[axis], count))
+    parts: list[Any] = [None] * len(sizes)
     try:
-        for i, (offset, size) in enumerate(slices(shape[axis], count)):
+        for i, (offset, size) in enumerate(sizes):
             info = PartitionInfo(list(shape), [offset if k == axis else 0 for k in range(len(shape))])
             part_shape: tuple[int, ...] | None = (*shape[:axis], size, *shape[axis + 1 :])
             part = initializer
             if initializer is not None and not callable(initializer):
                 part, part_shape = initializer[(slice(None),) * axis + (slice(offset, offset + size),)], None
-            parts.append(_single(graph, variable_class, options, f"{name}/part_{i}", part_shape, dtype, part, reuse, info))
+            parts[i] = _single(graph, variable_class, options, f"{name}/part_{i}", part_shape, dtype, part, reuse, info)
+        graph.variables[name] = whole = variable_class.partitioned_class(name, shape, parts, partitions)
     except BaseException:
-        for made in parts:
+        for made in [made for made in parts if made is not None]:
             made.regularizer = None
             graph.forget(made)
         raise
-    whole = variable_class.partitioned_class(name, shape, parts, partitions)
-    graph.variables[name] = whole
     return whole
 
 

@@ -87,10 +87,18 @@ class Variable(Parameter):
         keys = self.collection_keys(collections, trainable)
         op = loss_op(regularizer, array, name)
         _check_constraint(constraint, array, name)
-        with get_default_graph().name_scope(name) as scope:
-            self.register([array], scope[:-1], trainable, keys, constraint)
-        if op is not None:
-            self._regularize(regularizer, op)
+        graph, scope = get_default_graph(), ""
+        try:
+            with graph.name_scope(name) as scope:
+                self.register([array], scope[:-1], trainable, keys, constraint)
+            if op is not None:
+                self._regularize(regularizer, op)
+        except BaseException:
+            if getattr(self, "_term", None) is not None:
+                self.regularizer = None
+            if scope:
+                graph.withdraw(self, name, scope[:-1])
+            raise
 
     @staticmethod
     def collection_keys(collections: Sequence[Any] | None, trainable: bool) -> list[Any]:

@@ -5,6 +5,7 @@ import io
 import itertools
 import math
 import pickle
+import signal
 
 import numpy as np
 import pytest
@@ -544,6 +545,37 @@ def test_a_term_over_a_frozen_parameter_is_counted():
     model.head.bias.grad = torch.zeros_like(model.head.bias)
     optimizer.step()
     assert optimizer.regularization_loss == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals come from a timer of Unix")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupted_step_of_two_parts_is_whole_or_has_not_begun(interrupts):
+    def training():
+        found = [nn.Parameter(torch.ones(60_000)) for _ in range(4)]
+        optimizer = ours.Adam([{"params": found[:2]}, {"params": found[2:], "betas": (0.5, 0.75)}], lr=LR)
+        for parameter in found:
+            parameter.grad = torch.ones_like(parameter)
+        return optimizer, found
+
+    def state(optimizer, found):
+        tensors = [x for parameter in found for x in (parameter.detach(), *optimizer.state_dict()["state"].values())]
+        return [
+            x.numpy().tobytes() if torch.is_tensor(x) else [(key, y.numpy().tobytes()) for key, y in x.items()] for x in tensors
+        ]
+
+    interrupted, steady = training(), training()
+    before = state(*steady)
+    seen = set()
+    for _ in range(150):
+        steady[0].step()
+        after = state(*steady)
+        interrupts.during(interrupted[0].step)
+        seen.add(state(*interrupted) == after)
+        if state(*interrupted) == before:
+            interrupted[0].step()
+        assert state(*interrupted) == after
+        before = after
+    assert interrupts.n > 5 and seen == {True, False}
 
 
 class Fourth:

@@ -1,8 +1,6 @@
 """A step happens whole or not at all, also where a signal or a lack of memory comes in between."""
 
-import gc
 import itertools
-import random
 import signal
 import threading
 import time
@@ -22,45 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 SHAPES = {"a": ((90_000,), np.float32), "b": ((40_000,), np.float64), "c": ((60, 50), np.float32)}
-
-
-class Interrupts:
-    """Let a signal's handler raise once, at a random moment of a call."""
-
-    def __init__(self):
-        self.random = random.Random(0)
-        self.longest = 1e-3
-        self.armed = False
-        self.n = 0
-
-    def handle(self, number, frame):
-        if self.armed:
-            self.armed = False
-            raise KeyboardInterrupt
-
-    def during(self, call, *arguments, **options):
-        try:
-            self.armed = True
-            signal.setitimer(signal.ITIMER_REAL, self.random.uniform(1e-6, self.longest))
-            call(*arguments, **options)
-            self.armed = False
-            self.longest *= 0.9  # so that about every second call is interrupted, however long it takes
-        except KeyboardInterrupt:
-            self.n += 1
-            self.longest *= 1.1
-        finally:
-            self.armed = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-@pytest.fixture
-def interrupts():
-    found = Interrupts()
-    before = signal.signal(signal.SIGALRM, found.handle)
-    gc.disable()  # an exception in a callback of the collector, such as hypothesis', would only be reported as ignored
-    yield found
-    gc.enable()
-    signal.signal(signal.SIGALRM, before)
 
 
 class Training:

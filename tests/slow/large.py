@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Arrays of more than 2**31 elements, where an index of 32 bits would go round.
 
-python tests/slow/large.py            # 9 GB: value, and gradient and prox in place
+python tests/slow/large.py            # 9 GB: value, and gradient, prox, constraints and a step of rows in place; 16 bits
 python tests/slow/large.py --out      # 18 GB: gradients into an array of their own and an update step as well
 """
 
@@ -53,6 +53,72 @@ def in_place(weights):
     fill(weights)
 
 
+def of_groups(weights):
+    """Groups of four neighbours, groups of one, four groups of interleaved members, and one group of all."""
+    fours, ones = weights.reshape(-1, 4), weights.reshape(-1, 1)
+    n, k = len(fours), len(MARKS)  # each mark stands in another row
+    changed = np.sqrt(12.0)
+    check("norms of rows", fr.group_lasso_regularizer(0.5, 1)(fours), np.float32((2 * (n - k) + changed * k) / 2))
+    check("norms of one element each", fr.group_lasso_regularizer(0.5, 1)(ones), np.float32((COUNT + 2 * k) / 2))
+    columns = np.sqrt(n + 8 * np.bincount(np.array(MARKS) % 4, minlength=4))
+    check("norms of columns", fr.group_lasso_regularizer(0.5, 0)(fours), np.float32(columns.sum() / 2))
+    check("norm of all", fr.group_lasso_regularizer(0.5, None)(weights), np.float32(np.sqrt(COUNT + 8 * k) / 2))
+    start = ends(weights)
+    of_row = np.where(start == 3, changed, 2.0)
+    of_row[-1] = changed  # the last but one stands beside a mark, as the second does
+    of_row[0] = changed
+    fr.group_lasso_regularizer(0.5, 1).gradient(fours, out=fours)
+    check("gradient of rows' norms in place", ends(weights), (0.5 / of_row * start).astype(np.float32))
+    fill(weights)
+    fr.group_lasso_regularizer(0.5, 0).gradient(fours, out=fours)
+    of_column = columns[np.array([1, *MARKS, COUNT - 2]) % 4]
+    check("gradient of columns' norms in place", ends(weights), (0.5 / of_column * start).astype(np.float32))
+    fill(weights)
+
+
+def of_lines(weights):
+    """Lines of four neighbours."""
+    fours, k = weights.reshape(-1, 4), len(MARKS)
+    check("largest magnitudes of rows", fr.linf_regularizer(0.5, axis=1)(fours), np.float32((len(fours) + 2 * k) / 2))
+    check("total variation of rows", fr.total_variation_regularizer(0.5, axis=1)(fours), np.float32(2 * k / 2))
+
+
+def constrained(weights):
+    """Constraints in place."""
+    start = ends(weights)
+    fr.constraints.box(0.0, 2.0).project(weights, out=weights)
+    check("box in place", ends(weights), np.minimum(start, 2))
+    fill(weights)
+    fours = weights.reshape(-1, 4)
+    fr.constraints.max_norm(2.0, axis=1).project(fours, out=fours)
+    check("rows of norms of at most 2", ends(weights)[1:-1], np.full(len(MARKS), np.float32(3 * (2 / np.sqrt(12.0)))))
+    check("rows of norm 2", weights[[4, 2**30, COUNT - 5]], np.ones(3, np.float32))
+    fill(weights)
+
+
+def of_rows(weights):
+    """A step of rows whose numbers are above 2**31."""
+    table, rows = weights.reshape(-1, 1), np.array([COUNT - 1, 2**31, 1])
+    start = ends(weights)
+    fr.optim.GradientDescent(0.5).apply_gradients({"w": ((np.ones((3, 1), np.float32), rows), table)})
+    stepped = np.array([True, False, False, True, True, False])
+    check("a step of rows", ends(weights), start - np.float32(0.5) * stepped)
+    fill(weights)
+
+
+def sixteen():
+    """Weights of 16 bits."""
+    weights = np.empty(COUNT, np.float16)
+    fill(weights)
+    start, l2 = ends(weights), fr.l2_regularizer(0.5)
+    check("l2 value of 16 bits", l2(weights), np.float32((COUNT + 8 * len(MARKS)) / 4))
+    l2.gradient(weights, out=weights)
+    check("l2 gradient of 16 bits in place", ends(weights), start / 2)
+    fill(weights)
+    fr.l1_regularizer(0.5).prox(weights, 1.0, out=weights)
+    check("l1 prox of 16 bits in place", ends(weights), start - np.float16(0.5))
+
+
 def beside(weights):
     """Gradients into another array, and a step."""
     l2 = fr.l2_regularizer(0.5)
@@ -74,9 +140,10 @@ def main():
     options = parser.parse_args()
     weights = np.empty(COUNT, np.float32)
     fill(weights)
-    in_place(weights)
-    if options.out:
-        beside(weights)
+    for part in (in_place, of_groups, of_lines, constrained, of_rows, *([beside] if options.out else [])):
+        part(weights)
+    del weights
+    sixteen()
 
 
 if __name__ == "__main__":

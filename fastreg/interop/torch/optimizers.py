@@ -17,7 +17,7 @@ import torch
 from torch.autograd.graph import increment_version
 
 from fastreg.interop.torch.tensors import SIXTEEN, array_of, empty_like, local
-from fastreg.kernels import Entry, State, Step, have_custom, memory_of, owners_of, scaled_gradient
+from fastreg.kernels import Entry, Step, commit_all, have_custom, memory_of, owners_of, scaled_gradient
 from fastreg.optim.hyperparameters import power
 from fastreg.terms import Array, RegularizationLoss, Total, add_custom, live_terms
 
@@ -232,14 +232,18 @@ class _Folded(torch.optim.Optimizer):
             Step(rule, dict(own), entries, share, None, False, type(self).__name__)
             for ((rule, *own), entries), share in zip(parts.items(), _share(terms, list(parts.values())), strict=True)
         ]
-        total = sum(float(step.commit(State(), {})) for step in steps)
-        for record in records:
-            if record.new:
-                record.state = self.state[record.parameter]
-                record.state.update(record.new)
-                record.new = {}
-            if record.count is not None:
-                record.count[()] += 1
+        fresh = [record for record in records if record.new]
+        stateless = [record.parameter for record in fresh if record.parameter not in self.state]
+        try:
+            news = [(self.state[record.parameter], record.new) for record in fresh]
+            total = float(commit_all(steps, news, [record.count for record in records if record.count is not None]))
+        except BaseException:
+            for parameter in stateless:
+                if not self.state[parameter]:  # the step was not done
+                    del self.state[parameter]
+            raise
+        for record in fresh:
+            record.state, record.new = self.state[record.parameter], {}
         self.regularization_loss = sum([*values, *constants], start=total)
         increment_version([record.parameter for record in records])
         for record in masters:
