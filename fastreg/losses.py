@@ -9,6 +9,7 @@ import numpy as np
 
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import check_array, check_like, evaluate, have_custom, value_dtype
+from fastreg.regularizers import in_order
 from fastreg.terms import (
     Array,
     Gradients,
@@ -134,11 +135,11 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
     result: Any = Gradients() if out is None else out
     if not have_custom(live):
         total = evaluate(live, result, accumulate, out is None, None, _find_out)
-        return np.float64(sum(constants, start=float(total))) if constants else total, result
+        return np.float64(in_order(constants, float(total))) if constants else total, result
     values, bases = _custom_gradients(live, out if accumulate else None)
     total = evaluate(live, result, accumulate, out is None, bases, _find_out)
     # Python's floats: NumPy's could raise for an overflow, when the gradients have been written.
-    return np.float64(sum(values + constants, start=float(total))), result
+    return np.float64(in_order(values + constants, float(total))), result
 
 
 def _custom_gradients(terms: list[RegularizationLoss], out: Any) -> tuple[list[float], dict[str, Array]]:

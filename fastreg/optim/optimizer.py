@@ -32,6 +32,7 @@ from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_constraints, take_copies, take_pairs
 from fastreg.optim.rounding import StochasticRounding
+from fastreg.regularizers import in_order
 from fastreg.regularizers.custom import apply_prox, has_prox
 from fastreg.terms import Array, Parameter, RegularizationLoss, Total, add_custom, live_terms, plain_name
 
@@ -764,5 +765,5 @@ def _by_name(terms: Sequence[RegularizationLoss], compiled: Sequence[float], cus
     """Return each term's value; those of users' own regularizers come in the terms' order. Terms of one name are added."""
     own, by_name = iter(custom), dict.fromkeys((term.name for term in terms), 0.0)
     for term, value in zip(terms, compiled, strict=True):
-        by_name[term.name] += value + sum(next(own) for _ in term.custom)
+        by_name[term.name] += value + in_order(next(own) for _ in term.custom)
     return by_name
