@@ -8,8 +8,8 @@ cdef class Term:
     cdef readonly object variable
     cdef readonly str variable_name
     cdef readonly object cell, key
-    cdef readonly Penalty penalty
-    cdef readonly tuple custom
+    cdef Penalty _penalty      # these two in a critical section: another thread may set the regularizer
+    cdef tuple _custom
 
 cdef class Items:
     cdef Job job

@@ -2,6 +2,7 @@
 
 A term has a variable and a penalty, and becomes an item of a job. Everything is checked before anything is written.
 """
+cimport cython
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.object cimport PyObject
 from libc.stdlib cimport calloc, free
@@ -53,7 +54,16 @@ cdef class Term:
         self.variable, self.variable_name, self.cell, self.key = variable, name, cell, key
 
     def _set_parts(self, Penalty penalty, tuple custom):
-        self.penalty, self.custom = penalty, custom
+        with cython.critical_section(self):
+            self._penalty, self._custom = penalty, custom
+
+    @property
+    def penalty(self):
+        return penalty_of(self)
+
+    @property
+    def custom(self):
+        return custom_of(self)
 
     @property
     def weights(self):
@@ -64,10 +74,20 @@ cdef class Term:
         return as_array_of(array, "the value of", self.variable_name, True)
 
 
+cdef inline Penalty penalty_of(Term term):
+    with cython.critical_section(term):
+        return term._penalty
+
+
+cdef inline tuple custom_of(Term term):
+    with cython.critical_section(term):
+        return term._custom
+
+
 def have_custom(list terms):
     """Tell whether a term has a part that is a user's own."""
     for term in terms:
-        if (<Term?>term).custom:
+        if custom_of(<Term?>term):
             return True
     return False
 
@@ -83,7 +103,7 @@ def take_terms(terms):
     for term in terms:
         if not isinstance(term, Term):
             return None
-        if (<Term>term).penalty is not None or (<Term>term).custom:
+        if penalty_of(<Term>term) is not None or custom_of(<Term>term):
             live.append(term)
     return live
 
@@ -97,7 +117,7 @@ cdef class Items:
 
     cdef int read_terms(self, Py_ssize_t n_items, list terms) except -1:
         """Make room for the items, and read the penalty of each term once: another thread may set it meanwhile."""
-        cdef list penalties = [(<Term?>term).penalty for term in terms]
+        cdef list penalties = [penalty_of(<Term?>term) for term in terms]
         cdef Py_ssize_t i, n = len(penalties), room = 0
         cdef Penalty penalty
         self.penalties = penalties
@@ -305,9 +325,10 @@ cdef int evaluate_into(
 cdef inline object look_up(gradients, str name, find, list terms):
     cdef PyObject* found
     if type(gradients) is dict:
-        found = PyDict_GetItemWithError(gradients, name)
-        if found != NULL:
-            return <object>found
+        with cython.critical_section(gradients):  # the reference is borrowed
+            found = PyDict_GetItemWithError(gradients, name)
+            if found != NULL:
+                return <object>found
     if find is None:
         return gradients[name]
     return find(gradients, name, terms)

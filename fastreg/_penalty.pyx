@@ -2,6 +2,7 @@
 
 A penalty is a sum of the elastic pair, l1 * sum(|w|) + l2/2 * sum(w**2), and of profiles of magnitudes (_loops/profiles.pxd).
 """
+cimport cython
 from libc.math cimport INFINITY, isfinite
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free, malloc
@@ -343,7 +344,8 @@ cdef int run_proxes(Penalty penalty, Job* job) except -1:
 cdef class Penalty:
     """Base of the compiled regularizers: the elastic pair, perhaps a profile, and parts that are added.
 
-    All of them are read at each call, so a sum uses the scales that its parts have now.
+    All of them are read at each call, so a sum uses the scales that its parts have now. A critical section keeps the strengths
+    of one penalty together, where another thread sets them.
     """
 
     def __cinit__(self, *args, **kwargs):
@@ -381,17 +383,20 @@ cdef class Penalty:
 
     def _set(self, double l1, double l2):
         """Set the pair."""
-        self.l1 = l1
-        self.l2 = l2
+        with cython.critical_section(self):
+            self.l1 = l1
+            self.l2 = l2
 
     def _set_profile(self, str name, double scale, double shape):
         """Set the profile, one of PROFILES, and its two parameters."""
-        self.profile.kind = PROFILES[name]
-        self.profile.scale = scale
-        self.profile.shape = shape
-        if not self.has_profile:
-            self.has_profile = True
-            self.n_profiles += 1
+        cdef ProfileKind kind = PROFILES[name]
+        with cython.critical_section(self):
+            self.profile.kind = kind
+            self.profile.scale = scale
+            self.profile.shape = shape
+            if not self.has_profile:
+                self.has_profile = True
+                self.n_profiles += 1
 
     def _set_axes(self, axes):
         """Let the profile's magnitudes be the norms of groups, whose members lie along these axes; None: along all."""
@@ -431,7 +436,8 @@ cdef class Penalty:
         if n > MOST_PROFILES:
             raise ValueError(f"a sum must have at most {MOST_PROFILES} parts beside L1 and L2, got {n}")
         for part in parts:
-            (<Penalty>part).is_part = True
+            with cython.critical_section(part):
+                (<Penalty>part).is_part = True
         self.parts = parts
         self.n_profiles = <int>n
 
@@ -531,18 +537,19 @@ cdef inline bint can_join(Profile* a, Profile* b) noexcept:
 cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
     cdef Profile* known
     cdef int k
-    reading.l1 += penalty.l1
-    reading.l2 += penalty.l2
-    if penalty.has_profile and (penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0):
-        for k in range(reading.n_profiles):
-            known = &reading.profiles[k]
-            if can_join(known, &penalty.profile):
-                known.scale += penalty.profile.scale
-                return 0
-        if reading.n_profiles >= reading.room:
-            raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
-        reading.profiles[reading.n_profiles] = penalty.profile
-        reading.n_profiles += 1
+    with cython.critical_section(penalty):
+        reading.l1 += penalty.l1
+        reading.l2 += penalty.l2
+        if penalty.has_profile and (penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0):
+            for k in range(reading.n_profiles):
+                known = &reading.profiles[k]
+                if can_join(known, &penalty.profile):
+                    known.scale += penalty.profile.scale
+                    return 0
+            if reading.n_profiles >= reading.room:
+                raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")
+            reading.profiles[reading.n_profiles] = penalty.profile
+            reading.n_profiles += 1
     return 0
 
 

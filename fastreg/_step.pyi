@@ -1,4 +1,5 @@
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
@@ -54,7 +55,8 @@ def rounding_key(seed: int, step: int, name: str) -> int: ...
 class State:
     iterations: int
     slots: dict[str, tuple[NDArray[Any], ...]]
-    placed: dict[str, NDArray[Any]]
+    @property
+    def placed(self) -> dict[str, NDArray[Any]]: ...
     @property
     def streamed(self) -> StreamedStep | None: ...
     def __init__(
@@ -65,7 +67,14 @@ class State:
     ) -> None: ...
 
 class StreamedStep:
-    def __init__(self, state: State, norm: float | None, clip_norm: float | None, done: Callable[[], None]) -> None: ...
+    def __init__(
+        self,
+        state: State,
+        lock: AbstractContextManager[Any],
+        norm: float | None,
+        clip_norm: float | None,
+        done: Callable[[], None],
+    ) -> None: ...
     @property
     def norm(self) -> float | None: ...
     @property

@@ -7,6 +7,7 @@ import hashlib
 from collections import namedtuple
 from threading import get_ident
 
+cimport cython
 from libc.math cimport INFINITY, isfinite, ldexp, sqrt
 from libc.stdint cimport int64_t
 from libc.stdlib cimport free, malloc
@@ -208,7 +209,7 @@ cdef int check_apart(Term term, ndarray w, list entries) except -1:
 
 
 cdef class State:
-    """What an optimizer keeps from step to step.
+    """What an optimizer keeps from step to step. The dicts are replaced and never changed, so whoever has one may keep it.
 
     Attributes
     ----------
@@ -221,15 +222,44 @@ cdef class State:
         The step in parts that is under way.
     """
 
-    cdef public long long iterations
-    cdef public dict slots
-    cdef public dict placed
-    cdef readonly StreamedStep streamed
+    cdef long long _iterations     # all four in a critical section: other threads read them during a step
+    cdef dict _slots, _placed
+    cdef StreamedStep _streamed
 
     def __init__(self, long long iterations=0, dict slots=None, dict placed=None):
-        self.iterations = iterations
-        self.slots = {} if slots is None else slots
-        self.placed = {} if placed is None else placed
+        self._iterations = iterations
+        self._slots = {} if slots is None else slots
+        self._placed = {} if placed is None else placed
+
+    @property
+    def iterations(self):
+        with cython.critical_section(self):
+            return self._iterations
+
+    @iterations.setter
+    def iterations(self, long long iterations):
+        with cython.critical_section(self):
+            self._iterations = iterations
+
+    @property
+    def slots(self):
+        with cython.critical_section(self):
+            return self._slots
+
+    @slots.setter
+    def slots(self, dict slots not None):
+        with cython.critical_section(self):
+            self._slots = slots
+
+    @property
+    def placed(self):
+        with cython.critical_section(self):
+            return self._placed
+
+    @property
+    def streamed(self):
+        with cython.critical_section(self):
+            return self._streamed
 
     def __reduce__(self):
         return State, (self.iterations, self.slots)  # a copy works on other arrays, which its first step names
@@ -243,6 +273,8 @@ cdef class StreamedStep:
     Parameters
     ----------
     state : State
+    lock : context manager
+        Held by each step of the optimizer.
     norm : float, optional
         Of the total gradient of all parts.
     clip_norm : float, optional
@@ -259,27 +291,31 @@ cdef class StreamedStep:
     """
 
     cdef State state
+    cdef object lock
     cdef readonly object norm, clip_norm
     cdef readonly set stepped
     cdef readonly object thread
     cdef object done
 
-    def __init__(self, State state not None, norm, clip_norm, done):
-        self.state, self.norm, self.clip_norm, self.done = state, norm, clip_norm, done
+    def __init__(self, State state not None, lock, norm, clip_norm, done):
+        self.state, self.lock, self.norm, self.clip_norm, self.done = state, lock, norm, clip_norm, done
 
     def __enter__(self):
-        if self.state.streamed is not None:
-            raise RuntimeError("a step in parts is under way; steps of one optimizer do not nest")
-        self.stepped = set()
-        self.thread = get_ident()
-        self.state.streamed = self
+        with self.lock:  # so that no other thread is within a step
+            if self.state.streamed is not None:
+                raise RuntimeError("a step in parts is under way; steps of one optimizer do not nest")
+            self.stepped = set()
+            self.thread = get_ident()
+            with cython.critical_section(self.state):
+                self.state._streamed = self
 
     def __exit__(self, kind, error, traceback):
-        self.state.streamed = None
-        if not self.stepped:
-            return
-        self.state.iterations += 1
-        if kind is None:
+        cdef bint stepped = bool(self.stepped)
+        with cython.critical_section(self.state):
+            self.state._streamed = None
+            if stepped:
+                self.state._iterations += 1
+        if stepped and kind is None:
             self.done()
 
     cdef int add(self, list entries) except -1:
@@ -817,6 +853,7 @@ cdef class Step:
         cdef dict slots = {entry.name: entry.slots for entry in self.entries if state.slots.get(entry.name) is not entry.slots}
         cdef FloatEnvironment found
         cdef StreamedStep streamed = state.streamed
+        cdef bint counts = streamed is None
         slots = state.slots | slots if slots else state.slots
         placed = state.placed | placed if placed else state.placed
         loss = float64_scalar(0.0)
@@ -826,10 +863,10 @@ cdef class Step:
         if streamed is not None:
             streamed.add(self.entries)
         self.write()
-        if streamed is None:
-            state.iterations += 1
-        state.slots = slots
-        state.placed = placed
+        with cython.critical_section(state):
+            state._iterations += counts
+            state._slots = slots
+            state._placed = placed
         if by_term is not None:
             found = enter_float_environment()
             by_term.fill(self.items)
@@ -925,7 +962,10 @@ cdef class TermValues:
         self.floats = [self.by_name[term.name] for term in terms]
         self.apart = numpy.array([i in apart for i in range(len(terms))], dtype=bool)
         following = iter(values)
-        self.own = numpy.array([sum([next(following) for _ in term.custom]) for term in terms], dtype=numpy.float64)
+        self.own = numpy.zeros(len(terms))
+        for i, term in enumerate(terms):
+            for _ in term.custom:
+                self.own[i] += next(following)  # from left to right: Python's own sum makes up for rounding from 3.12 on
         for i, value in apart.items():
             self.own[i] = value + self.own[i]
 

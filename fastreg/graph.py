@@ -2,6 +2,9 @@
 
 A graph knows names and lists. It lists variables, loss terms and objects of a user's own, and reads nothing of them but the
 `name` by which a collection is filtered. Rules and messages are TensorFlow 1's (``python/framework/ops.py``).
+
+Any number of threads may share a graph: what changes it holds its lock. Which graph is the default, and where a thread stands in
+the scopes of a graph, belongs to the thread.
 """
 
 from __future__ import annotations
@@ -59,6 +62,8 @@ class Graph:
         The variables made by ``get_variable``, by name without ``:0``.
     elements : dict
         The objects that have a name in this graph, by that name.
+    lock : threading.RLock
+        Held while the graph changes. Who holds it can look something up and then change the graph by what was found.
     local : threading.local
         Where each thread stands in this graph: its scopes. A face over the registry keeps here what it has for each thread.
 
@@ -77,7 +82,7 @@ class Graph:
         self.elements: dict[str, Any] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._names_in_use: dict[str, int] = {}
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self.local = threading.local()
         self.seed: int | None = None
 
@@ -100,15 +105,17 @@ class Graph:
 
     @seed.setter
     def seed(self, seed: int | None) -> None:
-        self._seed = seed
-        self._rng: np.random.Generator | None = None
+        with self.lock:
+            self._seed = seed
+            self._rng: np.random.Generator | None = None
 
     @property
     def rng(self) -> np.random.Generator:
         """The generator behind initializers that have no seed of their own."""
-        if self._rng is None:
-            self._rng = np.random.default_rng(self._seed)
-        return self._rng
+        with self.lock:  # two generators of one seed would give the same numbers twice
+            if self._rng is None:
+                self._rng = np.random.default_rng(self._seed)
+            return self._rng
 
     # Names
 
@@ -128,7 +135,7 @@ class Graph:
         """
         name = self._in_scope(name)
         key = name.lower()
-        with self._lock:
+        with self.lock:
             used = self._names_in_use
             count, base = used.get(key, 0), key
             following = count + 1
@@ -155,7 +162,7 @@ class Graph:
 
     def release_scope(self, name: str, scope: str) -> None:
         """Take back the name scope that ``name_scope(name)`` opened, and all names within it."""
-        with self._lock:
+        with self.lock:
             self._release_name(self._in_scope(name), scope)
 
     @contextmanager
@@ -186,13 +193,13 @@ class Graph:
 
     def add_to_collection(self, name: Any, value: Any) -> None:
         """Append `value` to the collection `name`, also when it is there already."""
-        with self._lock:
+        with self.lock:
             self._collections.setdefault(name, []).append(value)
 
     def add_to_collections(self, names: Any, value: Any) -> None:
         """Append `value` to each collection of `names`: one name, or several, where one given twice counts once."""
         names = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
-        with self._lock:
+        with self.lock:
             before = [len(self._collections.get(name, ())) for name in names]
             try:
                 for name in names:
@@ -208,7 +215,7 @@ class Graph:
         With a `scope`, only the items whose name it matches as a regular expression, from the start of the name: 'w1' also
         matches ``w10/...``, while 'w1/' does not. Items without a name are left out then.
         """
-        with self._lock:
+        with self.lock:
             items = list(self._collections.get(name, ()))
         if scope is None:
             return items
@@ -216,29 +223,32 @@ class Graph:
         return [item for item in items if hasattr(item, "name") and pattern.match(item.name)]
 
     def get_collection_ref(self, name: Any) -> list[Any]:
-        """Return the list of the collection itself, not a copy. It is made if missing."""
-        with self._lock:
+        """Return the list of the collection itself, not a copy. It is made if missing.
+
+        Hold the graph's `lock` while you change it, where other threads use the graph.
+        """
+        with self.lock:
             return self._collections.setdefault(name, [])
 
     def clear_collection(self, name: Any) -> None:
         """Drop the collection `name`."""
-        with self._lock:
+        with self.lock:
             self._collections.pop(name, None)
 
     def get_all_collection_keys(self) -> list[Any]:
         """Return the names of the collections that there are."""
-        with self._lock:
+        with self.lock:
             return [key for key in self._collections if isinstance(key, str)]
 
     def forget(self, element: Any) -> None:
         """Take a variable out of the graph again: out of every collection; its name becomes free."""
-        with self._lock:
+        with self.lock:
             self._withdraw(element, element.op_name, element.op_name)
             self.elements.pop(element.op_name, None)  # compat/v1 has put an operation there
 
     def withdraw(self, element: Any, name: str, unique: str) -> None:
         """Take out what was given this name, made unique, in this name scope, and may be filed in part only."""
-        with self._lock:
+        with self.lock:
             self._withdraw(element, self._in_scope(name), unique)
 
     def _withdraw(self, element: Any, name: str, unique: str) -> None:

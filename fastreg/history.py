@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastreg.locks import Lock
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -40,6 +42,7 @@ class History:
     def __init__(self) -> None:
         self.steps: list[int] = []
         self._values: dict[str, dict[int, float]] = {}
+        self._lock = Lock()  # a thread may plot what another one records
 
     def record(self, step: int, values: Mapping[str, float] | None = None, **more: float) -> None:
         """Note the numbers of a step.
@@ -53,27 +56,30 @@ class History:
         **more : float
             Other numbers by name, such as ``loss=data_loss``.
         """
-        if self.steps and step <= self.steps[-1]:
-            raise ValueError(f"step must be above the last one, {self.steps[-1]}, got {step}")
-        numbers = {name: float(value) for name, value in {**(values or {}), **more}.items()}
-        try:
-            for name, number in numbers.items():
-                self._values.setdefault(name, {})[step] = number
-            self.steps.append(step)
-        except BaseException:
-            if not self.steps or self.steps[-1] != step:
-                self._values = {name: {at: x for at, x in row.items() if at != step} for name, row in self._values.items()}
-                self._values = {name: row for name, row in self._values.items() if row}
-            raise
+        with self._lock:
+            if self.steps and step <= self.steps[-1]:
+                raise ValueError(f"step must be above the last one, {self.steps[-1]}, got {step}")
+            numbers = {name: float(value) for name, value in {**(values or {}), **more}.items()}
+            try:
+                for name, number in numbers.items():
+                    self._values.setdefault(name, {})[step] = number
+                self.steps.append(step)
+            except BaseException:
+                if not self.steps or self.steps[-1] != step:
+                    self._values = {name: {at: x for at, x in row.items() if at != step} for name, row in self._values.items()}
+                    self._values = {name: row for name, row in self._values.items() if row}
+                raise
 
     @property
     def names(self) -> list[str]:
         """The names of what was recorded, in the order in which they came."""
-        return list(self._values)
+        with self._lock:
+            return list(self._values)
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
-        values = self._values[name]
-        return np.array([values.get(step, np.nan) for step in self.steps], dtype=np.float64)
+        with self._lock:
+            values = self._values[name]
+            return np.array([values.get(step, np.nan) for step in self.steps], dtype=np.float64)
 
     def __len__(self) -> int:
         return len(self.steps)

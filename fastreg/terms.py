@@ -10,7 +10,9 @@ import copyreg
 import math
 import numbers
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[Any]
+_setting = threading.RLock()  # held while the regularizer of one of a user's own arrays is set
 Regularizer: TypeAlias = Callable[[Any], Any]
 
 
@@ -273,30 +276,34 @@ class Parameter(Operators):
         self._regularize(regularizer, loss_op(regularizer, self.array, self.name))
 
     def _regularize(self, regularizer: Regularizer | None, op: str | None) -> None:
-        term, terms = self._term, self._collection()
-        if op is None:
-            if term is not None:
-                terms[:] = [item for item in terms if item is not term]
-                term._set(None, term.op_name)
-            return
-        op_name = f"{self.op_name}/Regularizer/{op}"
-        if term is None:
-            term = RegularizationLoss(self, regularizer, op_name)  # type: ignore[arg-type]
-            terms.append(term)
-            self._term = term
-            return
-        listed = any(item is term for item in terms)
-        before = term.regularizer, term.op_name
-        term._set(regularizer, op_name)
-        try:
-            if not listed:
+        with self._collection_lock():
+            term, terms = self._term, self._collection()
+            if op is None:
+                if term is not None:
+                    terms[:] = [item for item in terms if item is not term]
+                    term._set(None, term.op_name)
+                return
+            op_name = f"{self.op_name}/Regularizer/{op}"
+            if term is None:
+                term = RegularizationLoss(self, regularizer, op_name)  # type: ignore[arg-type]
                 terms.append(term)
-        except BaseException:
-            term._set(*before)
-            raise
+                self._term = term
+                return
+            listed = any(item is term for item in terms)
+            before = term.regularizer, term.op_name
+            term._set(regularizer, op_name)
+            try:
+                if not listed:
+                    terms.append(term)
+            except BaseException:
+                term._set(*before)
+                raise
 
     def _collection(self) -> list[Any]:
         return self._terms
+
+    def _collection_lock(self) -> AbstractContextManager[Any]:
+        return _setting
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.array, dtype, copy=copy)
@@ -412,7 +419,8 @@ class Total(Loss):
     def op_name(self) -> str:
         """The name without ``:0``."""
         if not self._name:  # most totals are made, read and dropped; a graph need not remember each
-            self._name = self._graph.unique_name(self._base)
+            with self._graph.lock:
+                self._name = self._name or self._graph.unique_name(self._base)
         return self._name
 
     @property

@@ -1,6 +1,7 @@
 """What several test files share: processes of their own, and a number of threads that is put back."""
 
 import gc
+import inspect
 import os
 import signal
 import subprocess
@@ -17,6 +18,13 @@ from fastreg.launchers import VARIABLES
 # Other processes use the fastreg that is tested here, and the modules that stand beside this one.
 PATHS = [str(Path(fr.__file__).parents[1]), str(Path(__file__).parent)]
 OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC", *VARIABLES)
+
+# What a test asks for that has it run in one thread, where pytest-run-parallel runs the others in several at once, and why.
+ONE_THREAD = {
+    "graph": "its graph is the default one of the main thread alone",
+    "caplog": "counts the messages of all threads",
+    "num_threads": "sets the number of threads of the whole process",
+}
 
 hypothesis.settings.register_profile("fastreg", deadline=None, database=None, derandomize=True, max_examples=60)
 hypothesis.settings.load_profile("fastreg")
@@ -52,6 +60,13 @@ def interrupts():
     yield found
     gc.enable()
     signal.signal(signal.SIGALRM, before)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        asked_for = inspect.signature(item.function).parameters if isinstance(item, pytest.Function) else ()
+        for reason in (ONE_THREAD[name] for name in asked_for if name in ONE_THREAD):
+            item.add_marker(pytest.mark.thread_unsafe(reason=reason))
 
 
 def pytest_configure(config):

@@ -68,10 +68,11 @@ def save(optimizer: Optimizer, params: Any, terms: Terms | None = None) -> dict[
     >>> params["w"]
     array([0.25, 0.25, 0.25])
     """
-    slots = optimizer.state_dict()
-    state = {"rule": _text(str(slots.pop("rule"))), "iterations": slots.pop("iterations")}
-    state |= {f"weights/{name}": _storable(array).copy(order="C") for name, array in _arrays(params).items()}
-    state |= {f"slots/{key}": np.asarray(slot, order="C") for key, slot in slots.items()}
+    with optimizer._lock:  # no step comes between the weights and the slots
+        slots = optimizer.state_dict()
+        state = {"rule": _text(str(slots.pop("rule"))), "iterations": slots.pop("iterations")}
+        state |= {f"weights/{name}": _storable(array).copy(order="C") for name, array in _arrays(params).items()}
+        state |= {f"slots/{key}": np.asarray(slot, order="C") for key, slot in slots.items()}
     own: list[str] = []
     for name, value in optimizer.hyperparameters().items():
         if _has_function(value):
@@ -123,38 +124,39 @@ def restore(
     >>> new
     {'body': array([1., 1., 1.]), 'other_head': array([0., 0., 0., 0., 0.])}
     """
-    optimizer._refuse_within_step("the state cannot be restored")
-    if not isinstance(state, Mapping):
-        raise TypeError(f"state must be a mapping of names to arrays, as save gives, not {type(state).__name__}")
-    parts: dict[str, dict[str, Array]] = {kind: {} for kind in ("", "weights", "slots", "hyperparameters", "strengths")}
-    for key in state:
-        kind, slash, name = key.partition("/")
-        if kind + slash not in (*(f"{part}/" for part in parts), "rule", "iterations", "not_saved"):
-            raise ValueError(f"state has {key!r}, which is nothing that fastreg.optim.save writes")
-        parts[kind if slash else ""][name if slash else key] = np.asarray(state[key])
-    _check_names("state", parts[""], ("rule", "iterations", "not_saved"))
-    arrays = _arrays(params, writeable=True)
-    weights = _take("weights", parts["weights"], arrays, strict)
-    for name, saved in weights.items():
-        _check_fit(saved, f"state['weights/{name}']", _storable(arrays[name]), name)
-    not_saved = _read(parts[""]["not_saved"], "not_saved")
-    trial = copy.copy(optimizer)  # which takes what is saved first, and refuses what it must
-    trial._state = State()
-    _set_hyperparameters(trial, parts["hyperparameters"], not_saved)
-    settled = vars(trial).copy()
-    slots = dict(_lay_out(parts["slots"], arrays))
-    rule = np.array(_read(parts[""]["rule"], "rule"))
-    trial.load_state_dict(slots | {"rule": rule, "iterations": parts[""]["iterations"]})
-    settled |= {"_state": trial._state, "_unused": trial._unused}
-    targets = [_storable(arrays[name]) for name in weights]
-    sources = [_laid_out(saved, target) for saved, target in zip(weights.values(), targets, strict=True)]
-    _set_strengths(
-        list(_settings(terms)),
-        parts["strengths"],
-        not_saved,
-        strict,
-        lambda undo: write_together(targets, sources, vars(optimizer), settled, undo),
-    )
+    with optimizer._lock:
+        optimizer._refuse_within_step("the state cannot be restored")
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a mapping of names to arrays, as save gives, not {type(state).__name__}")
+        parts: dict[str, dict[str, Array]] = {kind: {} for kind in ("", "weights", "slots", "hyperparameters", "strengths")}
+        for key in state:
+            kind, slash, name = key.partition("/")
+            if kind + slash not in (*(f"{part}/" for part in parts), "rule", "iterations", "not_saved"):
+                raise ValueError(f"state has {key!r}, which is nothing that fastreg.optim.save writes")
+            parts[kind if slash else ""][name if slash else key] = np.asarray(state[key])
+        _check_names("state", parts[""], ("rule", "iterations", "not_saved"))
+        arrays = _arrays(params, writeable=True)
+        weights = _take("weights", parts["weights"], arrays, strict)
+        for name, saved in weights.items():
+            _check_fit(saved, f"state['weights/{name}']", _storable(arrays[name]), name)
+        not_saved = _read(parts[""]["not_saved"], "not_saved")
+        trial = copy.copy(optimizer)  # which takes what is saved first, and refuses what it must
+        trial._state = State()
+        _set_hyperparameters(trial, parts["hyperparameters"], not_saved)
+        settled = vars(trial).copy()
+        slots = dict(_lay_out(parts["slots"], arrays))
+        rule = np.array(_read(parts[""]["rule"], "rule"))
+        trial.load_state_dict(slots | {"rule": rule, "iterations": parts[""]["iterations"]})
+        settled |= {"_state": trial._state, "_unused": trial._unused}
+        targets = [_storable(arrays[name]) for name in weights]
+        sources = [_laid_out(saved, target) for saved, target in zip(weights.values(), targets, strict=True)]
+        _set_strengths(
+            list(_settings(terms)),
+            parts["strengths"],
+            not_saved,
+            strict,
+            lambda undo: write_together(targets, sources, vars(optimizer), settled, undo),
+        )
 
 
 def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:

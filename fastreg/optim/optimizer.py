@@ -28,6 +28,7 @@ from fastreg.kernels import (
     scaled_gradient,
     wide_weights,
 )
+from fastreg.locks import Lock
 from fastreg.matching import match_rules
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, by_name, check_number, flag, number_at
 from fastreg.optim.intake import take_constraints, take_copies, take_pairs
@@ -73,13 +74,14 @@ class _Average(Hyperparameter):
         super().__init__(_check_average)
 
     def __set__(self, instance: Any, value: Any) -> None:
-        checked = self._check(value, self._name)
-        own = tuple(name for name in instance.slot_names if name != self._name)
-        changed = {self._name: checked, "slot_names": own if value is None else (*own, self._name)}
-        if value is None and hasattr(instance, "_state"):
-            state = instance._state
-            state.slots = {name: slots[: len(own)] for name, slots in state.slots.items()}
-        instance.__dict__.update(changed)
+        with instance._lock:
+            checked = self._check(value, self._name)
+            own = tuple(name for name in instance.slot_names if name != self._name)
+            changed = {self._name: checked, "slot_names": own if value is None else (*own, self._name)}
+            if value is None and hasattr(instance, "_state"):
+                state = instance._state
+                state.slots = {name: slots[: len(own)] for name, slots in state.slots.items()}
+            instance.__dict__.update(changed)
 
 
 class Optimizer:
@@ -108,6 +110,8 @@ class Optimizer:
 
     Notes
     -----
+    Threads may share an optimizer: its steps take turns, and so do the calls that save, load or measure.
+
     A subclass names its compiled update rule in `rule` and its slots in `slot_names`. Its `step_constants` returns the numbers
     that the rule computes with, its `step_rate` what a learning rate becomes in the coming step.
     """
@@ -119,6 +123,7 @@ class Optimizer:
     check_finite = flag()
     average: Any = _Average()
     __signature__: ClassVar[inspect.Signature]
+    _lock: Lock  # held by a step, and by what reads or sets the state
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -141,7 +146,9 @@ class Optimizer:
                 close = difflib.get_close_matches(name, taken, 1)
                 hint = f"did you mean {close[0]}=?" if close else f"it takes {', '.join(taken)}"
                 raise TypeError(f"{cls.__name__} has no argument {name!r}; {hint}")
-        return super().__new__(cls)
+        optimizer = super().__new__(cls)
+        optimizer._lock = Lock()
+        return optimizer
 
     def __init__(
         self,
@@ -184,8 +191,9 @@ class Optimizer:
     def iterations(self, iterations: int) -> None:
         if not isinstance(iterations, numbers.Integral) or isinstance(iterations, bool) or iterations < 0:
             raise ValueError(f"iterations must be a whole number of at least 0, got {iterations!r}")
-        self._refuse_within_step("iterations cannot be set")
-        self._state.iterations = int(iterations)
+        with self._lock:
+            self._refuse_within_step("iterations cannot be set")
+            self._state.iterations = int(iterations)
 
     def at_step(self, name: str) -> float:
         """Return the number that a hyperparameter is for the coming step; it may be a function of the step."""
@@ -374,30 +382,31 @@ class Optimizer:
         >>> w
         array([ 0.95, -1.9 ])
         """
-        terms, added = ([], []) if regularization is None else live_terms(regularization)
-        state = self._state
-        entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
-        clip_norm, norm, streamed = self.clip_norm, None, self._step_under_way()
-        if streamed is not None:
-            clip_norm, norm = streamed.clip_norm, streamed.norm
-            terms, added = _terms_of(entries, terms), [] if streamed.stepped else added
-        take_constraints(constraints, entries)
-        take_copies(copies, entries, known)
-        self._set_options(entries, gradient_scale, zero_gradients, rounding)
-        values = self._add_custom(terms, entries) if have_custom(terms) else []
-        names = [entry.name for entry in entries]
-        for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
-            entry.rate, entry.decay = rate, decay
-            entry.slots = self._slots_of(entry)
-        constants = self.step_constants() if self.average is None else self.step_constants() | {"average": self.average}
-        step = Step(self.rule, constants, entries, terms, clip_norm, self.check_finite, type(self).__name__, norm)
-        for i, entry in enumerate(entries):
-            if entry.prox is not None or entry.constraint is not None:
-                _finish(step, i, entry)
-        unused = self._unused_after(names) if self._unused else self._unused
-        result = step.commit(state, placed, values + added, per_term)
-        self._unused = unused
-        return result
+        with self._lock:
+            terms, added = ([], []) if regularization is None else live_terms(regularization)
+            state = self._state
+            entries, known, placed = take_pairs(grads_and_variables, terms, state.placed)
+            clip_norm, norm, streamed = self.clip_norm, None, self._step_under_way()
+            if streamed is not None:
+                clip_norm, norm = streamed.clip_norm, streamed.norm
+                terms, added = _terms_of(entries, terms), [] if streamed.stepped else added
+            take_constraints(constraints, entries)
+            take_copies(copies, entries, known)
+            self._set_options(entries, gradient_scale, zero_gradients, rounding)
+            values = self._add_custom(terms, entries) if have_custom(terms) else []
+            names = [entry.name for entry in entries]
+            for entry, rate, decay in zip(entries, self.rates(names, known), self.decays(names, known), strict=True):
+                entry.rate, entry.decay = rate, decay
+                entry.slots = self._slots_of(entry)
+            constants = self.step_constants() if self.average is None else self.step_constants() | {"average": self.average}
+            step = Step(self.rule, constants, entries, terms, clip_norm, self.check_finite, type(self).__name__, norm)
+            for i, entry in enumerate(entries):
+                if entry.prox is not None or entry.constraint is not None:
+                    _finish(step, i, entry)
+            unused = self._unused_after(names) if self._unused else self._unused
+            result = step.commit(state, placed, values + added, per_term)
+            self._unused = unused
+            return result
 
     def measure(
         self,
@@ -434,15 +443,16 @@ class Optimizer:
         >>> fr.optim.GradientDescent(0.1).measure({"w": (np.array([2.5, -3.0]), w)}, terms)
         np.float64(5.0)
         """
-        terms, _ = ([], []) if regularization is None else live_terms(regularization)
-        entries, _, _ = take_pairs(grads_and_variables, terms, self._state.placed)
-        terms = _terms_of(entries, terms)
-        self._set_options(entries, gradient_scale, zero_gradients=False, rounding=None)
-        if have_custom(terms):
-            self._add_custom(terms, entries)
-        # The plainest rule that leaves the same penalties to the proximal step. It has no slots.
-        rule = "proximal_gradient_descent" if RULES[self.rule].takes_l1 else "gradient_descent"
-        return Step(rule, self.step_constants(), entries, terms, title=type(self).__name__).norm()
+        with self._lock:
+            terms, _ = ([], []) if regularization is None else live_terms(regularization)
+            entries, _, _ = take_pairs(grads_and_variables, terms, self._state.placed)
+            terms = _terms_of(entries, terms)
+            self._set_options(entries, gradient_scale, zero_gradients=False, rounding=None)
+            if have_custom(terms):
+                self._add_custom(terms, entries)
+            # The plainest rule that leaves the same penalties to the proximal step. It has no slots.
+            rule = "proximal_gradient_descent" if RULES[self.rule].takes_l1 else "gradient_descent"
+            return Step(rule, self.step_constants(), entries, terms, title=type(self).__name__).norm()
 
     def step(self, norm: float | None = None) -> AbstractContextManager[None]:
         """Return a context in which `apply_gradients` steps one part of the variables at a time.
@@ -503,7 +513,9 @@ class Optimizer:
             raise ValueError("clip_norm is set, so step needs the norm of the total gradient of all parts, which measure gives")
         if self.check_finite and norm is not None and not math.isfinite(norm):
             raise ValueError(f"the norm of the total gradient is not finite: {norm!r}; nothing was updated")
-        return StreamedStep(self._state, None if norm is None else float(norm), self.clip_norm, self._warn_of_unused_patterns)
+        return StreamedStep(
+            self._state, self._lock, None if norm is None else float(norm), self.clip_norm, self._warn_of_unused_patterns
+        )
 
     def _step_under_way(self) -> StreamedStep | None:
         """Return the step in parts to which a call of this thread belongs, if there is one."""
@@ -623,9 +635,9 @@ class Optimizer:
         if set(slots) != set(self.slot_names):
             raise ValueError(f"{type(self).__name__} has the slots {list(self.slot_names)}, got {list(slots)}")
         name = plain_name(variable if isinstance(variable, str) else variable.name)
-        self._state.slots[name] = tuple(
-            check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names
-        )
+        given = tuple(check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names)
+        with self._lock:
+            self._state.slots = self._state.slots | {name: given}
 
     def get_slot(self, variable: Parameter | str, name: str) -> Array:
         """Return the array of a slot itself, to which the steps write.
@@ -673,12 +685,13 @@ class Optimizer:
         >>> sorted(opt.state_dict())
         ['iterations', 'rule', 'w/momentum']
         """
-        self._refuse_within_step("the state cannot be saved")
-        state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
-        for variable, slots in self._state.slots.items():
-            for name, slot in zip(self.slot_names, slots, strict=False):  # an average begins with the next step
-                state[f"{variable}/{name}"] = slot.copy(order="K")
-        return state
+        with self._lock:
+            self._refuse_within_step("the state cannot be saved")
+            state: dict[str, Array] = {"rule": np.array(type(self).__name__), "iterations": np.array(self.iterations)}
+            for variable, slots in self._state.slots.items():
+                for name, slot in zip(self.slot_names, slots, strict=False):  # an average begins with the next step
+                    state[f"{variable}/{name}"] = slot.copy(order="K")
+            return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the result of `state_dict`, also after a way through an npz file.
@@ -700,41 +713,42 @@ class Optimizer:
         layer that was frozen so far, a new head, the state of step 0. So does an average that the state lacks. Slots that no
         variable uses are kept; `unused_slots` names them.
         """
-        self._refuse_within_step("the state cannot be loaded")
-        if not isinstance(state, Mapping):
-            raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
-        entries = {key: np.asarray(state[key]) for key in state}
-        for key in ("rule", "iterations"):
-            if key not in entries:
-                raise ValueError(f"state lacks {key!r}; it has {sorted(entries)}")
-        rule, iterations = entries.pop("rule"), entries.pop("iterations")
-        if str(rule) != type(self).__name__:
-            raise ValueError(f"state is of {rule}, not of {type(self).__name__}")
-        if iterations.shape or iterations.dtype.kind not in "iu" or iterations < 0:
-            raise ValueError(f"state['iterations'] must be a whole number of at least 0, got {iterations!r}")
-        found: dict[str, dict[str, Array]] = {}
-        for key, array in entries.items():
-            variable, slash, name = key.rpartition("/")
-            if not slash or name not in self.slot_names:
-                hint = "; set `average` first" if name == "average" else ""
-                raise ValueError(
-                    f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self.slot_names)}{hint}"
-                )
-            found.setdefault(variable, {})[name] = check_array(array, f"state[{key!r}]").copy(order="K")
-        loaded: dict[str, Slots] = {}
-        for variable, own in found.items():
-            lacking = [name for name in self.slot_names if name not in own and name != "average"]
-            if lacking:
-                raise ValueError(f"state lacks the slots {lacking} of variable {variable!r}")
-            loaded[variable] = tuple(own[name] for name in self.slot_names if name in own)
-            first = (self._state.slots.get(variable) or loaded[variable])[0]
-            for name, slot in own.items():
-                if slot.shape != first.shape or slot.dtype != first.dtype:
+        with self._lock:
+            self._refuse_within_step("the state cannot be loaded")
+            if not isinstance(state, Mapping):
+                raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
+            entries = {key: np.asarray(state[key]) for key in state}
+            for key in ("rule", "iterations"):
+                if key not in entries:
+                    raise ValueError(f"state lacks {key!r}; it has {sorted(entries)}")
+            rule, iterations = entries.pop("rule"), entries.pop("iterations")
+            if str(rule) != type(self).__name__:
+                raise ValueError(f"state is of {rule}, not of {type(self).__name__}")
+            if iterations.shape or iterations.dtype.kind not in "iu" or iterations < 0:
+                raise ValueError(f"state['iterations'] must be a whole number of at least 0, got {iterations!r}")
+            found: dict[str, dict[str, Array]] = {}
+            for key, array in entries.items():
+                variable, slash, name = key.rpartition("/")
+                if not slash or name not in self.slot_names:
+                    hint = "; set `average` first" if name == "average" else ""
                     raise ValueError(
-                        f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
-                        f"{first.shape} and {first.dtype}"
+                        f"state has {key!r}, which names no slot of {type(self).__name__}: {list(self.slot_names)}{hint}"
                     )
-        self._state, self._unused = State(int(iterations), loaded), set(loaded)
+                found.setdefault(variable, {})[name] = check_array(array, f"state[{key!r}]").copy(order="K")
+            loaded: dict[str, Slots] = {}
+            for variable, own in found.items():
+                lacking = [name for name in self.slot_names if name not in own and name != "average"]
+                if lacking:
+                    raise ValueError(f"state lacks the slots {lacking} of variable {variable!r}")
+                loaded[variable] = tuple(own[name] for name in self.slot_names if name in own)
+                first = (self._state.slots.get(variable) or loaded[variable])[0]
+                for name, slot in own.items():
+                    if slot.shape != first.shape or slot.dtype != first.dtype:
+                        raise ValueError(
+                            f"state['{variable}/{name}'] has shape {slot.shape} and dtype {slot.dtype}, where {variable!r} has "
+                            f"{first.shape} and {first.dtype}"
+                        )
+            self._state, self._unused = State(int(iterations), loaded), set(loaded)
 
     def __repr__(self) -> str:
         options = {"clip_norm": None, "check_finite": False, "average": None}  # are shown where they do something

@@ -47,7 +47,7 @@ from fastreg.regularizers.nonconvex import (
 )
 from fastreg.regularizers.references import L2SPRegularizer, l2_sp_regularizer
 from fastreg.regularizers.scales import DisabledRegularizer, no_regularizer, refuse_factory
-from fastreg.regularizers.sums import CompositeSum, SumRegularizer, is_compiled, multiple, separate, sum_regularizer
+from fastreg.regularizers.sums import CompositeSum, SumRegularizer, in_order, is_compiled, multiple, separate, sum_regularizer
 
 __all__ = [
     "CompositeSum",
@@ -79,6 +79,7 @@ __all__ = [
     "from_torch",
     "group_lasso_regularizer",
     "huber_regularizer",
+    "in_order",
     "is_compiled",
     "l0_regularizer",
     "l1_l2_regularizer",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeGuard, overload
 
@@ -12,6 +14,11 @@ from numpy.typing import NDArray
 from fastreg.kernels import Penalty, check_array
 from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, check_scalar, has_prox, overrides, value_of
 from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name, refuse_factory
+
+
+def in_order(values: Iterable[float], start: float = 0.0) -> float:
+    """Return the sum of floats, added from left to right. Python's own ``sum`` makes up for their rounding from 3.12 on."""
+    return functools.reduce(operator.add, values, start)
 
 
 class SumRegularizer(Penalty):
@@ -78,7 +85,9 @@ class CompositeSum:
         if not values:
             return None
         dtype = np.dtype(getattr(weights, "dtype", np.float64))
-        return (np.result_type(dtype, np.float32) if dtype.kind == "f" else np.dtype(np.float64)).type(sum(map(float, values)))
+        return (np.result_type(dtype, np.float32) if dtype.kind == "f" else np.dtype(np.float64)).type(
+            in_order(map(float, values))
+        )
 
     def value_and_gradient(
         self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False
@@ -91,7 +100,7 @@ class CompositeSum:
         values = [add_value_and_gradient(part, array, total, repr(part)) for part in self.custom]
         if self.compiled is not None:
             values.insert(0, float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0]))
-        rounded = array.dtype.type(sum(values))  # may raise for an overflow, so before anything is written
+        rounded = array.dtype.type(in_order(values))  # may raise for an overflow, so before anything is written
         if out is None:
             return rounded, total
         np.copyto(out, total)

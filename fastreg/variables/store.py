@@ -34,17 +34,18 @@ def find_or_make(
     **options: Any,
 ) -> Any:
     """Return the variable of this full name. A custom getter gets this function, with the graph and the class filled in."""
-    known = graph.variables.get(name)
     shape = _as_shape(shape)
     options |= {"regularizer": regularizer, "trainable": trainable, "collections": collections}
-    if (partitioner is not None and shape != ()) or (reuse is True and isinstance(known, PartitionedVariable)):
-        return _partitioned(graph, variable_class, options, name, shape, dtype, initializer, reuse, partitioner)
-    if isinstance(known, PartitionedVariable):
-        raise ValueError(
-            "No partitioner was provided, but a partitioned version of the variable was found: "
-            f"{name}/part_0. Perhaps a variable of the same name was already created with partitioning?"
-        )
-    return _single(graph, variable_class, options, name, shape, dtype, initializer, reuse, None)
+    with graph.lock:  # between looking for the variable and making it, no other thread makes it
+        known = graph.variables.get(name)
+        if (partitioner is not None and shape != ()) or (reuse is True and isinstance(known, PartitionedVariable)):
+            return _partitioned(graph, variable_class, options, name, shape, dtype, initializer, reuse, partitioner)
+        if isinstance(known, PartitionedVariable):
+            raise ValueError(
+                "No partitioner was provided, but a partitioned version of the variable was found: "
+                f"{name}/part_0. Perhaps a variable of the same name was already created with partitioning?"
+            )
+        return _single(graph, variable_class, options, name, shape, dtype, initializer, reuse, None)
 
 
 def _as_shape(shape: Any) -> tuple[Any, ...] | None:

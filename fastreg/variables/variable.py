@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,9 @@ class Variable(Parameter):
 
     def _collection(self) -> list[Any]:
         return self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
+
+    def _collection_lock(self) -> AbstractContextManager[Any]:
+        return self.graph.lock
 
     @classmethod
     def bind_initializer(

@@ -401,6 +401,35 @@ def test_names_with_and_without_their_output():
     assert out["w"] == 1.0
 
 
+class Constant:
+    """A user's own regularizer whose value is the same for all weights."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, weights):
+        return self.value
+
+    def gradient(self, weights):
+        return np.zeros_like(weights)
+
+
+def test_values_are_added_from_left_to_right_by_every_python():
+    """Python's own sum makes up for rounding from 3.12 on; it would find the 1."""
+    large, one = Constant(1e16), Constant(1.0)
+    w = np.ones(2)
+    terms = fr.regularize({"a": w, "b": np.ones(2), "c": np.ones(2)}, [("a", large), ("b", one), ("c", Constant(-1e16))])
+    assert float(fr.add_n(terms)) == fr.value_and_gradients(terms)[0] == 0.0
+    assert fr.optim.GradientDescent(0.1).apply_gradients({"a": (np.zeros(2), w)}, terms) == 0.0
+    assert fr.value_and_gradients(fr.add_n(terms[:2]) - 1e16)[0] == 0.0
+    whole = fr.sum_regularizer([large, one, Constant(-1e16)])
+    assert whole(w) == whole.value_and_gradient(w)[0] == 0.0
+    loss, by_name = fr.optim.GradientDescent(0.1).apply_gradients(
+        {"w": (np.zeros(2), w)}, fr.regularize({"w": w}, [("w", whole)]), per_term=True
+    )
+    assert [loss] == list(by_name.values()) == [0.0]
+
+
 @pytest.mark.parametrize("own", [[], [Fourth()]])
 def test_several_terms_over_one_variable_add_up(own):
     w = fr.get_variable("w", initializer=np.array([1.0, -2.0]), regularizer=L1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twin.groups import Axes, Layout, one_by_one
 from twin.logarithm import log_one_plus_ratio
-from twin.sums import CHUNK, absolute_sum, fold_terms, profile_sum, square_sum, wide
+from twin.sums import CHUNK, absolute_sum, fold_terms, in_order, profile_sum, square_sum, wide
 
 Array = NDArray[Any]
 
@@ -80,7 +80,7 @@ class Elastic(Penalty):
         with np.errstate(all="ignore"):
             parts = [self.l1 * absolute_sum(*weights, chunk=chunk)] if self.l1 != 0 else []
             parts += [self.l2 * 0.5 * square_sum(*weights, chunk=chunk)] if self.l2 != 0 else []
-            return np.float64(sum(parts, start=0.0))
+            return np.float64(in_order(parts))
 
     def gradient(self, w: Array, base: Array | None = None) -> Array:
         """Return base + (l1*sign(w) + l2*w)."""
@@ -337,7 +337,7 @@ class Weighted(Profile):
     def value64(self, *weights: Array, chunk: int = CHUNK) -> np.float64:
         """Return the value in float64."""
         with np.errstate(all="ignore"):
-            return np.float64(sum((own.cost(w, chunk) for own, w in _paired(self, self.strengths, weights)), start=0.0))
+            return np.float64(in_order(own.cost(w, chunk) for own, w in _paired(self, self.strengths, weights)))
 
     def cost(self, w: Array, chunk: int) -> float:
         """Return the value of one array."""
@@ -395,7 +395,7 @@ class Distance(Profile):
         with np.errstate(all="ignore"):
             if self.scale == 0:
                 return np.float64(0.0)
-            return np.float64(sum((own.cost(w, chunk) for own, w in _paired(self, self.reference, weights)), start=0.0))
+            return np.float64(in_order(own.cost(w, chunk) for own, w in _paired(self, self.reference, weights)))
 
     def cost(self, w: Array, chunk: int) -> float:
         """Return the value of one array."""

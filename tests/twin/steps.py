@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twin.constraints import Constraint
 from twin.penalties import Distance, Elastic, Groups, Penalty, Sum, Weighted
 from twin.rules import RULES, Arguments, Rule, Slots
-from twin.sums import square_sum
+from twin.sums import in_order, square_sum
 
 Array = NDArray[Any]
 STRENGTHS = ("l1_regularization_strength", "l2_regularization_strength")
@@ -61,7 +61,7 @@ class Stepper:
         if self.clip_norm is not None:
             chunks = {name: penalties.get(name, Elastic()).chunk(g) for name, g in totals.items()}
             squares = (square_sum(x, chunk=chunks[name]) for name, g in totals.items() for x in _items(g, rows[name]))
-            norm = sqrt(sum(squares, start=0.0))
+            norm = sqrt(in_order(squares))
             totals = {name: g * g.dtype.type(self.clip_norm / max(norm, self.clip_norm)) for name, g in totals.items()}
         for name, g in totals.items():
             self._update(name, weights[name], g, rows[name], penalties.get(name, Elastic()))

@@ -102,8 +102,9 @@ class Layer:
             if self.activity_regularizer is not None:
                 with name_scope("ActivityRegularizer"):
                     self._file(loss_of(self.activity_regularizer, y), array_ops.shape(y)[0])
-        listed = get_default_graph().get_collection_ref(GraphKeys.UPDATE_OPS) if self.updates else []
-        listed += [update for update in self.updates if update not in listed]
+        with get_default_graph().lock:
+            listed = get_default_graph().get_collection_ref(GraphKeys.UPDATE_OPS) if self.updates else []
+            listed += [update for update in self.updates if update not in listed]
         return y
 
     apply = __call__
@@ -175,6 +176,8 @@ class Layer:
 
 def _numbered(name: str) -> str:
     """Return the next of dense_1, dense_2, ... in the default graph."""
-    counts = get_default_graph().__dict__.setdefault("layer_counts", {})
-    counts[name] = counts.get(name, 0) + 1
-    return f"{name}_{counts[name]}"
+    graph = get_default_graph()
+    with graph.lock:
+        counts = graph.__dict__.setdefault("layer_counts", {})
+        counts[name] = counts.get(name, 0) + 1
+        return f"{name}_{counts[name]}"

@@ -22,7 +22,7 @@ from fastreg.compat.v1.moving_averages import assign_moving_average
 from fastreg.compat.v1.normalization import BatchNormalization, of_population
 from fastreg.compat.v1.scopes import get_variable_scope, variable_scope
 from fastreg.compat.v1.variables import PartitionedVariable
-from fastreg.graph import GraphKeys, add_to_collection, add_to_collections, get_collection
+from fastreg.graph import GraphKeys, add_to_collection, add_to_collections, get_collection, get_default_graph
 
 _ZEROS, _XAVIER = zeros_initializer(), xavier_initializer()
 _WORDS = {"kernel": "weights", "bias": "biases"}
@@ -43,10 +43,11 @@ def _collections_of(collections: Any, what: str) -> Any:
 
 def _file(variable: Any, collections: Any, what: str) -> None:
     parts = list(variable) if isinstance(variable, PartitionedVariable) else [variable]
-    for key in _collections_of(collections, what) or []:
-        for part in parts:
-            if part not in get_collection(key):
-                add_to_collection(key, part)
+    with get_default_graph().lock:
+        for key in _collections_of(collections, what) or []:
+            for part in parts:
+                if part not in get_collection(key):
+                    add_to_collection(key, part)
 
 
 def _format(data_format: str | None, known: Sequence[Any] = ("NCHW", "NHWC")) -> str:

@@ -10,7 +10,7 @@ from fastreg import variables as core
 from fastreg.compat.v1.arg_scope import add_arg_scope
 from fastreg.compat.v1.scopes import get_variable
 from fastreg.compat.v1.variables import Variable
-from fastreg.graph import GraphKeys, add_to_collection, get_collection
+from fastreg.graph import GraphKeys, add_to_collection, get_collection, get_default_graph
 
 
 @add_arg_scope
@@ -57,8 +57,9 @@ def model_variable_getter(rename: Mapping[str, str] | None = None) -> Any:
 
 def add_model_variable(var: Variable) -> None:
     """File a variable under MODEL_VARIABLES, if it is not there."""
-    if var not in get_collection(GraphKeys.MODEL_VARIABLES):
-        add_to_collection(GraphKeys.MODEL_VARIABLES, var)
+    with get_default_graph().lock:
+        if var not in get_collection(GraphKeys.MODEL_VARIABLES):
+            add_to_collection(GraphKeys.MODEL_VARIABLES, var)
 
 
 def get_variables(scope: Any = None, suffix: str | None = None, collection: str = GraphKeys.GLOBAL_VARIABLES) -> list[Any]:

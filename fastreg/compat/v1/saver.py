@@ -192,7 +192,7 @@ def _by_name(var_list: Any) -> dict[str, Any]:
         return dict(var_list)
     if not isinstance(var_list, (list, tuple)):
         raise TypeError(f"Variables to save should be passed in a dict or a list: {var_list}")
-    wholes = [v for v in get_default_graph().variables.values() if isinstance(v, PartitionedVariable)]
+    wholes = [v for v in list(get_default_graph().variables.values()) if isinstance(v, PartitionedVariable)]
     whole_of = {part: whole for whole in wholes for part in whole.parts}
     found: dict[str, Any] = {}
     for v in var_list:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 import sys
+import threading
 from typing import Any
 
 DEBUG, INFO, WARN, ERROR, FATAL = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL
@@ -12,6 +13,7 @@ _logger = logging.getLogger("fastreg")
 debug, info, warn, warning = _logger.debug, _logger.info, _logger.warning, _logger.warning
 error, fatal, log, vlog = _logger.error, _logger.critical, _logger.log, _logger.log
 _counts: collections.Counter[tuple[str, int]] = collections.Counter()  # calls, by the line that they come from
+_counting = threading.Lock()
 
 
 def set_verbosity(v: int) -> None:
@@ -38,8 +40,9 @@ def _earlier_calls() -> int:
     """Return how often the line that called the caller has called it before."""
     frame = sys._getframe(2)
     line = frame.f_code.co_filename, frame.f_lineno
-    _counts[line] += 1
-    return _counts[line] - 1
+    with _counting:
+        _counts[line] += 1
+        return _counts[line] - 1
 
 
 def log_first_n(level: int, msg: str, n: int, *args: Any) -> None:

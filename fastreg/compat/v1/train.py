@@ -162,9 +162,10 @@ class Optimizer:
                     ends = [assign(v, v.constraint(v.read_value())).op for v in after]
                 with control_dependencies([step, *ends]):
                     step = no_op(scope) if global_step is None else assign_add(global_step, 1, name=scope).op
-        train = graph.get_collection_ref(GraphKeys.TRAIN_OP)
-        if step not in train:
-            train.append(step)
+        with graph.lock:
+            train = graph.get_collection_ref(GraphKeys.TRAIN_OP)
+            if step not in train:
+                train.append(step)
         return step
 
     def _number(self, key: str, value: Any) -> Any:

@@ -36,9 +36,9 @@ def assert_global_step(global_step_tensor: Any) -> None:
 def create_global_step(graph: Any = None) -> Variable:
     """Return a new global step; there must be none."""
     graph = graph or get_default_graph()
-    if get_global_step(graph) is not None:
-        raise ValueError('"global_step" already exists.')
-    with graph.as_default(), graph.name_scope(None):
+    with graph.lock, graph.as_default(), graph.name_scope(None):
+        if get_global_step(graph) is not None:
+            raise ValueError('"global_step" already exists.')
         step: Variable = get_variable(
             "global_step", (), "i8", zeros, trainable=False, collections=[GraphKeys.GLOBAL_VARIABLES, GraphKeys.GLOBAL_STEP]
         )
@@ -47,8 +47,10 @@ def create_global_step(graph: Any = None) -> Variable:
 
 def get_or_create_global_step(graph: Any = None) -> Any:
     """Return the graph's global step, made if there is none."""
-    found = get_global_step(graph)
-    return create_global_step(graph) if found is None else found
+    graph = graph or get_default_graph()
+    with graph.lock:
+        found = get_global_step(graph)
+        return create_global_step(graph) if found is None else found
 
 
 def global_step(sess: Any, global_step_tensor: Any) -> int:

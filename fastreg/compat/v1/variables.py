@@ -130,12 +130,13 @@ class Variable(Operand, core.Variable):  # type: ignore[misc]
     def _file(self, regularizer: Any) -> None:
         """Replace the variable's loss in the collection by that of `regularizer`."""
         loss = None if regularizer is None else loss_of(regularizer, self)
-        listed = self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
-        if self._loss is not None:
-            listed[:] = [item for item in listed if item is not self._loss]
-        if loss is not None:
-            listed.append(loss)
-        self._loss, self._regularizer = loss, regularizer
+        with self.graph.lock:
+            listed = self.graph.get_collection_ref(GraphKeys.REGULARIZATION_LOSSES)
+            if self._loss is not None:
+                listed[:] = [item for item in listed if item is not self._loss]
+            if loss is not None:
+                listed.append(loss)
+            self._loss, self._regularizer = loss, regularizer
 
     @property
     def regularizer(self) -> Any:

@@ -19,6 +19,7 @@ from torch.autograd.graph import increment_version
 from fastreg.interop.torch.tensors import SIXTEEN, array_of, empty_like, local
 from fastreg.kernels import Entry, Step, commit_all, have_custom, memory_of, owners_of, scaled_gradient
 from fastreg.optim.hyperparameters import power
+from fastreg.regularizers import in_order
 from fastreg.terms import Array, RegularizationLoss, Total, add_custom, live_terms
 
 REFUSED = {
@@ -244,7 +245,7 @@ class _Folded(torch.optim.Optimizer):
             raise
         for record in fresh:
             record.state, record.new = self.state[record.parameter], {}
-        self.regularization_loss = sum([*values, *constants], start=total)
+        self.regularization_loss = in_order([*values, *constants], total)
         increment_version([record.parameter for record in records])
         for record in masters:
             record.version = record.parameter._version

@@ -1,0 +1,18 @@
+"""A lock for objects that can be copied and pickled (floor 2)."""
+
+from __future__ import annotations
+
+from _thread import RLock
+from typing import Any
+
+__all__ = ["Lock"]
+
+
+class Lock(RLock):  # type: ignore[misc]  # the stubs call it final, which it is not
+    """A reentrant lock. Where an object is copied or pickled, the copy gets a lock of its own.
+
+    It is C's own, so that an interrupt cannot come between taking it and the block that it is for.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Lock, ()
