@@ -58,7 +58,7 @@ class Penalty:
         Parameters and results are those of a call and of `gradient`.
         """
     def prox(self, weights: Any, step: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+        """Return ``argmin_z step*penalty(z) + |z - w|**2 / 2``.
 
         Parameters
         ----------

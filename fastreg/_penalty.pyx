@@ -472,7 +472,7 @@ cdef class Penalty:
         return value, (target if out is None else out)
 
     def prox(self, weights, step, out=None):
-        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+        """Return ``argmin_z step*penalty(z) + |z - w|**2 / 2``.
 
         Parameters
         ----------

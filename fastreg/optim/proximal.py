@@ -27,7 +27,7 @@ class Proximal(Optimizer):
 
 
 class ProximalGradientDescent(Proximal):
-    """v = w - learning_rate*g; w = sign(v) * max(|v| - learning_rate*l1, 0) / (1 + learning_rate*l2).
+    """``v = w - learning_rate*g; w = sign(v) * max(|v| - learning_rate*l1, 0) / (1 + learning_rate*l2)``.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ class LinfRegularizer(LineRegularizer):
 
 
 def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None = None) -> TotalVariationRegularizer:
-    """Return a function that computes scale * sum(|w[i+1] - w[i]|) along an axis.
+    """Return a function that computes ``scale * sum(|w[i+1] - w[i]|)`` along an axis.
 
     Its prox makes neighbours equal: the weights become constant from one jump to the next. It is exact, and takes a time in
     proportion to the number of weights.
@@ -131,7 +131,7 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
 
 def linf_regularizer(scale: float, axis: int | Sequence[int] | None = None, scope: str | None = None) -> LinfRegularizer:
-    """Return a function that computes scale * max(|w|), or with an `axis` the sum of this over groups of weights.
+    """Return a function that computes ``scale * max(|w|)``, or with an `axis` the sum of this over groups of weights.
 
     Its prox lowers the largest magnitudes of a group to one common number. A group whose sum of magnitudes is at most
     step * scale becomes 0.
