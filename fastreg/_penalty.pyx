@@ -494,7 +494,7 @@ cdef class Penalty:
 
         References
         ----------
-        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        .. [1] N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
         cdef ndarray w = as_array(weights, "weights", True), target
         cdef double length = check_step(step)

@@ -39,8 +39,8 @@ class ProximalGradientDescent(Proximal):
 
     References
     ----------
-    J. Duchi and Y. Singer, "Efficient online and batch learning using forward backward splitting", 2009; TensorFlow's
-    ProximalGradientDescentOptimizer.
+    .. [1] J. Duchi and Y. Singer, "Efficient online and batch learning using forward backward splitting", 2009; TensorFlow's
+       ProximalGradientDescentOptimizer.
     """
 
     rule = "proximal_gradient_descent"
@@ -128,7 +128,7 @@ class Ftrl(Proximal):
 
     References
     ----------
-    H. B. McMahan et al., "Ad click prediction: a view from the trenches", 2013; TensorFlow's FtrlOptimizer.
+    .. [1] H. B. McMahan et al., "Ad click prediction: a view from the trenches", 2013; TensorFlow's FtrlOptimizer.
     """
 
     rule = "ftrl"

@@ -171,7 +171,7 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
 
     References
     ----------
-    M. Yuan and Y. Lin, "Model selection and estimation in regression with grouped variables", 2006.
+    .. [1] M. Yuan and Y. Lin, "Model selection and estimation in regression with grouped variables", 2006.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def sparse_group_lasso_regularizer(
 
     References
     ----------
-    N. Simon et al., "A sparse-group lasso", 2013.
+    .. [1] N. Simon et al., "A sparse-group lasso", 2013.
 
     Examples
     --------

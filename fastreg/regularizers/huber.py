@@ -67,7 +67,7 @@ def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None
 
     References
     ----------
-    P. J. Huber, "Robust estimation of a location parameter", 1964.
+    .. [1] P. J. Huber, "Robust estimation of a location parameter", 1964.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None
 
 
 def pseudo_huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None) -> PseudoHuberRegularizer:
-    """Return a function that computes scale * delta**2 * sum(sqrt(1 + (w/delta)**2) - 1), a smooth form of Huber's penalty.
+    """Return a function that computes ``scale * delta**2 * sum(sqrt(1 + (w/delta)**2) - 1)``, a smooth form of Huber's penalty.
 
     For small weights it is nearly ``scale/2 * sum(w**2)``, for large ones nearly ``scale * delta * sum(|w| - delta)``.
 
@@ -118,7 +118,7 @@ def pseudo_huber_regularizer(scale: float, delta: float = 1.0, scope: str | None
 
     References
     ----------
-    P. Charbonnier et al., "Deterministic edge-preserving regularization in computed imaging", 1997.
+    .. [1] P. Charbonnier et al., "Deterministic edge-preserving regularization in computed imaging", 1997.
 
     Examples
     --------

@@ -111,8 +111,8 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
     References
     ----------
-    L. Rudin, S. Osher and E. Fatemi, "Nonlinear total variation based noise removal algorithms", 1992. The prox is the taut
-    string of P. L. Davies and A. Kovac, "Local extremes, runs, strings and multiresolution", 2001.
+    .. [1] L. Rudin, S. Osher and E. Fatemi, "Nonlinear total variation based noise removal algorithms", 1992. The prox is the
+       taut string of P. L. Davies and A. Kovac, "Local extremes, runs, strings and multiresolution", 2001.
 
     Examples
     --------

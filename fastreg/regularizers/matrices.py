@@ -229,7 +229,7 @@ def orthogonal_regularizer(
 
     References
     ----------
-    F. Chollet and others, Keras, `keras.regularizers.OrthogonalRegularizer`.
+    .. [1] F. Chollet and others, Keras, `keras.regularizers.OrthogonalRegularizer`.
 
     Examples
     --------
@@ -283,7 +283,7 @@ def soft_orthogonal_regularizer(scale: float, scope: str | None = None) -> SoftO
 
     References
     ----------
-    N. Bansal, X. Chen and Z. Wang, "Can we gain more from orthogonality regularizations in training deep CNNs?", 2018.
+    .. [1] N. Bansal, X. Chen and Z. Wang, "Can we gain more from orthogonality regularizations in training deep CNNs?", 2018.
 
     Examples
     --------

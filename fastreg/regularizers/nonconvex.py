@@ -217,7 +217,7 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
 
     References
     ----------
-    J. Fan and R. Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
+    .. [1] J. Fan and R. Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
 
     Examples
     --------
@@ -261,7 +261,7 @@ def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
 
     References
     ----------
-    T. Blumensath and M. E. Davies, "Iterative thresholding for sparse approximations", 2008.
+    .. [1] T. Blumensath and M. E. Davies, "Iterative thresholding for sparse approximations", 2008.
 
     Examples
     --------
@@ -310,7 +310,7 @@ def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> L
 
     References
     ----------
-    E. J. Candes, M. B. Wakin and S. P. Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008.
+    .. [1] E. J. Candes, M. B. Wakin and S. P. Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008.
 
     Examples
     --------
