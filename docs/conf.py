@@ -100,10 +100,11 @@ class InlineFigures(SphinxPostTransform):
                 image.replace_self(nodes.raw("", svg, format="html"))
 
 
-def leave_out_namespace(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Leave out what the module objects of TensorFlow 1's names say of themselves: the pages of these names say it."""
+def tidy_docstring(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Leave out what the modules of TensorFlow 1's names say of themselves; let an author's initial not begin a list."""
     if what == "module" and name.startswith("fastreg.compat.v1"):
         lines.clear()
+    lines[:] = [re.sub(r"^((?:\.\. \[\w+-?\w*\])?\s*)([A-Z]\. )", r"\1\\\2", line) for line in lines]
 
 
 def skip_undocumented(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: object) -> bool | None:
@@ -115,5 +116,5 @@ def setup(app: Sphinx) -> None:
     """Connect what stands here."""
     app.add_post_transform(InlineFigures)
     app.connect("source-read", link_to_repository)
-    app.connect("autodoc-process-docstring", leave_out_namespace)
+    app.connect("autodoc-process-docstring", tidy_docstring)
     app.connect("autodoc-skip-member", skip_undocumented)
