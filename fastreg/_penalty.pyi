@@ -80,7 +80,7 @@ class Penalty:
 
         References
         ----------
-        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        .. [1] N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
 
 def check_step(step: float) -> float: ...
