@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -205,7 +206,8 @@ def _row(result: Result) -> str:
 
 
 def _code(label: str | None) -> str:
-    return (label or "").replace("|", "\\|")
+    """Escape what Markdown would take for the border of a cell or for emphasis."""
+    return re.sub(r"\||\b_|_\b", r"\\\g<0>", label or "")
 
 
 def _error_row(result: Result) -> str:

@@ -778,7 +778,7 @@ def project_simplex(weights, tuple axes, double radius, out=None):
 
     References
     ----------
-    C. Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n", 1986.
+    .. [1] C. Michelot, "A finite algorithm for finding the projection of a point onto the canonical simplex of R^n", 1986.
 
     Examples
     --------

@@ -58,7 +58,7 @@ class Penalty:
         Parameters and results are those of a call and of `gradient`.
         """
     def prox(self, weights: Any, step: float, out: NDArray[Any] | None = None) -> NDArray[Any]:
-        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+        """Return ``argmin_z step*penalty(z) + |z - w|**2 / 2``.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Penalty:
 
         References
         ----------
-        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        .. [1] N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
 
 def check_step(step: float) -> float: ...

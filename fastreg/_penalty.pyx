@@ -495,7 +495,7 @@ cdef class Penalty:
         return result
 
     def prox(self, weights, step, out=None):
-        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+        """Return ``argmin_z step*penalty(z) + |z - w|**2 / 2``.
 
         Parameters
         ----------
@@ -517,7 +517,7 @@ cdef class Penalty:
 
         References
         ----------
-        N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
+        .. [1] N. Parikh and S. Boyd, "Proximal Algorithms", 2014, section 6.5.
         """
         cdef ndarray w = as_array(weights, "weights", True), target
         cdef double length = check_step(step)

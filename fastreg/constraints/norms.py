@@ -51,7 +51,7 @@ class MaxNorm(NormConstraint):
 
     References
     ----------
-    N. Srebro and A. Shraibman, "Rank, trace-norm and max-norm", 2005; Keras' MaxNorm.
+    .. [1] N. Srebro and A. Shraibman, "Rank, trace-norm and max-norm", 2005; Keras' MaxNorm.
 
     Examples
     --------

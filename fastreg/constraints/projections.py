@@ -19,7 +19,7 @@ class Simplex(AlongAxes):
 
     References
     ----------
-    L. Condat, "Fast projection onto the simplex and the l1 ball", 2016.
+    .. [1] L. Condat, "Fast projection onto the simplex and the l1 ball", 2016.
 
     Examples
     --------
@@ -52,7 +52,7 @@ class L1Ball(AlongAxes):
 
     References
     ----------
-    J. Duchi et al., "Efficient projections onto the l1-ball for learning in high dimensions", 2008.
+    .. [1] J. Duchi et al., "Efficient projections onto the l1-ball for learning in high dimensions", 2008.
 
     Examples
     --------

@@ -69,8 +69,8 @@ class AdamW(DecoupledWeightDecay, Adam):
 
     References
     ----------
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib AdamWOptimizer;
-    L. Chen et al., "Cautious weight decay", 2025.
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib AdamWOptimizer.
+    .. [2] L. Chen et al., "Cautious weight decay", 2025.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class MomentumW(DecoupledWeightDecay, Momentum):
 
     References
     ----------
-    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib MomentumWOptimizer.
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", 2019; TensorFlow's contrib MomentumWOptimizer.
     """
 
     def __init__(

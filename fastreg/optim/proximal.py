@@ -27,7 +27,7 @@ class Proximal(Optimizer):
 
 
 class ProximalGradientDescent(Proximal):
-    """v = w - learning_rate*g; w = sign(v) * max(|v| - learning_rate*l1, 0) / (1 + learning_rate*l2).
+    """``v = w - learning_rate*g; w = sign(v) * max(|v| - learning_rate*l1, 0) / (1 + learning_rate*l2)``.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class ProximalGradientDescent(Proximal):
 
     References
     ----------
-    J. Duchi and Y. Singer, "Efficient online and batch learning using forward backward splitting", 2009; TensorFlow's
-    ProximalGradientDescentOptimizer.
+    .. [1] J. Duchi and Y. Singer, "Efficient online and batch learning using forward backward splitting", 2009; TensorFlow's
+       ProximalGradientDescentOptimizer.
     """
 
     rule = "proximal_gradient_descent"
@@ -128,7 +128,7 @@ class Ftrl(Proximal):
 
     References
     ----------
-    H. B. McMahan et al., "Ad click prediction: a view from the trenches", 2013; TensorFlow's FtrlOptimizer.
+    .. [1] H. B. McMahan et al., "Ad click prediction: a view from the trenches", 2013; TensorFlow's FtrlOptimizer.
     """
 
     rule = "ftrl"

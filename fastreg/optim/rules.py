@@ -87,7 +87,7 @@ class Adagrad(Accumulating):
 
     References
     ----------
-    J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods", 2011; TensorFlow's AdagradOptimizer.
+    .. [1] J. Duchi, E. Hazan, Y. Singer, "Adaptive subgradient methods", 2011; TensorFlow's AdagradOptimizer.
     """
 
     rule = "adagrad"
@@ -178,7 +178,7 @@ class Adam(Optimizer):
 
     References
     ----------
-    D. Kingma and J. Ba, "Adam", 2015, the form before section 2.1; TensorFlow's AdamOptimizer.
+    .. [1] D. Kingma and J. Ba, "Adam", 2015, the form before section 2.1; TensorFlow's AdamOptimizer.
     """
 
     rule = "adam"

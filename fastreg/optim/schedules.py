@@ -181,7 +181,7 @@ def cosine_decay(learning_rate: float, decay_steps: int, alpha: float = 0.0, *, 
 
     References
     ----------
-    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017; TensorFlow's cosine_decay.
+    .. [1] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", 2017; TensorFlow's cosine_decay.
 
     Examples
     --------

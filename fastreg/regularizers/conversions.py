@@ -43,7 +43,7 @@ def from_torch(*, weight_decay: float, scope: str | None = None) -> Any:
 def from_keras(*, l1: float = 0.0, l2: float = 0.0, scope: str | None = None) -> Any:
     """Return the regularizer that is ``keras.regularizers.L1(l1)``, ``L2(l2)`` or ``L1L2(l1, l2)``.
 
-    Keras's penalty is l1 * sum(|w|) + l2 * sum(w**2), without the 1/2.
+    Keras's penalty is ``l1 * sum(|w|) + l2 * sum(w**2)``, without the 1/2.
 
     Parameters
     ----------
@@ -80,13 +80,13 @@ def from_sklearn(
 
     With n samples, y the targets, and loss(i) the loss of sample i, scikit-learn minimizes:
 
-    - ``Lasso``, ``ElasticNet``: sum((X w - y)**2)/(2n) + alpha * (l1_ratio * sum(|w|) + (1 - l1_ratio)/2 * sum(w**2));
+    - ``Lasso``, ``ElasticNet``: ``sum((X w - y)**2)/(2n) + alpha * (l1_ratio * sum(|w|) + (1 - l1_ratio)/2 * sum(w**2))``;
       l1_ratio is 1 for ``Lasso``.
     - ``SGDClassifier``, ``SGDRegressor``: the mean of loss(i), or sum((X w - y)**2)/(2n), with the same penalty; l1_ratio is 0
       for penalty="l2" and 1 for penalty="l1".
     - ``Ridge``: sum((X w - y)**2) + alpha * sum(w**2). Divided by 2n, its strength is alpha/n.
-    - ``LogisticRegression``, ``LinearSVC``: C * (sum of loss(i)) + l1_ratio * sum(|w|) + (1 - l1_ratio)/2 * sum(w**2). Divided
-      by C*n, its strength is 1/(C*n).
+    - ``LogisticRegression``, ``LinearSVC``: ``C * (sum of loss(i)) + l1_ratio * sum(|w|) + (1 - l1_ratio)/2 * sum(w**2)``.
+      Divided by C*n, its strength is 1/(C*n).
 
     None of them but ``LinearSVC`` regularizes the intercept.
 

@@ -51,7 +51,7 @@ class SupportsProx(Regularizer, Protocol):
     """A regularizer with a prox. The step of ProximalGradientDescent ends in the prox and does not use the gradient."""
 
     def prox(self, weights: Array, step: float, /, out: Array | None = None) -> Array:
-        """Return argmin_z step*penalty(z) + |z - weights|**2 / 2, in `out` if it is given."""
+        """Return ``argmin_z step*penalty(z) + |z - weights|**2 / 2``, in `out` if it is given."""
         ...
 
 

@@ -113,7 +113,7 @@ class L1L2Regularizer(ElasticPenalty):
 
     @property
     def scale_l1(self) -> float:
-        """Strength of sum(|w|)."""
+        """Strength of ``sum(|w|)``."""
         return self._pair[0]
 
     @scale_l1.setter
@@ -137,7 +137,7 @@ class L1L2Regularizer(ElasticPenalty):
 
 
 def l1_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[Any] | None = None) -> L1Regularizer:
-    """Return a function that computes scale * sum(|w|).
+    """Return a function that computes ``scale * sum(|w|)``.
 
     Parameters
     ----------
@@ -146,9 +146,9 @@ def l1_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[A
     scope : str, optional
         Name of the loss; `l1_regularizer` by default.
     weights : ndarray, optional
-        Strength of each element: scale * sum(weights * |w|). At least 0 and finite; of the dtype, shape and memory order of the
-        weights that the regularizer is called with, or of 16 bits where these are float32. The array itself is kept: a change
-        of its numbers is seen by later calls, unchecked. As in the adaptive lasso, ``weights=1 / np.abs(first_estimate)``.
+        Strength of each element: ``scale * sum(weights * |w|)``. At least 0 and finite; of the dtype, shape and memory order of
+        the weights that the regularizer is called with, or of 16 bits where these are float32. The array itself is kept: a
+        change of its numbers is seen by later calls, unchecked. As in the adaptive lasso, ``weights=1 / np.abs(first_estimate)``.
 
     Returns
     -------
@@ -179,7 +179,7 @@ def l1_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[A
 
 
 def l2_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[Any] | None = None) -> L2Regularizer:
-    """Return a function that computes scale * sum(w**2) / 2.
+    """Return a function that computes ``scale * sum(w**2) / 2``.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def l2_regularizer(scale: float, scope: str | None = None, *, weights: NDArray[A
 def l1_l2_regularizer(
     scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None, *, weights: NDArray[Any] | None = None
 ) -> L1L2Regularizer:
-    """Return a function that computes scale_l1 * sum(|w|) + scale_l2 * sum(w**2) / 2, in one pass.
+    """Return a function that computes ``scale_l1 * sum(|w|) + scale_l2 * sum(w**2) / 2``, in one pass.
 
     Parameters
     ----------

@@ -171,7 +171,7 @@ def group_lasso_regularizer(scale: float, axis: Axis, size_power: float = 0.0, s
 
     References
     ----------
-    M. Yuan and Y. Lin, "Model selection and estimation in regression with grouped variables", 2006.
+    .. [1] M. Yuan and Y. Lin, "Model selection and estimation in regression with grouped variables", 2006.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def sparse_group_lasso_regularizer(
 ) -> SparseGroupLassoRegularizer:
     """Return a function that computes the sparse group lasso: L1 plus the group lasso.
 
-    It is scale_l1 * sum(|w|) + scale_l21 * sum(size**size_power * sqrt(sum(w**2))), the last sum over the members of a group.
+    It is ``scale_l1 * sum(|w|) + scale_l21 * sum(size**size_power * sqrt(sum(w**2)))``, the last sum over the members of a group.
     Under ProximalGradientDescent, whole groups become exactly 0, and single weights in the other groups.
 
     Parameters
@@ -217,7 +217,7 @@ def sparse_group_lasso_regularizer(
 
     References
     ----------
-    N. Simon et al., "A sparse-group lasso", 2013.
+    .. [1] N. Simon et al., "A sparse-group lasso", 2013.
 
     Examples
     --------

@@ -39,7 +39,7 @@ class PseudoHuberRegularizer(OfDelta):
 def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None) -> HuberRegularizer:
     """Return a function that computes Huber's penalty, which is like L2 for small weights and like L1 for large ones.
 
-    With m = |w|, it is scale * m**2/2 up to delta, and scale * delta * (m - delta/2) beyond, summed over the weights. That is
+    With ``m = |w|``, it is scale * m**2/2 up to delta, and scale * delta * (m - delta/2) beyond, summed over the weights. That is
     torch's ``HuberLoss``; some libraries divide it by delta. The gradient is scale * w, between -scale * delta and scale * delta.
     With t = step*scale, the prox is w / (1 + t) up to delta*(1 + t), and beyond it takes t*delta off the magnitude.
 
@@ -67,7 +67,7 @@ def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None
 
     References
     ----------
-    P. J. Huber, "Robust estimation of a location parameter", 1964.
+    .. [1] P. J. Huber, "Robust estimation of a location parameter", 1964.
 
     Examples
     --------
@@ -86,9 +86,9 @@ def huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None
 
 
 def pseudo_huber_regularizer(scale: float, delta: float = 1.0, scope: str | None = None) -> PseudoHuberRegularizer:
-    """Return a function that computes scale * delta**2 * sum(sqrt(1 + (w/delta)**2) - 1), a smooth form of Huber's penalty.
+    """Return a function that computes ``scale * delta**2 * sum(sqrt(1 + (w/delta)**2) - 1)``, a smooth form of Huber's penalty.
 
-    For small weights it is nearly scale/2 * sum(w**2), for large ones nearly scale * delta * sum(|w| - delta).
+    For small weights it is nearly ``scale/2 * sum(w**2)``, for large ones nearly ``scale * delta * sum(|w| - delta)``.
 
     It has no closed prox: the prox is the root of an equation of the fourth degree. So `prox` is an error, and so is a step of
     ``ProximalGradientDescent``, ``ProximalAdagrad`` or ``Ftrl``. All other rules take its gradient, and `huber_regularizer` has a
@@ -118,7 +118,7 @@ def pseudo_huber_regularizer(scale: float, delta: float = 1.0, scope: str | None
 
     References
     ----------
-    P. Charbonnier et al., "Deterministic edge-preserving regularization in computed imaging", 1997.
+    .. [1] P. Charbonnier et al., "Deterministic edge-preserving regularization in computed imaging", 1997.
 
     Examples
     --------

@@ -76,7 +76,7 @@ class LinfRegularizer(LineRegularizer):
 
 
 def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None = None) -> TotalVariationRegularizer:
-    """Return a function that computes scale * sum(|w[i+1] - w[i]|) along an axis.
+    """Return a function that computes ``scale * sum(|w[i+1] - w[i]|)`` along an axis.
 
     Its prox makes neighbours equal: the weights become constant from one jump to the next. It is exact, and takes a time in
     proportion to the number of weights.
@@ -111,8 +111,8 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
     References
     ----------
-    L. Rudin, S. Osher and E. Fatemi, "Nonlinear total variation based noise removal algorithms", 1992. The prox is the taut
-    string of P. L. Davies and A. Kovac, "Local extremes, runs, strings and multiresolution", 2001.
+    .. [1] L. Rudin, S. Osher and E. Fatemi, "Nonlinear total variation based noise removal algorithms", 1992. The prox is the
+       taut string of P. L. Davies and A. Kovac, "Local extremes, runs, strings and multiresolution", 2001.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def total_variation_regularizer(scale: float, axis: int = -1, scope: str | None 
 
 
 def linf_regularizer(scale: float, axis: int | Sequence[int] | None = None, scope: str | None = None) -> LinfRegularizer:
-    """Return a function that computes scale * max(|w|), or with an `axis` the sum of this over groups of weights.
+    """Return a function that computes ``scale * max(|w|)``, or with an `axis` the sum of this over groups of weights.
 
     Its prox lowers the largest magnitudes of a group to one common number. A group whose sum of magnitudes is at most
     step * scale becomes 0.

@@ -190,7 +190,7 @@ class NuclearRegularizer(MatrixRegularizer, WithProx):
 def orthogonal_regularizer(
     scale: float = 0.01, mode: Literal["rows", "columns"] = "rows", scope: str | None = None
 ) -> OrthogonalRegularizer:
-    """Return a function that computes scale times the mean of |cos| over all pairs of rows, or of columns, of a matrix.
+    """Return a function that computes scale times the mean of ``|cos|`` over all pairs of rows, or of columns, of a matrix.
 
     This is `OrthogonalRegularizer` of Keras: it is 0 where all rows (columns) are orthogonal to each other, and scale where all
     are parallel, whatever their lengths.
@@ -229,7 +229,7 @@ def orthogonal_regularizer(
 
     References
     ----------
-    F. Chollet and others, Keras, `keras.regularizers.OrthogonalRegularizer`.
+    .. [1] F. Chollet and others, Keras, `keras.regularizers.OrthogonalRegularizer`.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def orthogonal_regularizer(
 
 
 def soft_orthogonal_regularizer(scale: float, scope: str | None = None) -> SoftOrthogonalRegularizer:
-    """Return a function that computes scale * |W'W - I|**2, the sum of the squared elements, of a matrix W.
+    """Return a function that computes ``scale * |W'W - I|**2``, the sum of the squared elements, of a matrix W.
 
     It is 0 where the columns are orthogonal to each other and of length 1. A matrix with more columns than rows cannot have such
     columns: the value is at least scale times the difference of the two numbers. For orthogonal rows, pass the transpose.
@@ -283,7 +283,7 @@ def soft_orthogonal_regularizer(scale: float, scope: str | None = None) -> SoftO
 
     References
     ----------
-    N. Bansal, X. Chen and Z. Wang, "Can we gain more from orthogonality regularizations in training deep CNNs?", 2018.
+    .. [1] N. Bansal, X. Chen and Z. Wang, "Can we gain more from orthogonality regularizations in training deep CNNs?", 2018.
 
     Examples
     --------

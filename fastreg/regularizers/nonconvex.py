@@ -126,9 +126,9 @@ def _check_eps(eps: object) -> float:
 def mcp_regularizer(scale: float, gamma: float = 3.0, axis: Axis = None, scope: str | None = None) -> MCPRegularizer:
     """Return a function that computes the minimax concave penalty: like L1 at 0, and constant for large weights.
 
-    With m = |w|, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the weights.
-    With an `axis`, m is the norm of a group of weights, and the sum is over the groups. The scale is the slope at 0 and also sets
-    the threshold, so the penalty is not proportional to the scale.
+    With ``m = |w|``, it is scale*m - m**2 / (2*gamma) up to gamma*scale, and gamma * scale**2 / 2 beyond, summed over the
+    weights. With an `axis`, m is the norm of a group of weights, and the sum is over the groups. The scale is the slope at 0 and
+    also sets the threshold, so the penalty is not proportional to the scale.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def mcp_regularizer(scale: float, gamma: float = 3.0, axis: Axis = None, scope: 
 def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str | None = None) -> SCADRegularizer:
     """Return a function that computes SCAD, the smoothly clipped absolute deviation: L1 for small weights, constant for large.
 
-    With m = |w|, it is scale*m up to scale, scale*m - (m - scale)**2 / (2*(a - 1)) up to a*scale, and (a + 1)/2 * scale**2
+    With ``m = |w|``, it is scale*m up to scale, scale*m - (m - scale)**2 / (2*(a - 1)) up to a*scale, and (a + 1)/2 * scale**2
     beyond, summed over the weights. With an `axis`, m is the norm of a group of weights, and the sum is over the groups. The
     scale is the slope at 0 and also sets the thresholds, so the penalty is not proportional to the scale.
 
@@ -217,7 +217,7 @@ def scad_regularizer(scale: float, a: float = 3.7, axis: Axis = None, scope: str
 
     References
     ----------
-    J. Fan and R. Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
+    .. [1] J. Fan and R. Li, "Variable selection via nonconcave penalized likelihood and its oracle properties", 2001.
 
     Examples
     --------
@@ -261,7 +261,7 @@ def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
 
     References
     ----------
-    T. Blumensath and M. E. Davies, "Iterative thresholding for sparse approximations", 2008.
+    .. [1] T. Blumensath and M. E. Davies, "Iterative thresholding for sparse approximations", 2008.
 
     Examples
     --------
@@ -278,11 +278,11 @@ def l0_regularizer(scale: float, scope: str | None = None) -> L0Regularizer:
 
 
 def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> LogSumRegularizer:
-    """Return a function that computes scale * sum(log(1 + |w|/eps)).
+    """Return a function that computes ``scale * sum(log(1 + |w|/eps))``.
 
-    Its gradient is scale / (eps + |w|) with the sign of w: that of an L1 penalty whose strength falls as a weight grows.
+    Its gradient is ``scale / (eps + |w|)`` with the sign of w: that of an L1 penalty whose strength falls as a weight grows.
 
-    With m = |w| and c = step*scale, the prox is 0 up to a threshold, and (m - eps)/2 + sqrt((m + eps)**2/4 - c) beyond. Where
+    With ``m = |w|`` and c = step*scale, the prox is 0 up to a threshold, and (m - eps)/2 + sqrt((m + eps)**2/4 - c) beyond. Where
     sqrt(c) <= eps, the problem is convex, and the threshold is c/eps. Elsewhere it is the magnitude at which 0 costs as much as
     the other minimum; it is found by Newton's method once for each call. A weight at the threshold becomes 0.
 
@@ -310,7 +310,7 @@ def log_sum_regularizer(scale: float, eps: float, scope: str | None = None) -> L
 
     References
     ----------
-    E. J. Candes, M. B. Wakin and S. P. Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008.
+    .. [1] E. J. Candes, M. B. Wakin and S. P. Boyd, "Enhancing sparsity by reweighted l1 minimization", 2008.
 
     Examples
     --------

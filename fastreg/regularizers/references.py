@@ -81,8 +81,8 @@ def l2_sp_regularizer(
 
     References
     ----------
-    X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional networks", 2018.
-    J. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", 2017.
+    .. [1] X. Li, Y. Grandvalet and F. Davoine, "Explicit inductive bias for transfer learning with convolutional networks", 2018.
+    .. [2] J. Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks", 2017.
 
     Examples
     --------

@@ -112,7 +112,7 @@ class WithProx(WholeRegularizer):
     """Base of those that have a prox."""
 
     def prox(self, weights: Any, step: float, out: Array | None = None) -> Array:
-        """Return argmin_z step*penalty(z) + |z - w|**2 / 2.
+        """Return ``argmin_z step*penalty(z) + |z - w|**2 / 2``.
 
         Parameters
         ----------

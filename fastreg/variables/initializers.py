@@ -39,7 +39,7 @@ def glorot_uniform_initializer(seed: int | None = None) -> Callable[..., Array]:
 
     References
     ----------
-    X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
     seeded = None if seed is None else np.random.default_rng(seed)
 

@@ -17,7 +17,7 @@ class Regularizer:
 
 
 class L1L2(Regularizer):
-    """l1 * sum(|x|) + l2 * sum(x**2)."""
+    """``l1 * sum(|x|) + l2 * sum(x**2)``."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = np.float32(l1), np.float32(l2)
@@ -39,7 +39,7 @@ class L1L2(Regularizer):
 
 
 def l1(l: float = 0.01) -> L1L2:  # noqa: E741 - TensorFlow's name
-    """Return the regularizer l * sum(|x|)."""
+    """Return the regularizer ``l * sum(|x|)``."""
     return L1L2(l1=l)
 
 
@@ -49,5 +49,5 @@ def l2(l: float = 0.01) -> L1L2:  # noqa: E741 - TensorFlow's name
 
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """Return the regularizer l1 * sum(|x|) + l2 * sum(x**2)."""
+    """Return the regularizer ``l1 * sum(|x|) + l2 * sum(x**2)``."""
     return L1L2(l1, l2)
