@@ -1,7 +1,6 @@
 """fastreg in one process with libraries that bring an OpenMP runtime of their own, loaded before it and after it."""
 
 import json
-from itertools import permutations
 
 import pytest
 
@@ -14,7 +13,7 @@ LIBRARIES = {
         gradients = np.full_like(weights, 0.5)
         assert float(fr.l2_loss(weights)) == 1_500_000
         fr.optim.GradientDescent(0.5).apply_gradients({"w": (gradients, weights)}, fr.regularize({"w": weights}, [("*", l2)]))
-        assert (weights == 0.5).all()
+        assert (weights == 0.25).all()
         """,
     ),
     "torch": (
@@ -38,7 +37,13 @@ def body(text):
     return "\n".join("        " + line.strip() for line in text.strip().splitlines())
 
 
-ORDERS = [*permutations(("fastreg", "torch")), *permutations(("fastreg", "torch", "sklearn"))]
+ORDERS = [
+    ("fastreg", "sklearn"),
+    ("sklearn", "fastreg"),
+    ("fastreg", "torch", "sklearn"),
+    ("torch", "fastreg", "sklearn"),
+    ("sklearn", "torch", "fastreg"),
+]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids="-".join)
@@ -48,7 +53,7 @@ def test_runtimes_side_by_side(run_python, order):
         if name != "fastreg":
             pytest.importorskip(name, reason=f"{name} is not installed")
     imports = "\n".join(LIBRARIES[name][0] for name in order)
-    functions = "\n".join(f"def use_{name}():\n    for _ in range(5):\n{body(LIBRARIES[name][1])}" for name in order)
+    functions = "\n".join(f"def use_{name}():\n    for _ in range(3):\n{body(LIBRARIES[name][1])}" for name in order)
     code = f"""
 import json, threading
 import numpy as np
