@@ -17,8 +17,11 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
+# Python's own flags ask for debug information, which is most of a wheel. Whoever wants it says so in CFLAGS.
+NO_DEBUG = [] if any(flag.startswith("-g") for flag in os.environ.get("CFLAGS", "").split()) else ["-g0"]
+
 # Contraction is off everywhere: an FMA would change float64 bits between instruction sets.
-STRICT = ["-O3", "-ffp-contract=off", "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))"]
+STRICT = ["-O3", *NO_DEBUG, "-ffp-contract=off", "-DCYTHON_INLINE=__inline__ __attribute__((always_inline))"]
 
 # Left out where the compiler refuses them, for none changes a value. The first two let it turn comparisons and square roots into
 # vector code. The others keep the loops what they are meant to be: specialized by calling inline functions with literals (left
@@ -131,7 +134,7 @@ def extensions() -> list[Extension]:
             extra_compile_args=list(flags),
         )
         built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=DIRECTIVES)
-    plain = ["/O2"] if msvc else ["-O3", "-ffp-contract=off"]
+    plain = ["/O2"] if msvc else ["-O3", *NO_DEBUG, "-ffp-contract=off"]
     once = [
         Extension(
             f"fastreg.{name}",

@@ -540,7 +540,9 @@ cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
     with cython.critical_section(penalty):
         reading.l1 += penalty.l1
         reading.l2 += penalty.l2
-        if penalty.has_profile and (penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0):
+        if penalty.has_profile and (
+            penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0
+        ):
             for k in range(reading.n_profiles):
                 known = &reading.profiles[k]
                 if can_join(known, &penalty.profile):

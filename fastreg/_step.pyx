@@ -3,7 +3,6 @@
 An entry of a step has weights, a gradient and slots, and becomes an item of a job, its terms' penalties added. A step is
 prepared, which checks everything, and then committed.
 """
-import hashlib
 from collections import namedtuple
 from threading import get_ident
 
@@ -1073,7 +1072,8 @@ def wide_weights(Entry entry not None):
 
 def rounding_key(seed, step, str name not None):
     """Return the key of the random bits by which a variable's elements are rounded in one step."""
-    return hash_of_step(seed, step, int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little"))
+    from hashlib import blake2b  # few programs round at random, and it loads OpenSSL
+    return hash_of_step(seed, step, int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little"))
 
 
 cdef ndarray copy_of(ndarray x, ndarray rows):

@@ -10,7 +10,6 @@ import importlib
 import numbers
 import os
 import warnings
-from importlib import metadata
 from importlib.util import find_spec
 from typing import Literal
 
@@ -214,6 +213,8 @@ def get_config() -> dict[str, object]:
     dict
         With the keys `version`, `isa`, `isas`, `openmp`, `threads`, and `share`: how the share was found, if it was asked for.
     """
+    from importlib import metadata  # noqa: PLC0415 - it loads as much as all of fastreg does
+
     return {
         "version": metadata.version("fastreg"),
         "isa": _isa,

@@ -5,10 +5,11 @@ import math
 
 import numpy as np
 import pytest
-import sklearn
-from sklearn import linear_model
 
 import fastreg as fr
+
+sklearn = pytest.importorskip("sklearn", reason="scikit-learn is not installed; it comes with the extra fastreg[examples]")
+linear_model = pytest.importorskip("sklearn.linear_model")
 
 RNG = np.random.default_rng(7)
 N = 60
