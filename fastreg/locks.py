@@ -14,5 +14,11 @@ class Lock(RLock):  # type: ignore[misc]  # the stubs call it final, which it is
     It is C's own, so that an interrupt cannot come between taking it and the block that it is for.
     """
 
+    def __new__(cls) -> Lock:
+        try:
+            return super().__new__(cls)
+        except RuntimeError:  # what Python raises where there is no memory for a lock
+            raise MemoryError("no memory for a lock") from None
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Lock, ()
