@@ -45,8 +45,9 @@ def test_no_debug_information_is_inside():
         assert b".debug_info" not in path.read_bytes(), path
 
 
-def test_the_wheel_is_smaller_than_a_megabyte():
-    assert sum(len(zlib.compress(path.read_bytes())) for path in shipped()) < 1e6
+def test_nothing_large_is_inside():
+    """The machine code of three instruction sets is 1.1 MB of the wheel's 2; with debug information it would be 8."""
+    assert sum(len(zlib.compress(path.read_bytes())) for path in shipped()) < 2.5e6
 
 
 @on_linux
