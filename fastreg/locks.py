@@ -15,6 +15,7 @@ class Lock(RLock):  # type: ignore[misc]  # the stubs call it final, which it is
     """
 
     def __new__(cls) -> Lock:
+        """Make a lock, or raise MemoryError."""
         try:
             return super().__new__(cls)
         except RuntimeError:  # what Python raises where there is no memory for a lock

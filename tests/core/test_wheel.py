@@ -1,9 +1,9 @@
 """What an installed wheel holds. FASTREG_TEST_WHEEL=1 says that it is one, as cibuildwheel and tests/slow/wheel.sh do."""
 
 import ctypes
+import json
 import os
 import platform
-import re
 import sys
 import zlib
 from importlib import metadata
@@ -45,8 +45,9 @@ def test_no_debug_information_is_inside():
         assert b".debug_info" not in path.read_bytes(), path
 
 
-def test_the_wheel_is_smaller_than_a_megabyte():
-    assert sum(len(zlib.compress(path.read_bytes())) for path in shipped()) < 1e6
+def test_nothing_large_is_inside():
+    """The machine code of three instruction sets is 1.1 MB of the wheel's 2; with debug information it would be 8."""
+    assert sum(len(zlib.compress(path.read_bytes())) for path in shipped()) < 2.5e6
 
 
 @on_linux
@@ -54,8 +55,10 @@ def test_the_openmp_runtime_is_inside_and_not_the_distributions_old_one(run_pyth
     (runtime,) = (PACKAGE.parent / "fastreg.libs").glob("libgomp*")
     # What OpenMP 5.1 brought, and GCC 12 has; the libgomp of AlmaLinux 8, on which manylinux_2_28 stands, is GCC 8's.
     assert hasattr(ctypes.CDLL(str(runtime)), "omp_display_env")
-    loaded = run_python("import fastreg; print(open('/proc/self/maps').read())").stdout
-    assert set(re.findall(r"\S*/libgomp\S*", loaded)) == {str(runtime)}
+    code = (
+        "import fastreg, json, threadpoolctl; print(json.dumps([each['filepath'] for each in threadpoolctl.threadpool_info()]))"
+    )
+    assert [path for path in json.loads(run_python(code).stdout) if "libgomp" in path] == [str(runtime)]
 
 
 @pytest.mark.skipif(sys.platform != "darwin", reason="Linux and Windows have OpenMP")
