@@ -535,18 +535,17 @@ cdef inline bint can_join(Profile* a, Profile* b) noexcept:
 
 
 cdef inline int add_own(Penalty penalty, Reading* reading) except -1:
+    cdef Profile* profile = &penalty.profile
     cdef Profile* known
     cdef int k
     with cython.critical_section(penalty):
         reading.l1 += penalty.l1
         reading.l2 += penalty.l2
-        if penalty.has_profile and (
-            penalty.profile.scale != 0 or penalty.profile.kind == WEIGHTED and penalty.profile.shape != 0
-        ):
+        if penalty.has_profile and (profile.scale != 0 or profile.kind == WEIGHTED and profile.shape != 0):
             for k in range(reading.n_profiles):
                 known = &reading.profiles[k]
-                if can_join(known, &penalty.profile):
-                    known.scale += penalty.profile.scale
+                if can_join(known, profile):
+                    known.scale += profile.scale
                     return 0
             if reading.n_profiles >= reading.room:
                 raise RuntimeError("a part of a sum was given a profile after the sum was made, or while it was read")

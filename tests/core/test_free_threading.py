@@ -214,18 +214,20 @@ def test_a_partitioned_variable_that_fails_takes_only_its_own_parts_back():
 
 def test_a_total_has_one_name():
     with fr.Graph().as_default():
-        for _ in range(ROUNDS):
-            total = fr.add_n([np.float64(1.0)])
-            assert len(set(each(lambda k, total=total: total.name, 4))) == 1
-        assert fr.add_n([np.float64(1.0)]).name == f"AddN_{ROUNDS}:0"
+        totals = [fr.add_n([np.float64(1.0)]) for _ in range(ROUNDS)]
+        meet = threading.Barrier(4)
+        names = each(lambda k: [total.name for total in totals if meet.wait(timeout=60) >= 0], 4)
+        assert all(found == names[0] for found in names)
+        assert sorted(names[0]) == sorted(["AddN:0", *(f"AddN_{i}:0" for i in range(1, ROUNDS))])
 
 
 def test_threads_draw_different_numbers_of_one_seed():
-    graph = fr.Graph()
-    for seed in range(20):
+    graphs = [fr.Graph() for _ in range(ROUNDS)]
+    for seed, graph in enumerate(graphs):
         graph.seed = seed
-        drawn = each(lambda k: graph.rng.random(), 4)
-        assert sorted(drawn) == sorted(np.random.default_rng(seed).random(4))
+    drawn = each(lambda k: [graph.rng.random() for graph in graphs])
+    for seed, found in enumerate(zip(*drawn, strict=True)):
+        assert sorted(found) == sorted(np.random.default_rng(seed).random(THREADS))
 
 
 # ------------------------------------------------------------------------------------------------------ what a thread has
