@@ -5,8 +5,8 @@ list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds wit
 """
 
 import os
-import platform
 import sys
+import sysconfig
 import tempfile
 import zlib
 from pathlib import Path
@@ -55,7 +55,11 @@ def kernel_flags(msvc: bool) -> dict[str, list[str]]:
     """Return the compiler flags of each kernel that is to be built."""
     if msvc:
         return {"baseline": ["/O2", "/fp:precise"]}
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    # Of the interpreter that the build is for, which may run on another machine: "linux-aarch64", "macosx-11.0-arm64".
+    architecture = sysconfig.get_platform().rpartition("-")[2]
+    if architecture in ("aarch64", "arm64"):
+        return {"arm64": STRICT + OPTIONAL}
+    if architecture != "x86_64":
         return {"baseline": STRICT + OPTIONAL}
     wanted = os.environ.get("FASTREG_BUILD_ISAS")
     names = wanted.split(",") if wanted else list(X86_64)

@@ -48,6 +48,22 @@ def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_pa
     assert build()["fastreg._kernels_x86_64_v3"].extra_compile_args == [flag for flag in with_all if flag not in refused]
 
 
+@pytest.mark.parametrize(
+    ("host", "kernels"),
+    [
+        ("linux-x86_64", {"x86_64", "x86_64_v3", "x86_64_v4"}),
+        ("linux-aarch64", {"arm64"}),
+        ("macosx-11.0-arm64", {"arm64"}),
+        ("macosx-10.13-universal2", {"baseline"}),
+        ("linux-riscv64", {"baseline"}),
+    ],
+)
+def test_kernels_are_those_of_the_machine_that_the_build_is_for(build, monkeypatch, host, kernels):
+    monkeypatch.setenv("_PYTHON_HOST_PLATFORM", host)
+    monkeypatch.delenv("FASTREG_BUILD_ISAS", raising=False)
+    assert {name.partition("_kernels_")[2] for name in build()} - {""} == kernels
+
+
 def test_every_kernel_is_built_anew_when_what_it_inlines_changes(build, tmp_path):
     inlined = {
         path.relative_to(SETUP.parent).as_posix() for path in (SETUP.parent / "fastreg" / "_loops").iterdir() if path.is_file()
