@@ -75,7 +75,7 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         """Probe for flags and for OpenMP, then build; without OpenMP the build is serial and says so."""
         self.parallel = self.parallel or os.cpu_count()
-        refused = {flag for flag in OPTIONAL if self.compiler.compiler_type != "msvc" and not self.builds("int one;", [flag])}
+        refused = self.refused_flags()
         openmp = self.openmp_flags()
         if openmp is None:
             print("fastreg: no OpenMP found, building without threads", file=sys.stderr)
@@ -90,6 +90,13 @@ class BuildKernels(build_ext):
             if self.builds("int one;", []):
                 raise
             raise SystemExit(NO_COMPILER) from error
+
+    def refused_flags(self) -> set[str]:
+        """Return the optional flags that the compiler at hand does not know; of some, clang only warns."""
+        if self.compiler.compiler_type == "msvc":
+            return set()
+        strict = ["-Werror"] if self.builds("int one;", ["-Werror"]) else []
+        return {flag for flag in OPTIONAL if not self.builds("int one;", [*strict, flag])}
 
     def openmp_flags(self) -> tuple[list[str], list[str]] | None:
         """Return (compile, link) flags with which an OpenMP program builds, or None."""

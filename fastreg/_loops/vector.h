@@ -59,7 +59,7 @@ typedef __m128d fr_vector;
 #define fr_square(x) _mm_mul_pd(x, x)
 #define fr_fma_square(a, x) fr_add(a, fr_square(x))
 #define fr_ones() _mm_setzero_pd()
-#define fr_add_by_fma(a, x, ones) fr_add(a, x)
+#define fr_add_by_fma(a, x, ones) ((void)(ones), fr_add(a, x))
 
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -79,7 +79,7 @@ typedef float64x2_t fr_vector;
 #define fr_square(x) vmulq_f64(x, x)
 #define fr_fma_square(a, x) vfmaq_f64(a, x, x)
 #define fr_ones() vdupq_n_f64(0.0)
-#define fr_add_by_fma(a, x, ones) fr_add(a, x)
+#define fr_add_by_fma(a, x, ones) ((void)(ones), fr_add(a, x))
 
 #else /* left to the compiler */
 #define FR_VECTOR 1
@@ -97,7 +97,7 @@ typedef double fr_vector;
 #define fr_square(x) ((x) * (x))
 #define fr_fma_square(a, x) ((a) + (x) * (x))
 #define fr_ones() 0.0
-#define fr_add_by_fma(a, x, ones) fr_add(a, x)
+#define fr_add_by_fma(a, x, ones) ((void)(ones), fr_add(a, x))
 #endif
 
 /* One multiplication and addition, rounded once, for loops over float64 that the compiler makes vectors of. */
@@ -188,7 +188,7 @@ static void fr_stream_words(char* to, const char* from, size_t bytes) {
         _mm_stream_si32((int*)(to + i), word);
     }
 }
-static void fr_stream(char* to, const char* from, size_t bytes) {
+__attribute__((unused)) static void fr_stream(char* to, const char* from, size_t bytes) {
     size_t head = (size_t)(-(size_t)to) % 64, i;
     if (head > bytes) head = bytes;
     fr_stream_words(to, from, head);
