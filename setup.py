@@ -5,8 +5,8 @@ list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds wit
 """
 
 import os
-import platform
 import sys
+import sysconfig
 import tempfile
 import zlib
 from pathlib import Path
@@ -58,7 +58,11 @@ def kernel_flags(msvc: bool) -> dict[str, list[str]]:
     """Return the compiler flags of each kernel that is to be built."""
     if msvc:
         return {"baseline": ["/O2", "/fp:precise"]}
-    if platform.machine().lower() not in ("x86_64", "amd64"):
+    # Of the interpreter that the build is for, which may run on another machine: "linux-aarch64", "macosx-11.0-arm64".
+    architecture = sysconfig.get_platform().rpartition("-")[2]
+    if architecture in ("aarch64", "arm64"):
+        return {"arm64": STRICT + OPTIONAL}
+    if architecture != "x86_64":
         return {"baseline": STRICT + OPTIONAL}
     wanted = os.environ.get("FASTREG_BUILD_ISAS")
     names = wanted.split(",") if wanted else list(X86_64)
@@ -74,7 +78,7 @@ class BuildKernels(build_ext):
     def build_extensions(self) -> None:
         """Probe for flags and for OpenMP, then build; without OpenMP the build is serial and says so."""
         self.parallel = self.parallel or os.cpu_count()
-        refused = {flag for flag in OPTIONAL if self.compiler.compiler_type != "msvc" and not self.builds("int one;", [flag])}
+        refused = self.refused_flags()
         openmp = self.openmp_flags()
         if openmp is None:
             print("fastreg: no OpenMP found, building without threads", file=sys.stderr)
@@ -89,6 +93,13 @@ class BuildKernels(build_ext):
             if self.builds("int one;", []):
                 raise
             raise SystemExit(NO_COMPILER) from error
+
+    def refused_flags(self) -> set[str]:
+        """Return the optional flags that the compiler at hand does not know; of some, clang only warns."""
+        if self.compiler.compiler_type == "msvc":
+            return set()
+        strict = ["-Werror"] if self.builds("int one;", ["-Werror"]) else []
+        return {flag for flag in OPTIONAL if not self.builds("int one;", [*strict, flag])}
 
     def openmp_flags(self) -> tuple[list[str], list[str]] | None:
         """Return (compile, link) flags with which an OpenMP program builds, or None."""

@@ -5,8 +5,11 @@
 #define FASTREG_FLOAT_ENVIRONMENT_H
 
 /* Compilers do not know that arithmetic depends on the environment; that loads and stores stay where they are is enough here. */
-#ifdef __GNUC__
+#if defined(__GNUC__) || defined(__clang__)
 #define FR_IN_ORDER __asm__ __volatile__("" : : : "memory")
+#elif defined(_MSC_VER)
+#include <intrin.h>
+#define FR_IN_ORDER _ReadWriteBarrier()
 #else
 #define FR_IN_ORDER ((void)0)
 #endif
@@ -19,11 +22,12 @@ typedef unsigned int fr_float_environment;
 #define fr_get_float_environment() _mm_getcsr()
 #define fr_set_float_environment(found) _mm_setcsr(found)
 
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(_M_ARM64)
 #include <stdint.h>
 #define FR_FLAGS 0u /* they have a register of their own */
 #define FR_STATED 0u
 typedef uint64_t fr_float_environment;
+#ifdef __aarch64__
 static inline fr_float_environment fr_get_float_environment(void) {
     fr_float_environment found;
     __asm__ __volatile__("mrs %0, fpcr" : "=r"(found));
@@ -32,6 +36,10 @@ static inline fr_float_environment fr_get_float_environment(void) {
 static inline void fr_set_float_environment(fr_float_environment found) {
     __asm__ __volatile__("msr fpcr, %0" : : "r"(found) : "memory");
 }
+#else
+#define fr_get_float_environment() ((fr_float_environment)_ReadStatusReg(ARM64_FPCR))
+#define fr_set_float_environment(found) _WriteStatusReg(ARM64_FPCR, (__int64)(found))
+#endif
 #endif
 
 #ifdef FR_STATED

@@ -27,10 +27,22 @@ cdef extern from *:
     #define fr_has_v3() 0
     #define fr_has_v4() 0
     #endif
+    #if defined(__x86_64__) || defined(_M_X64)
+    #define fr_is_x86_64() 1
+    #else
+    #define fr_is_x86_64() 0
+    #endif
+    #if defined(__aarch64__) || defined(_M_ARM64)
+    #define fr_is_arm64() 1
+    #else
+    #define fr_is_arm64() 0
+    #endif
     """
     void cpu_init "fr_cpu_init" ()
     bint has_v3 "fr_has_v3" ()
     bint has_v4 "fr_has_v4" ()
+    bint is_x86_64 "fr_is_x86_64" ()
+    bint is_arm64 "fr_is_arm64" ()
 
 cdef enum:
     LOCAL_SIZE = 1 << 15       # elements of a block that stays in the second-level cache from its norms to its members
@@ -41,10 +53,8 @@ cdef Kernel* kernel = NULL
 def cpu_isas():
     """Return the instruction sets that this CPU and its operating system support, best first."""
     cpu_init()
-    isas = ["x86-64-v4"] if has_v4() else []
-    if has_v3():
-        isas.append("x86-64-v3")
-    return (*isas, "x86-64", "baseline")
+    isas = {"x86-64-v4": has_v4(), "x86-64-v3": has_v3(), "x86-64": is_x86_64(), "arm64": is_arm64(), "baseline": True}
+    return [isa for isa, is_supported in isas.items() if is_supported]
 
 
 def install(capsule):

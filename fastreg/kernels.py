@@ -88,7 +88,7 @@ __all__ = [
     "write_together",
 ]
 
-ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "baseline")
+ISAS = ("x86-64-v4", "x86-64-v3", "x86-64", "arm64", "baseline")
 MOST_THREADS = 4096  # a larger number is a typing mistake; the system would be asked for that many threads
 
 

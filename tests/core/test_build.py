@@ -37,15 +37,33 @@ def build(monkeypatch):
     return build
 
 
-def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_path):
+@pytest.mark.parametrize("strict", ["yes", "no"], ids=["is an error", "is a warning"])
+def test_a_flag_that_the_compiler_refuses_is_left_out(build, monkeypatch, tmp_path, strict):
     refused = ["-fno-tree-loop-distribute-patterns", "-fno-unswitch-loops"]
     compiler = tmp_path / "cc"
-    cases = "".join(f'[ "$word" = {flag} ] && exit 1\n' for flag in refused)
-    compiler.write_text(f'#!/bin/sh\nfor word in "$@"; do\n{cases}done\nexec {CC} "$@"\n')
+    cases = "".join(f'[ $strict = yes ] && [ "$word" = {flag} ] && exit 1\n' for flag in refused)
+    words = f'for word in "$@"; do\n[ "$word" = -Werror ] && strict=yes\n{cases}done\n'
+    compiler.write_text(f'#!/bin/sh\nstrict={strict}\n{words}exec {CC} "$@"\n')
     compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
     with_all = build()["fastreg._kernels_x86_64_v3"].extra_compile_args
     monkeypatch.setenv("CC", str(compiler))
     assert build()["fastreg._kernels_x86_64_v3"].extra_compile_args == [flag for flag in with_all if flag not in refused]
+
+
+@pytest.mark.parametrize(
+    ("host", "kernels"),
+    [
+        ("linux-x86_64", {"x86_64", "x86_64_v3", "x86_64_v4"}),
+        ("linux-aarch64", {"arm64"}),
+        ("macosx-11.0-arm64", {"arm64"}),
+        ("macosx-10.13-universal2", {"baseline"}),
+        ("linux-riscv64", {"baseline"}),
+    ],
+)
+def test_kernels_are_those_of_the_machine_that_the_build_is_for(build, monkeypatch, host, kernels):
+    monkeypatch.setenv("_PYTHON_HOST_PLATFORM", host)
+    monkeypatch.delenv("FASTREG_BUILD_ISAS", raising=False)
+    assert {name.partition("_kernels_")[2] for name in build()} - {""} == kernels
 
 
 def test_every_kernel_is_built_anew_when_what_it_inlines_changes(build, tmp_path):
