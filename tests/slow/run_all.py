@@ -64,6 +64,8 @@ class Suite:
 # One line for each; tests/test_habits.py holds this table to the files of this folder and to the nightly workflow.
 SUITES = (
     Suite("sanitize", "tests/slow/sanitize.sh", (linux, program("gcc"))),
+    Suite("sanitize_thread", "tests/slow/sanitize.sh thread", (linux, program("gcc"))),
+    Suite("valgrind", "tests/slow/valgrind.sh", (linux, program("gcc"), program("valgrind"))),
     Suite("free_threading", "tests/slow/free_threading.sh", (linux, program("python3.14t", "python3.13t"))),
     Suite("large", f"{sys.executable} tests/slow/large.py", (gigabytes(10),)),
     Suite("large_out", f"{sys.executable} tests/slow/large.py --out", (gigabytes(19),)),
