@@ -42,5 +42,5 @@ def num_threads():
 
 def pytest_configure(config):
     """A serial build warns of every number of threads above 1; its bits must be the same all the same."""
-    if not fr.get_config()["openmp"]:
+    if fr.get_config()["threading"] == "none":
         config.addinivalue_line("filterwarnings", "ignore:this build of fastreg has no OpenMP:RuntimeWarning")
