@@ -6,8 +6,10 @@ A graph knows names and lists. It lists variables, loss terms and objects of a u
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -77,9 +79,14 @@ class Graph:
         self.elements: dict[str, Any] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._names_in_use: dict[str, int] = {}
-        self._lock = threading.RLock()
+        self.renew_locks()
+        _graphs.add(self)
         self.local = threading.local()
         self.seed: int | None = None
+
+    def renew_locks(self) -> None:
+        """Take locks that nobody holds: in a child of fork, the thread that held the old ones is not there to release them."""
+        self._lock = threading.RLock()
 
     @contextmanager
     def as_default(self) -> Iterator[Graph]:
@@ -220,6 +227,18 @@ class Graph:
     def collections(self) -> list[Any]:
         """The names of the collections that there are."""
         return self.get_all_collection_keys()
+
+
+_graphs: weakref.WeakSet[Graph] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for graph in _graphs:
+        graph.renew_locks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class _DefaultGraphs(threading.local):

@@ -160,6 +160,47 @@ print(codes, right(expected))
     assert run_forks(code) == [f"{[0] * 10} True"]
 
 
+def test_fork_while_others_use_the_graph(run_forks):
+    code = """
+graph, stop = fr.Graph(), threading.Event()
+def register():
+    while not stop.is_set():
+        with graph.as_default():
+            fr.get_variable(graph.unique_name("v"), shape=(3,), initializer=np.zeros)
+def use():
+    with graph.as_default():
+        fr.get_variable("mine", shape=(3,), initializer=np.zeros)
+        return len(fr.get_collection(fr.GraphKeys.GLOBAL_VARIABLES)) > 0
+threads = [threading.Thread(target=register) for _ in range(3)]
+for thread in threads:
+    thread.start()
+print(in_children(40, use))
+stop.set()
+for thread in threads:
+    thread.join()
+"""
+    assert run_forks(code) == ["{0: 40}"]
+
+
+def test_fork_while_a_session_computes(run_forks):
+    code = """
+import fastreg.compat.v1 as tf
+w = tf.get_variable("w", initializer=np.ones(300_000, np.float32))
+loss, stop = tf.nn.l2_loss(w), threading.Event()
+session = tf.Session()
+session.run(tf.global_variables_initializer())
+def run():
+    while not stop.is_set():
+        session.run(loss)
+thread = threading.Thread(target=run)
+thread.start()
+print(in_children(40, lambda: session.run(loss) == 150_000))
+stop.set()
+thread.join()
+"""
+    assert run_forks(code) == ["{0: 40}"]
+
+
 # ---------------------------------------------------------------------------------------------------------- how many
 @needs_tasks
 def test_a_child_has_the_number_of_its_parent_until_it_sets_another(run_forks):

@@ -27,6 +27,10 @@ class Graph(registry.Graph):
         super().__init__()
         self.cells: list[list[Any]] = []  # one for each variable; each session has its own values
         self.bound: Any = None  # the session whose values the cells hold now
+
+    def renew_locks(self) -> None:
+        """Take locks that nobody holds."""
+        super().renew_locks()
         self.running = threading.RLock()  # held by the thread in which a session computes
 
     def get_operations(self) -> list[Operation]:
