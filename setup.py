@@ -92,9 +92,9 @@ class BuildKernels(build_ext):
     def openmp_flags(self) -> tuple[list[str], list[str]] | None:
         """Return (compile, link) flags with which an OpenMP program builds, or None.
 
-        None on macOS in any case: each library brings a runtime of its own there, and two in a process crash.
+        None but on Linux and Windows: on macOS each library brings a runtime of its own, and two in a process crash.
         """
-        if os.environ.get("FASTREG_BUILD_OPENMP") == "0" or sys.platform == "darwin":
+        if os.environ.get("FASTREG_BUILD_OPENMP") == "0" or sys.platform not in ("linux", "win32"):
             return None
         flags = (["/openmp"], []) if self.compiler.compiler_type == "msvc" else (["-fopenmp"], ["-fopenmp"])
         source = "#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n"
