@@ -18,6 +18,8 @@ On Windows a job opens an OpenMP region of its own.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+ctypedef void* (*Start)(void* argument) noexcept nogil
+
 cdef extern from "_team.h":
     const bint FR_OPENMP
     const bint FR_TEAM
@@ -36,7 +38,6 @@ cdef extern from "_team.h":
     void pause "fr_pause" () noexcept nogil
     int thread_limit "fr_thread_limit" () noexcept nogil
     ctypedef unsigned long thread_t "fr_thread"
-    ctypedef void* (*Start)(void* argument) noexcept nogil
     bint start_thread "fr_start_thread" (thread_t* thread, Start start, void* argument, size_t stack_bytes) noexcept nogil
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
     int thread_id "fr_thread_id" () noexcept nogil
@@ -186,7 +187,7 @@ cdef void grow(int wanted) noexcept:
     wanted = min(wanted, <int>REGIONS - 1, thread_limit() - 1)  # OMP_THREAD_LIMIT: LLVM's OpenMP warns of a larger region
     if wanted <= load(&team.wanted) or exchange(&team.growing, True):
         return
-    # Another caller may have brought it there meanwhile. Where no thread is to be had now, the caller works alone from now on.
+    # Another caller may have brought it there meanwhile. What the system refuses now is not asked for again.
     more = wanted - load(&team.wanted)
     if more > 0:
         if in_regions:

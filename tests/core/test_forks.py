@@ -6,25 +6,7 @@ import pytest
 
 import fastreg as fr
 
-pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"),
-    pytest.mark.skipif(fr.get_config()["threading"] == "none", reason="a build without threads"),
-]
 needs_tasks = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="counts threads as Linux lists them")
-BEGIN = "from forked import *\nimport sys\nexpected = bits()\nassert others_work()\n"
-TIMEOUT = 600  # a child's own is shorter, and a machine may be slow
-
-
-@pytest.fixture
-def run_forks(run_python):
-    """Run a program that begins with the parent's bits and its use of threads, and return what it prints."""
-
-    def run(code, begin=BEGIN, **variables):
-        done = run_python(begin + code, timeout=TIMEOUT, **{"FASTREG_NUM_THREADS": "3"} | variables)
-        assert (done.returncode, done.stderr) == (0, "")
-        return done.stdout.split("\n")[:-1]
-
-    return run
 
 
 @pytest.mark.parametrize("threads", ["2", "4", "17"])
@@ -78,7 +60,7 @@ print(in_children(3, lambda: bits() == bits() and others_work()))
 expected = bits()
 print(in_children(3, lambda: right(expected)), right(expected))
 """
-    assert run_forks(code, begin="from forked import *\n") == ["{0: 3}", "{0: 3} True"]
+    assert run_forks(code, used=False) == ["{0: 3}", "{0: 3} True"]
 
 
 def test_children_of_children(run_forks):
@@ -340,23 +322,13 @@ X, y = numbers.normal(size=(3000, 10)), numbers.normal(size=3000)
 def theirs():
     HistGradientBoostingRegressor(max_iter=5).fit(X, y)
     KMeans(4, n_init=1, random_state=0).fit(X)
-"""
-
-TORCH = """
-import torch
-torch.set_num_threads(4)
-X = torch.ones(600, 600)
-def theirs():
-    torch.softmax(X @ X, 1).sum().item()
+theirs()
 """
 
 
 @pytest.mark.parametrize("first", ["theirs", "ours"])
-@pytest.mark.parametrize("library", ["sklearn", "torch"])
-def test_beside_the_threads_of_another_library(run_forks, library, first):
-    """Its threads have worked in the parent; in the child, fastreg alone works."""
-    pytest.importorskip(library)
-    program = {"sklearn": SKLEARN, "torch": TORCH}[library] + "theirs()\n"
-    begin = program + BEGIN if first == "theirs" else BEGIN + program
-    code = "print(in_children(100, lambda: right(expected)), right(expected))\ntheirs()\n"
-    assert run_forks(code, begin=begin, OMP_NUM_THREADS="4") == ["{0: 100} True"]
+def test_beside_scikit_learns_threads(run_forks, first):
+    """They have worked in the parent; in the child, fastreg alone works."""
+    before, after = (SKLEARN, "") if first == "theirs" else ("", SKLEARN)
+    code = after + "print(in_children(100, lambda: right(expected)), right(expected))\ntheirs()\n"
+    assert run_forks(code, before, OMP_NUM_THREADS="4") == ["{0: 100} True"]
