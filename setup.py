@@ -1,7 +1,7 @@
 """Compile the loops once for each instruction set, and the rest once.
 
 Everything else about the package stands in pyproject.toml. The environment variable FASTREG_BUILD_ISAS (a comma-separated
-list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds without OpenMP.
+list of names below) narrows what is compiled; FASTREG_BUILD_OPENMP=0 builds without OpenMP, on threads of the system's own.
 """
 
 import os
@@ -76,15 +76,17 @@ class BuildKernels(build_ext):
     """`build_ext` that asks the compiler at hand what it can do."""
 
     def build_extensions(self) -> None:
-        """Probe for flags and for OpenMP, then build; without OpenMP the build is serial and says so."""
+        """Probe for flags and for OpenMP, then build; without OpenMP, say what there is instead."""
         self.parallel = self.parallel or os.cpu_count()
         refused = self.refused_flags()
         openmp = self.openmp_flags()
         if openmp is None:
-            print("fastreg: no OpenMP found, building without threads", file=sys.stderr)
+            threads = "without threads" if sys.platform == "win32" else "on threads of the system's own"
+            print(f"fastreg: no OpenMP, building {threads}", file=sys.stderr)
+            openmp = ([], []) if sys.platform == "win32" else (["-pthread"], ["-pthread"])
         for extension in self.extensions:
             extension.extra_compile_args = [flag for flag in extension.extra_compile_args if flag not in refused]
-            if extension.name == "fastreg._threads" and openmp is not None:
+            if extension.name == "fastreg._threads":
                 extension.extra_compile_args += openmp[0]
                 extension.extra_link_args += openmp[1]
         try:
@@ -102,18 +104,15 @@ class BuildKernels(build_ext):
         return {flag for flag in OPTIONAL if not self.builds("int one;", [*strict, flag])}
 
     def openmp_flags(self) -> tuple[list[str], list[str]] | None:
-        """Return (compile, link) flags with which an OpenMP program builds, or None."""
-        if os.environ.get("FASTREG_BUILD_OPENMP") == "0":
+        """Return (compile, link) flags with which an OpenMP program builds, or None.
+
+        None but on Linux and Windows: on macOS each library brings a runtime of its own, and two in a process crash.
+        """
+        if os.environ.get("FASTREG_BUILD_OPENMP") == "0" or sys.platform not in ("linux", "win32"):
             return None
-        candidates: list[tuple[list[str], list[str]]]
-        if self.compiler.compiler_type == "msvc":
-            candidates = [(["/openmp"], [])]
-        elif sys.platform == "darwin":
-            candidates = [(["-Xpreprocessor", "-fopenmp"], ["-lomp"]), (["-fopenmp"], ["-fopenmp"])]
-        else:
-            candidates = [(["-fopenmp"], ["-fopenmp"])]
+        flags = (["/openmp"], []) if self.compiler.compiler_type == "msvc" else (["-fopenmp"], ["-fopenmp"])
         source = "#include <omp.h>\nint threads(void) { return omp_get_max_threads(); }\n"
-        return next((flags for flags in candidates if self.builds(source, *flags)), None)
+        return flags if self.builds(source, *flags) else None
 
     def builds(self, source: str, compile_args: list[str], link_args: list[str] | None = None) -> bool:
         """Tell whether C source builds as an extension does, CFLAGS and LDFLAGS included: a program is linked without them."""

@@ -2,8 +2,9 @@
 
 Floor 1, and the only user of OpenMP. It knows chunks by number and a job by its size; no arrays, no items, no instruction set.
 
-The team of threads is described in docs/design.md. `lend_region` keeps OpenMP's threads in one long region. The caller of a job
-waits only for workers that are inside a chunk.
+The team of threads is described in docs/design.md. Its workers are OpenMP's threads; `lend_region` keeps them in one long region.
+In a child of fork, and where there is no OpenMP, the team starts its workers itself. The caller of a job waits only for workers
+that are inside a chunk.
 
 A worker says that it is inside before it asks whether there is a slot for its number, and the caller takes the slots away before
 it looks who is inside; with sequentially consistent operations either the worker finds no slot or the caller sees the worker.
@@ -12,9 +13,12 @@ Only then may the job go.
 The region belongs to a thread that Python knows nothing of, so it starts where Python can start none: at the interpreter's exit,
 and where threads are replaced by something else (gevent, eventlet).
 
-Where there is no futex, a job opens an OpenMP region of its own.
+On Windows a job opens an OpenMP region of its own.
 """
 from cython.parallel cimport prange
+from libc.string cimport memset
+
+ctypedef void* (*Start)(void* argument) noexcept nogil
 
 cdef extern from "_team.h":
     const bint FR_OPENMP
@@ -34,12 +38,14 @@ cdef extern from "_team.h":
     void pause "fr_pause" () noexcept nogil
     int thread_limit "fr_thread_limit" () noexcept nogil
     ctypedef unsigned long thread_t "fr_thread"
-    bint start_thread "fr_start_thread" (thread_t* thread, void* (*start)(void*) noexcept nogil, void* argument) noexcept nogil
+    bint start_thread "fr_start_thread" (thread_t* thread, Start start, void* argument, size_t stack_bytes) noexcept nogil
     void* join_thread "fr_join_thread" (thread_t thread) noexcept nogil
     int thread_id "fr_thread_id" () noexcept nogil
     bint is_counted "fr_is_counted" (int thread_id) noexcept nogil
     size_t stack_left "fr_stack_left" () noexcept nogil
     void run_beside "fr_run_beside" (int thread_id, int cpu) noexcept nogil
+    void forget_parent "fr_forget_parent" () noexcept nogil
+    int at_fork "fr_at_fork" (void (*child)() noexcept nogil) noexcept nogil
 
 cdef enum:
     NOGIL_BYTES = 1 << 16   # a smaller job keeps the GIL: releasing it costs more than it gives
@@ -52,6 +58,7 @@ cdef enum:
     SPIN_NS = 50_000
     PROBE_NS = 10_000_000   # that the system may take to forget the threads it was asked for
     STACK_BYTES = 120_000   # that a worker needs: 90 KB for the loops, 11 KB for a signal where registers are large, and spare
+    OWN_STACK_BYTES = 1 << 20  # of a thread that the team starts; other libraries' thread-local variables take some of it
     ALL = 1 << 30
 
 cdef struct Region:
@@ -89,12 +96,11 @@ cdef struct Team:
     Slot[REGIONS] places    # a worker's is that of its number, modulo their number
 
 cdef Team team
-cdef int requested = 0      # by set_num_threads or FASTREG_NUM_THREADS; 0: as many as OpenMP allows
+cdef int requested = 0      # by set_num_threads or FASTREG_NUM_THREADS; 0, where there is OpenMP: as many as it allows
 cdef int openmp_threads = omp_get_max_threads()  # what OpenMP allows as this module is imported
-cdef int opened = False     # a parallel region has run in this process or its parent
-cdef int forked = False     # this process is a child of one that had opened a region
-cdef thread_t[REGIONS] owners  # of the team's OpenMP regions
-cdef int n_owners = 0
+cdef int in_regions = FR_OPENMP  # the workers are OpenMP's threads
+cdef thread_t[REGIONS] started  # by `grow`: owners of OpenMP regions, or workers
+cdef int n_started = 0
 
 
 # ----------------------------------------------------------------------------------------------------------------- policy
@@ -103,12 +109,17 @@ def has_openmp():
     return FR_OPENMP
 
 
+def threading():
+    """Tell what threads large calls use in this process: OpenMP's, the system's own, or none."""
+    return "openmp" if in_regions else "system" if FR_TEAM else "none"
+
+
 cdef int allowed_threads() noexcept:
     """OpenMP's limit is asked for anew: threadpoolctl changes it, for the asking thread alone."""
     cdef int limit
     cdef int wished = load(&requested)
-    if load(&forked) or not FR_OPENMP:
-        return 1
+    if not FR_OPENMP:
+        return wished if FR_TEAM else 1
     limit = omp_get_max_threads()
     if wished == 0:
         return limit
@@ -138,13 +149,19 @@ cdef int n_threads_for(Py_ssize_t n_bytes, int allowed) noexcept nogil:
 
 
 # ------------------------------------------------------------------------------------------------------------------- team
-def after_fork():
-    """In a child: its parent's OpenMP threads are gone, and a region would wait for them for ever."""
-    global n_owners
-    if load(&opened):
-        store(&forked, True)
-        n_owners = 0
-        store(&team.growing, False)
+cdef void after_fork() noexcept nogil:
+    """In a child: none of its parent's threads is there, and an OpenMP region would wait for them for ever."""
+    global in_regions, n_started
+    cdef int stopped = team.stopped
+    memset(&team, 0, sizeof(Team))
+    team.stopped = team.growing = stopped
+    in_regions = False
+    n_started = 0
+    forget_parent()
+
+
+if at_fork(after_fork) != 0:
+    raise MemoryError
 
 
 def stop():
@@ -159,21 +176,33 @@ def stop():
         fetch_add_int(&team.announced, 1)
         futex_wake(&team.announced, ALL)
         futex_wake(&team.stopped, ALL)
-        for i in range(n_owners):
-            join_thread(owners[i])
+        for i in range(n_started):
+            join_thread(started[i])
 
 
 cdef void grow(int wanted) noexcept:
     """Bring the team to this many workers. They work from the next jobs on; nobody waits for them."""
-    global n_owners
+    global n_started
+    cdef int more
     wanted = min(wanted, <int>REGIONS - 1, thread_limit() - 1)  # OMP_THREAD_LIMIT: LLVM's OpenMP warns of a larger region
     if wanted <= load(&team.wanted) or exchange(&team.growing, True):
         return
-    # Another caller may have brought it there meanwhile. Where no thread is to be had now, the caller works alone from now on.
-    if wanted > load(&team.wanted):
-        n_owners += start_thread(&owners[n_owners], own_region, <void*><Py_ssize_t>(wanted - team.wanted))
+    # Another caller may have brought it there meanwhile. What the system refuses now is not asked for again.
+    more = wanted - load(&team.wanted)
+    if more > 0:
+        if in_regions:
+            n_started += start_thread(&started[n_started], own_region, <void*><Py_ssize_t>more, 0)
+        else:
+            while more > 0 and start_thread(&started[n_started], own_worker, NULL, OWN_STACK_BYTES):
+                n_started += 1
+                more -= 1
         store(&team.wanted, wanted)
     store(&team.growing, False)
+
+
+cdef void* own_worker(void* nothing) noexcept nogil:
+    worker_loop()
+    return NULL
 
 
 cdef void* own_region(void* n_workers) noexcept nogil:
@@ -185,20 +214,20 @@ cdef void* own_region(void* n_workers) noexcept nogil:
 cdef bint can_start(int n_threads) noexcept nogil:
     """Tell whether the system gives this many threads at once. OpenMP ends the process where it is refused one, so ask before."""
     cdef thread_t[REGIONS] probes
-    cdef int gate = 0, started = 0, i, probe
+    cdef int gate = 0, n_probes = 0, i, probe
     cdef long long deadline
-    while started < n_threads and start_thread(&probes[started], wait_at, &gate):
-        started += 1
+    while n_probes < n_threads and start_thread(&probes[n_probes], wait_at, &gate, 0):
+        n_probes += 1
     store(&gate, 1)
     futex_wake(&gate, ALL)
-    for i in range(started):
+    for i in range(n_probes):
         probe = <int><Py_ssize_t>join_thread(probes[i])
         deadline = nanoseconds() + PROBE_NS
         while is_counted(probe):
             if nanoseconds() > deadline:
                 return False
             yield_cpu()
-    return started == n_threads
+    return n_probes == n_threads
 
 
 cdef void* wait_at(void* gate) noexcept nogil:
@@ -275,10 +304,8 @@ cdef int share_out(Task task, void* job, Py_ssize_t n_chunks, Py_ssize_t n_bytes
         process(task, job, 0, n_chunks)
         return 0
     allowed = allowed_threads()
-    if allowed > 1:
-        store(&opened, True)
-        if FR_TEAM:
-            grow(allowed - 1)
+    if allowed > 1 and FR_TEAM:
+        grow(allowed - 1)
     with nogil:
         run(task, job, n_chunks, n_bytes, allowed)
     return 0

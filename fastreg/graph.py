@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.locks import Lock
+
 __all__ = [
     "Graph",
     "GraphKeys",
@@ -62,7 +64,7 @@ class Graph:
         The variables made by ``get_variable``, by name without ``:0``.
     elements : dict
         The objects that have a name in this graph, by that name.
-    lock : threading.RLock
+    lock : fastreg.locks.Lock
         Held while the graph changes. Who holds it can look something up and then change the graph by what was found.
     local : threading.local
         Where each thread stands in this graph: its scopes. A face over the registry keeps here what it has for each thread.
@@ -82,7 +84,7 @@ class Graph:
         self.elements: dict[str, Any] = {}
         self._collections: dict[Any, list[Any]] = {}
         self._names_in_use: dict[str, int] = {}
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.local = threading.local()
         self.seed: int | None = None
 

@@ -1,6 +1,6 @@
 """Floor 1: pick the compiled loops for this CPU, and show how they run.
 
-It knows instruction sets, environment variables and the process (fork, exit); it knows no array and no regularizer. The compiled
+It knows instruction sets, environment variables and the process's exit; it knows no array and no regularizer. The compiled
 parts of this floor are exported here: checks (`_arrays`), one array (`_penalty`), many (`_collection`,
 `_step`), gradients of rows (`_rows`), constraints (`_constraints`), whole lines (`_lines`).
 """
@@ -9,6 +9,7 @@ import atexit
 import importlib
 import numbers
 import os
+import re
 import warnings
 from importlib.util import find_spec
 from typing import Literal
@@ -42,7 +43,7 @@ from fastreg._step import (
     wide_weights,
     write_together,
 )
-from fastreg.launchers import share
+from fastreg.launchers import processors_of, share
 
 __all__ = [
     "BFLOAT16",
@@ -111,11 +112,19 @@ def _choose() -> tuple[str, list[str]]:
     raise ImportError(f"FASTREG_ISA={forced}: {lacking}; available are {', '.join(usable)}")
 
 
+def _usual_threads() -> int:
+    """Return 0 to follow OpenMP (and so OMP_NUM_THREADS); without OpenMP what it would say."""
+    if _threads.has_openmp():
+        return 0
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()  # a list has a number for each level of nested regions
+    return int(text) if re.fullmatch("[1-9][0-9]{0,3}", text, re.ASCII) else len(processors_of(0))
+
+
 def _environment_threads() -> tuple[int, str | None]:
-    """Return FASTREG_NUM_THREADS, or 0 to follow OpenMP (and so OMP_NUM_THREADS), and how a share was found."""
+    """Return FASTREG_NUM_THREADS, or what is used without it, and how a share was found."""
     text = os.environ.get("FASTREG_NUM_THREADS", "")
     if not text:
-        return 0, None
+        return _usual_threads(), None
     if text == "share":
         try:
             return share()
@@ -132,8 +141,6 @@ _n_threads, _reason = _environment_threads()
 _threads.request_threads(_n_threads)
 _asked = {"share": _reason}  # how the share was found, if it was asked for
 atexit.register(_threads.stop)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_threads.after_fork)
 
 
 def set_num_threads(n: int | Literal["share"]) -> None:
@@ -155,7 +162,7 @@ def set_num_threads(n: int | Literal["share"]) -> None:
     Warns
     -----
     RuntimeWarning
-        If this build has no OpenMP and so only one thread.
+        If this build has no threads: on Windows, without OpenMP.
 
     Notes
     -----
@@ -190,7 +197,7 @@ def set_num_threads(n: int | Literal["share"]) -> None:
         raise TypeError(f"n must be a whole number of threads, got {n!r}")
     if not 1 <= n <= MOST_THREADS:
         raise ValueError(f"n must be a number of threads from 1 to {MOST_THREADS}, got {n}")
-    if n > 1 and not _threads.has_openmp():
+    if n > 1 and _threads.threading() == "none":
         warnings.warn("this build of fastreg has no OpenMP; it works with one thread", RuntimeWarning, stacklevel=2)
     _threads.request_threads(int(n))
     _asked["share"] = reason
@@ -199,8 +206,8 @@ def set_num_threads(n: int | Literal["share"]) -> None:
 def get_num_threads() -> int:
     """Return how many threads a large call may use now, in the calling thread.
 
-    It follows, in this order: `set_num_threads`, FASTREG_NUM_THREADS, OMP_NUM_THREADS, the cores; a lower limit of
-    threadpoolctl's; and 1 in a child process forked after threads were used.
+    It follows, in this order: `set_num_threads`, FASTREG_NUM_THREADS, OMP_NUM_THREADS, the cores; and a lower limit of
+    threadpoolctl's, which needs OpenMP. A child process by fork has the number of its parent.
     """
     return int(_threads.threads())
 
@@ -211,7 +218,9 @@ def get_config() -> dict[str, object]:
     Returns
     -------
     dict
-        With the keys `version`, `isa`, `isas`, `openmp`, `threads`, and `share`: how the share was found, if it was asked for.
+        With the keys `version`, `isa`, `isas`; `openmp`: whether this build has it; `threading`: whose threads work in this
+        process, "openmp", "system" (in a build without OpenMP, and in a child process by fork) or "none"; `threads`: how many;
+        and `share`: how the share was found, if it was asked for.
     """
     from importlib import metadata  # noqa: PLC0415 - it loads as much as all of fastreg does
 
@@ -220,6 +229,7 @@ def get_config() -> dict[str, object]:
         "isa": _isa,
         "isas": list(_compiled),
         "openmp": _threads.has_openmp(),
+        "threading": _threads.threading(),
         "threads": get_num_threads(),
         **_asked,
     }
@@ -228,4 +238,4 @@ def get_config() -> dict[str, object]:
 def show_config() -> None:
     """Print `get_config` for a person."""
     for key, value in get_config().items():
-        print(f"{key:8} {', '.join(value) if isinstance(value, list) else 'not asked for' if value is None else value}")
+        print(f"{key:9} {', '.join(value) if isinstance(value, list) else 'not asked for' if value is None else value}")

@@ -36,13 +36,13 @@ def share() -> tuple[int, str]:
         If a launcher's variable is not such a number.
     """
     variable, n_processes = local_processes()
-    mine = _processors(0)
+    mine = processors_of(0)
     cores, unit = count_cores(mine)
     if variable == SLURM:  # its daemon may use the whole machine, the job's part of it stands in a variable
         processors = _number("SLURM_CPUS_ON_NODE", os.environ.get("SLURM_CPUS_ON_NODE") or str(len(mine)))
         pool = max(cores, processors * cores // len(mine))
     else:
-        launchers = _processors(os.getppid()) if variable else mine
+        launchers = processors_of(os.getppid()) if variable else mine
         pool = count_cores(launchers)[0] if launchers >= mine else cores
     threads = max(1, min(cores, pool // n_processes))
     said = f"{variable} is {n_processes}" if variable else "no launcher"
@@ -78,7 +78,7 @@ def _here(text: str) -> int:
     return counts[int(node)]
 
 
-def _processors(process: int) -> set[int]:
+def processors_of(process: int) -> set[int]:
     """Return the processors that a process may run on, this one's (0) if another's cannot be read."""
     if not hasattr(os, "sched_getaffinity"):
         return set(range(os.cpu_count() or 1))

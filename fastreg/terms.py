@@ -10,7 +10,6 @@ import copyreg
 import math
 import numbers
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastreg.graph import get_default_graph
 from fastreg.kernels import Term, check_array, evaluate, take_terms, value_dtype
+from fastreg.locks import Lock
 from fastreg.operators import Operators
 from fastreg.regularizers import is_compiled, multiple, refuse_factory, separate
 from fastreg.regularizers.custom import add_value_and_gradient, check_scalar, has_prox, value_of
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Array: TypeAlias = NDArray[Any]
-_setting = threading.RLock()  # held while the regularizer of one of a user's own arrays is set
+_setting = Lock()  # held while the regularizer of one of a user's own arrays is set
 Regularizer: TypeAlias = Callable[[Any], Any]
 
 

@@ -44,6 +44,23 @@ def run_python():
 
 
 @pytest.fixture
+def run_forks(run_python):
+    """Run a program that may fork beside threads of fastreg, and return the lines that it prints."""
+
+    def run(code, before="", used=True, **variables):
+        """Run `before` ahead of fastreg's import. Where its threads are `used`, `expected` are the bits that came of it."""
+        use = "expected = bits()\nassert others_work()\n" if used else ""
+        program = before + "import sys\nfrom forked import *\n" + use + code
+        done = run_python(program, timeout=600, **{"FASTREG_NUM_THREADS": "3"} | variables)  # a child has less, in forked.py
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.splitlines()
+
+    if not hasattr(os, "fork") or fr.get_config()["threading"] == "none":
+        pytest.skip("no fork here, or a build without threads")
+    return run
+
+
+@pytest.fixture
 def num_threads():
     """`set_num_threads`, put back at the end."""
     before = fr.get_num_threads()
@@ -71,5 +88,5 @@ def pytest_collection_modifyitems(items):
 
 def pytest_configure(config):
     """A serial build warns of every number of threads above 1; its bits must be the same all the same."""
-    if not fr.get_config()["openmp"]:
+    if fr.get_config()["threading"] == "none":
         config.addinivalue_line("filterwarnings", "ignore:this build of fastreg has no OpenMP:RuntimeWarning")

@@ -7,7 +7,7 @@ import pytest
 import fastreg as fr
 from fastreg import launchers
 
-needs_openmp = pytest.mark.skipif(not fr.get_config()["openmp"], reason="a build without OpenMP has one thread")
+needs_threads = pytest.mark.skipif(fr.get_config()["threading"] == "none", reason="a build without threads")
 needs_masks = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity masks here")
 
 
@@ -135,7 +135,7 @@ def test_a_launcher_whose_mask_cannot_be_read(machine, monkeypatch):
 SHOWN = "import fastreg as fr; fr.set_num_threads('share'); print(fr.get_num_threads()); print(fr.get_config()['share'])"
 
 
-@needs_openmp
+@needs_threads
 @needs_masks
 @pytest.mark.parametrize("by", ["call", "environment"])
 def test_the_share_wins_over_the_launchers_omp_num_threads(run_python, by):
@@ -149,7 +149,7 @@ def test_the_share_wins_over_the_launchers_omp_num_threads(run_python, by):
     assert done.stdout.splitlines() == [str(half), f"{half} of {cores} {unit}; LOCAL_WORLD_SIZE is 2"], done.stderr
 
 
-@needs_openmp
+@needs_threads
 @needs_masks
 @pytest.mark.skipif(os.cpu_count() == 1, reason="needs two cores")
 def test_a_process_on_a_core_of_its_own_takes_it_whole(run_python):
@@ -169,16 +169,16 @@ def test_a_wrong_variable_stops_the_import_where_the_environment_asks(run_python
     assert run_python("import fastreg", LOCAL_WORLD_SIZE="two").returncode == 0
 
 
-@needs_openmp
+@needs_threads
 def test_the_share_is_shown_until_a_number_is_set(machine, num_threads, capsys):
     machine(ALL, LOCAL_WORLD_SIZE="16")
     num_threads("share")
     assert fr.get_num_threads() == 4
     fr.show_config()
-    assert capsys.readouterr().out.splitlines()[-1] == "share    4 of 64 cores; LOCAL_WORLD_SIZE is 16"
+    assert capsys.readouterr().out.splitlines()[-1] == "share     4 of 64 cores; LOCAL_WORLD_SIZE is 16"
     num_threads(2)
     fr.show_config()
-    assert capsys.readouterr().out.splitlines()[-1] == "share    not asked for"
+    assert capsys.readouterr().out.splitlines()[-1] == "share     not asked for"
     assert fr.get_config()["share"] is None
 
 

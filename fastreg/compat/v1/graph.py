@@ -18,6 +18,7 @@ from fastreg.compat.v1.dtypes import DType, as_dtype
 from fastreg.compat.v1.errors import OperatorNotAllowedInGraphError
 from fastreg.compat.v1.tensor_shape import TensorShape
 from fastreg.kernels import Penalty
+from fastreg.locks import Lock
 
 
 class Graph(registry.Graph):
@@ -27,7 +28,7 @@ class Graph(registry.Graph):
         super().__init__()
         self.cells: list[list[Any]] = []  # one for each variable; each session has its own values
         self.bound: Any = None  # the session whose values the cells hold now
-        self.running = threading.RLock()  # held by the thread in which a session computes
+        self.running = Lock()  # held by the thread in which a session computes
 
     def get_operations(self) -> list[Operation]:
         """Return the operations in the order in which they were made."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import collections
 import logging
 import sys
-import threading
 from typing import Any
+
+from fastreg.locks import Lock
 
 DEBUG, INFO, WARN, ERROR, FATAL = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL
 _logger = logging.getLogger("fastreg")
 debug, info, warn, warning = _logger.debug, _logger.info, _logger.warning, _logger.warning
 error, fatal, log, vlog = _logger.error, _logger.critical, _logger.log, _logger.log
 _counts: collections.Counter[tuple[str, int]] = collections.Counter()  # calls, by the line that they come from
-_counting = threading.Lock()
+_counting = Lock()
 
 
 def set_verbosity(v: int) -> None:
