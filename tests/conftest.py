@@ -16,6 +16,7 @@ PATHS = [str(Path(fr.__file__).parents[1]), str(Path(__file__).parent)]
 OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OMP_DYNAMIC", *VARIABLES)
 
 hypothesis.settings.register_profile("fastreg", deadline=None, database=None, derandomize=True, max_examples=60)
+hypothesis.settings.register_profile("thorough", deadline=None, database=None, print_blob=True, max_examples=1000)
 hypothesis.settings.load_profile("fastreg")
 
 
