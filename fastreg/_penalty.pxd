@@ -31,5 +31,5 @@ cdef str no_closed_prox(ProfileKind kind)
 cdef object scalar_like(ndarray w, double value)
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept
-cdef int check_accumulate(object out, bint accumulate) except -1
+cdef int is_added(object out, object accumulate) except -1
 cpdef double check_step(object step) except? -1
