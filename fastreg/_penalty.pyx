@@ -556,7 +556,7 @@ cdef int is_added(object out, object accumulate) except -1:
 
 cpdef double check_step(object step) except? -1:
     cdef double length
-    if isinstance(step, (bool, numpy.bool_, numpy.complexfloating)):
+    if not isinstance(step, float) and isinstance(step, (bool, numpy.bool_, numpy.complexfloating)):
         raise TypeError(f"step must be a number, got {step!r} of type {type(step).__name__}")
     try:
         length = step

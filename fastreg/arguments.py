@@ -14,7 +14,9 @@ MOST_WHOLE = 2**63 - 1
 
 def check_flag(value: object, name: str) -> bool:
     """Return True or False."""
-    if not isinstance(value, (bool, np.bool_)):
+    if value is True or value is False:
+        return value
+    if not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 
@@ -45,6 +47,8 @@ def check_name(name: object, what: str = "name") -> str:
 
 def is_listed(x: object) -> bool:
     """Tell whether something can be read item by item, and is neither a text nor a mapping."""
+    if isinstance(x, (list, tuple)):
+        return True
     return isinstance(x, Iterable) and not isinstance(x, (str, bytes, Mapping)) and not (isinstance(x, np.ndarray) and not x.ndim)
 
 

@@ -127,8 +127,10 @@ class VariableScope:
         A new variable is a `variable_class`, whose constructor is given the `options` too. A custom getter also gets them, and
         the constraint if it has such a parameter.
         """
-        if not isinstance(name, str) or not (name or self.name):
-            raise TypeError(f"name must be a non-empty string, not {name!r}")
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string, not {name!r}")
+        if not (name or self.name):
+            raise ValueError("name must not be empty outside of a scope")
         if not _is_reuse(self.reuse if reuse is None else reuse):
             raise ValueError(f"reuse must be True, False, None or AUTO_REUSE, not {reuse!r}")
         custom_getter = self.custom_getter if custom_getter is None else custom_getter

@@ -57,8 +57,10 @@ def _as_shape(shape: Any) -> tuple[Any, ...] | None:
         sizes = tuple(None if n is None else operator.index(n) for n in (shape if hasattr(shape, "__iter__") else (shape,)))
     except TypeError:
         raise TypeError(f"shape must be a whole number or a sequence of such, not {shape!r}") from None
-    if any(n is not None and not 0 <= n <= MOST_WHOLE for n in sizes):
-        raise ValueError(f"shape must have sizes of at least 0 and below 2**63, not {sizes}")
+    if any(n is not None and n < 0 for n in sizes):
+        raise ValueError(f"shape must have sizes of at least 0, not {sizes}")
+    if any(n is not None and n > MOST_WHOLE for n in sizes):
+        raise ValueError(f"shape must have sizes below 2**63, not {sizes}")
     return sizes
 
 
