@@ -14,7 +14,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from fastreg._arrays cimport as_array, is_double, take_out
-from fastreg._penalty cimport check_accumulate, check_step, scalar_like, set_like
+from fastreg._penalty cimport check_step, is_added, scalar_like, set_like
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment, share_out
 
 from fastreg._threads import threads
@@ -698,7 +698,7 @@ def line_gradient(str kind, weights, tuple axes, double scale, out=None, bint ac
     """Return what `line_value` does, and the gradient: `out`, or a new array."""
     cdef ndarray w = as_array(weights, "weights"), target
     cdef Job job
-    check_accumulate(out, accumulate)
+    is_added(out, accumulate)
     target = take_out(out, w)
     job.kind = LINES[kind]
     job.operation = ACCUMULATE if accumulate else GRADIENT

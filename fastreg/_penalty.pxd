@@ -32,5 +32,5 @@ cdef object scalar_like(ndarray w)
 cdef void set_like(object scalar, ndarray w, double value) noexcept
 cdef object float64_scalar(double value)
 cdef void set_float64(object scalar, double value) noexcept
-cdef int check_accumulate(object out, bint accumulate) except -1
+cdef int is_added(object out, object accumulate) except -1
 cpdef double check_step(object step) except? -1

@@ -14,6 +14,7 @@ from numpy cimport ndarray
 import numpy
 
 from fastreg._abi cimport *
+from fastreg.arguments import check_flag
 from fastreg._arrays cimport (
     STREAM_BYTES, as_array, check_match, check_pair, data_end, format_of, init_item, is_double, is_plain, take_out
 )
@@ -21,6 +22,8 @@ from fastreg._jobs cimport convert, lay_out, run
 from fastreg._loops.profiles cimport has_closed_prox
 from fastreg._loops.sixteen cimport is_sixteen
 from fastreg._threads cimport FloatEnvironment, enter_float_environment, leave_float_environment
+
+from fastreg.arguments import check_flag
 
 cnp.import_array()
 
@@ -458,7 +461,7 @@ cdef class Penalty:
         run_one(self, w, None, MEASURE, value, 0)
         return value
 
-    def gradient(self, weights, out=None, bint accumulate=False):
+    def gradient(self, weights, out=None, accumulate=False):
         """Return the penalty's gradient; it is 0 where the weight is 0.
 
         Parameters
@@ -476,22 +479,22 @@ cdef class Penalty:
             `out`, or a new array.
         """
         cdef ndarray w = as_array(weights, "weights", True), target
-        check_accumulate(out, accumulate)
+        cdef bint added = is_added(out, accumulate)
         target = take_out(out, w)
-        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, None, 0)
+        run_one(self, w, target, ACCUMULATE if added else GRADIENT, None, 0)
         return target if out is None else out
 
-    def value_and_gradient(self, weights, out=None, bint accumulate=False):
+    def value_and_gradient(self, weights, out=None, accumulate=False):
         """Return the penalty and its gradient, in one pass over `weights`.
 
         Parameters and results are those of a call and of `gradient`.
         """
         cdef ndarray w = as_array(weights, "weights", True), target
-        check_accumulate(out, accumulate)
+        cdef bint added = is_added(out, accumulate)
         target = take_out(out, w)
         value = scalar_like(w)
         result = value, (target if out is None else out)
-        run_one(self, w, target, ACCUMULATE if accumulate else GRADIENT, value, 0)
+        run_one(self, w, target, ACCUMULATE if added else GRADIENT, value, 0)
         return result
 
     def prox(self, weights, step, out=None):
@@ -565,16 +568,21 @@ cdef int check_sum(Penalty penalty, Reading* reading) except -1:
     return 0
 
 
-cdef int check_accumulate(object out, bint accumulate) except -1:
-    if accumulate and out is None:
+cdef int is_added(object out, object accumulate) except -1:
+    """Check the flag and return it."""
+    if accumulate is False:
+        return False
+    if accumulate is not True:
+        return is_added(out, check_flag(accumulate, "accumulate"))
+    if out is None:
         raise ValueError("accumulate=True adds to out, but out is None; pass the array to add to")
-    return 0
+    return True
 
 
 cpdef double check_step(object step) except? -1:
     cdef double length
-    if step is True or step is False:
-        raise TypeError(f"step must be a number, got {step}")
+    if not isinstance(step, float) and isinstance(step, (bool, numpy.bool_, numpy.complexfloating)):
+        raise TypeError(f"step must be a number, got {step!r} of type {type(step).__name__}")
     try:
         length = step
     except TypeError:

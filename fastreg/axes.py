@@ -27,8 +27,7 @@ def check_axis(axis: Any, name: str = "axis") -> Axes:
     if not found:
         raise TypeError(f"{name} must be an axis, a tuple of at least one axis, or None for all, got {axis!r}")
     for one in found:
-        if not -MOST_AXES <= one < MOST_AXES:
-            raise ValueError(f"{name} must be from -{MOST_AXES} to {MOST_AXES - 1}, got {one}")
+        _check_bounds(one, name)
     if len(set(found)) < len(found):
         raise ValueError(f"{name} must not name an axis twice, got {axis!r}")
     return found if len(found) > 1 else found[0]
@@ -37,9 +36,16 @@ def check_axis(axis: Any, name: str = "axis") -> Axes:
 def check_one_axis(axis: Any, name: str = "axis") -> int:
     """Return one axis as an int."""
     try:
-        return _index(axis)
+        found = _index(axis)
     except TypeError:
         raise TypeError(f"{name} must be a whole number, got {axis!r}") from None
+    return _check_bounds(found, name)
+
+
+def _check_bounds(axis: int, name: str) -> int:
+    if not -MOST_AXES <= axis < MOST_AXES:
+        raise ValueError(f"{name} must be from -{MOST_AXES} to {MOST_AXES - 1}, got {axis}")
+    return axis
 
 
 def as_tuple(axes: Axes) -> tuple[int, ...] | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.arguments import check_flag, check_name, check_seed, is_listed
 from fastreg.locks import Lock
 
 __all__ = [
@@ -33,6 +34,24 @@ __all__ = [
 
 _OP_NAME = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\\-/]*\Z")
 _SCOPE_NAME = re.compile(r"[A-Za-z0-9_.\\\-/]*\Z")
+
+
+def check_collection(name: Any) -> Any:
+    """Return the name of a collection: a string, or anything else that can be a key."""
+    try:
+        hash(name)
+    except TypeError:
+        raise TypeError(f"the name of a collection must be a string, got {name!r}") from None
+    return name
+
+
+def _scope_pattern(scope: Any) -> re.Pattern[str]:
+    if not isinstance(scope, str):
+        raise TypeError(f"scope must be a string or None, got {scope!r}")
+    try:
+        return re.compile(scope)
+    except re.error as error:
+        raise ValueError(f"scope must be a regular expression, got {scope!r}: {error}") from None
 
 
 class GraphKeys:
@@ -107,6 +126,7 @@ class Graph:
 
     @seed.setter
     def seed(self, seed: int | None) -> None:
+        seed = check_seed(seed)
         with self.lock:
             self._seed = seed
             self._rng: np.random.Generator | None = None
@@ -135,6 +155,8 @@ class Graph:
 
         Names that differ in case alone count as the same, as in TensorFlow.
         """
+        check_name(name)
+        mark_as_used = check_flag(mark_as_used, "mark_as_used")
         name = self._in_scope(name)
         key = name.lower()
         with self.lock:
@@ -174,6 +196,8 @@ class Graph:
         None or '' leads back to the root; a `name` that ends in a slash is taken as it is, so that a scope can be entered
         again.
         """
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"the name of a scope must be a string or None, got {name!r}")
         if name and not (_SCOPE_NAME if self._name_stack else _OP_NAME).match(name):
             raise ValueError(f"'{name}' is not a valid scope name")
         outer, given = self._name_stack, name or ""
@@ -195,12 +219,15 @@ class Graph:
 
     def add_to_collection(self, name: Any, value: Any) -> None:
         """Append `value` to the collection `name`, also when it is there already."""
+        check_collection(name)
         with self.lock:
             self._collections.setdefault(name, []).append(value)
 
     def add_to_collections(self, names: Any, value: Any) -> None:
         """Append `value` to each collection of `names`: one name, or several, where one given twice counts once."""
-        names = (names,) if isinstance(names, str) else tuple(dict.fromkeys(names))
+        if not isinstance(names, str) and not is_listed(names):
+            raise TypeError(f"names must be the name of a collection or a list of such, got {names!r}")
+        names = (names,) if isinstance(names, str) else tuple(dict.fromkeys(map(check_collection, names)))
         with self.lock:
             before = [len(self._collections.get(name, ())) for name in names]
             try:
@@ -217,11 +244,12 @@ class Graph:
         With a `scope`, only the items whose name it matches as a regular expression, from the start of the name: 'w1' also
         matches ``w10/...``, while 'w1/' does not. Items without a name are left out then.
         """
+        check_collection(name)
+        pattern = None if scope is None else _scope_pattern(scope)
         with self.lock:
             items = list(self._collections.get(name, ()))
-        if scope is None:
+        if pattern is None:
             return items
-        pattern = re.compile(scope)
         return [item for item in items if hasattr(item, "name") and pattern.match(item.name)]
 
     def get_collection_ref(self, name: Any) -> list[Any]:
@@ -229,11 +257,13 @@ class Graph:
 
         Hold the graph's `lock` while you change it, where other threads use the graph.
         """
+        check_collection(name)
         with self.lock:
             return self._collections.setdefault(name, [])
 
     def clear_collection(self, name: Any) -> None:
         """Drop the collection `name`."""
+        check_collection(name)
         with self.lock:
             self._collections.pop(name, None)
 
@@ -244,6 +274,8 @@ class Graph:
 
     def forget(self, element: Any) -> None:
         """Take a variable out of the graph again: out of every collection; its name becomes free."""
+        if not isinstance(getattr(element, "op_name", None), str):
+            raise TypeError(f"element must be a variable, got {element!r}")
         with self.lock:
             self._withdraw(element, element.op_name, element.op_name)
             self.elements.pop(element.op_name, None)  # compat/v1 has put an operation there

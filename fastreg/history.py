@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastreg.arguments import check_whole
 from fastreg.locks import Lock
 
 if TYPE_CHECKING:
@@ -56,10 +57,13 @@ class History:
         **more : float
             Other numbers by name, such as ``loss=data_loss``.
         """
+        step = check_whole(step, "step")
+        if values is not None and not isinstance(values, Mapping):
+            raise TypeError(f"values must be a mapping of names to numbers, got {values!r}")
         with self._lock:
             if self.steps and step <= self.steps[-1]:
                 raise ValueError(f"step must be above the last one, {self.steps[-1]}, got {step}")
-            numbers = {name: float(value) for name, value in {**(values or {}), **more}.items()}
+            numbers = {name: _as_number(value, name) for name, value in {**(values or {}), **more}.items()}
             try:
                 for name, number in numbers.items():
                     self._values.setdefault(name, {})[step] = number
@@ -88,6 +92,15 @@ class History:
         return f"<History: {len(self)} steps of {self.names}>"
 
 
+def _as_number(value: Any, name: str) -> float:
+    if np.ndim(value) or np.iscomplexobj(value) or isinstance(value, (str, bytes)):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        return float(value)
+    except (TypeError, OverflowError):
+        raise TypeError(f"{name} must be a number that float64 holds, got {value!r}") from None
+
+
 def plot_history(history: History, axes: Any = None) -> Figure:
     """Draw a line for each name in a history, over the steps.
 
@@ -107,6 +120,10 @@ def plot_history(history: History, axes: Any = None) -> Figure:
     ImportError
         If matplotlib is missing. The extra "plot" installs it.
     """
+    if not isinstance(history, History):
+        raise TypeError(f"history must be a History, got {history!r}")
+    if axes is not None and not hasattr(axes, "plot"):
+        raise TypeError(f"axes must be a matplotlib.axes.Axes or None, got {axes!r}")
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - the plot alone needs it
     except ImportError as error:

@@ -130,7 +130,7 @@ def _environment_threads() -> tuple[int, str | None]:
             return share()
         except ValueError as error:
             raise ImportError(f"FASTREG_NUM_THREADS is share, and {error}") from None
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_THREADS:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MOST_THREADS:
         raise ImportError(f"FASTREG_NUM_THREADS must be a whole number from 1 to {MOST_THREADS}, got {text!r}; or share")
     return int(text), None
 
@@ -191,7 +191,7 @@ def set_num_threads(n: int | Literal["share"]) -> None:
     >>> fr.set_num_threads(before)
     """
     reason = None
-    if n == "share":
+    if isinstance(n, str) and n == "share":
         n, reason = share()
     if not isinstance(n, numbers.Integral) or isinstance(n, bool):
         raise TypeError(f"n must be a whole number of threads, got {n!r}")

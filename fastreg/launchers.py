@@ -59,7 +59,7 @@ def local_processes() -> tuple[str, int]:
 
 
 def _number(variable: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) == 0:
         raise ValueError(f"{variable} must be a whole number of at least 1, got {text!r}")
     return int(text)
 
@@ -68,12 +68,12 @@ def _here(text: str) -> int:
     """Return the number of this machine in Slurm's list of numbers by machine, where 4(x3) stands for three of 4."""
     counts: list[int] = []
     for part in text.split(","):
-        found = re.fullmatch(r"([1-9][0-9]*)(?:\(x([1-9][0-9]*)\))?", part, re.ASCII)
+        found = re.fullmatch(r"([1-9][0-9]{0,5})(?:\(x([1-9][0-9]{0,5})\))?", part, re.ASCII)
         if found is None:
             raise ValueError(f"{SLURM} must be numbers such as 5,4(x3), got {text!r}")
         counts += [int(found[1])] * int(found[2] or 1)
     node = os.environ.get("SLURM_NODEID") or "0"
-    if not node.isascii() or not node.isdigit() or int(node) >= len(counts):
+    if not node.isascii() or not node.isdigit() or len(node) > 9 or int(node) >= len(counts):
         raise ValueError(f"SLURM_NODEID must be a number below {len(counts)}, the machines in {SLURM}={text}, got {node!r}")
     return counts[int(node)]
 

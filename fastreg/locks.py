@@ -35,8 +35,8 @@ _locks: WeakSet[Lock] = WeakSet()
 def _free_all() -> None:
     """Free the locks whose holders are not there: of the parent's threads, a child of fork has one."""
     for lock in _locks:
-        if not lock._is_owned():
-            lock._at_fork_reinit()
+        if not lock._is_owned():  # type: ignore[attr-defined]  # what threading itself uses
+            lock._at_fork_reinit()  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):

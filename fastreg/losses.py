@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 
+from fastreg.arguments import check_flag, check_name, is_listed
 from fastreg.graph import GraphKeys, get_collection, get_default_graph
 from fastreg.kernels import check_array, check_like, evaluate, have_custom, value_dtype
 from fastreg.terms import (
@@ -76,7 +77,8 @@ def add_n(inputs: Sequence[Any], name: str | None = None) -> Total:
         raise TypeError(
             f"Tensors in list passed to 'inputs' of 'AddN' Op have types [{', '.join(map(str, dtypes))}] that don't all match."
         )
-    return Total([(1.0, item) for item in inputs], dtypes[0] if dtypes else np.dtype(np.float32), name or "AddN")
+    base = "AddN" if name is None else check_name(name)
+    return Total([(1.0, item) for item in inputs], dtypes[0] if dtypes else np.dtype(np.float32), base)
 
 
 @overload
@@ -126,7 +128,7 @@ def value_and_gradients(terms: Sequence[Any] | Total, out: Any = None, accumulat
     >>> float(total), grads["w"].tolist()
     (6.25, [1.5, -2.0])
     """
-    if accumulate and out is None:
+    if check_flag(accumulate, "accumulate") and out is None:
         raise ValueError("accumulate=True needs out: there is nothing to add to")
     live, constants = live_terms(terms)
     if not (out is None or type(out) is dict or isinstance(out, Mapping)):
@@ -179,7 +181,9 @@ def apply_regularization(regularizer: Regularizer, weights_list: Sequence[Any] |
     ValueError
         If there are no weights, or the regularizer's result is not a scalar.
     """
-    weights_list = list(weights_list or get_collection(GraphKeys.WEIGHTS))
+    if weights_list is not None and (not is_listed(weights_list) or isinstance(weights_list, np.ndarray)):
+        raise TypeError(f"weights_list must be a list of variables or arrays, got {weights_list!r}")
+    weights_list = ([] if weights_list is None else list(weights_list)) or get_collection(GraphKeys.WEIGHTS)
     if not weights_list:
         raise ValueError("No weights to regularize.")
     graph = get_default_graph()
@@ -231,10 +235,10 @@ def get_losses(scope: str | None = None, loss_collection: Any = GraphKeys.LOSSES
 def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss", scope: str | None = None) -> Total:
     """Return the lazy sum of the filed losses and, unless told otherwise, of the regularization losses."""
     losses = get_losses(scope)
-    if add_regularization_losses:
+    if check_flag(add_regularization_losses, "add_regularization_losses"):
         losses += get_regularization_losses(scope)
     return _total(losses, name)
 
 
 def _total(losses: list[Any], name: str) -> Total:
-    return add_n(losses, name) if losses else Total([], np.dtype(np.float32), name)
+    return add_n(losses, check_name(name)) if losses else Total([], np.dtype(np.float32), check_name(name))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from fastreg.arguments import is_listed
 from fastreg.constraints.base import Constraint, WeightConstraint, refuse_class
 from fastreg.kernels import check_array
 from fastreg.terms import Array, Parameter, Regularizer, Terms, plain_name
@@ -87,7 +88,7 @@ def named_arrays(params: Any) -> list[tuple[str, Any]]:
 
     A variable in parts gives its parts. A graph variable's name stands without its ``:0``.
     """
-    given = list(params) if isinstance(params, Iterable) and not isinstance(params, Mapping) else params
+    given = list(params) if is_listed(params) else params
     found: list[tuple[str, Any]]
     if _steps(given) is None:
         raise TypeError(f"params must map names to arrays, or list variables, not {type(params).__name__}")
@@ -162,7 +163,7 @@ def _choose(
     """Return by name where each array is found, and the pattern and the choice of the first rule that matches it."""
     if _steps(params) is None:
         raise TypeError(f"params must map names to arrays, not {type(params).__name__}")
-    if not isinstance(rules, Iterable) or isinstance(rules, (str, Mapping)):
+    if not is_listed(rules):
         raise TypeError(f"rules must be a list of pairs (pattern, {noun}), such as [('*', {example})], not {rules!r}")
     checked: list[tuple[str, tuple[str | None, Any]]] = []
     for i, rule in enumerate(rules):

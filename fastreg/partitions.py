@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.arguments import MOST_WHOLE, check_whole
+from fastreg.axes import check_one_axis
+
 __all__ = ["fixed_size_partitioner", "min_max_variable_partitioner", "variable_axis_size_partitioner"]
 
 Partitioner = Callable[..., Sequence[int]]
@@ -26,6 +29,7 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Partitioner:
     >>> fixed_size_partitioner(3)(shape=(7, 2), dtype="f4")
     [3, 1]
     """
+    num_shards, axis = check_whole(num_shards, "num_shards", least=1), check_one_axis(axis)
 
     def partition(shape: Any, dtype: Any = None) -> list[int]:
         return _along(shape, axis, min(num_shards, int(shape[axis])))
@@ -42,10 +46,8 @@ def variable_axis_size_partitioner(max_shard_bytes: int, axis: int = 0, max_shar
     max_shards : int, optional
         At most this many parts; they may then have more than `max_shard_bytes`.
     """
-    if max_shard_bytes < 1:
-        raise ValueError(f"max_shard_bytes must be positive, got {max_shard_bytes}")
-    if max_shards is not None and max_shards < 1:
-        raise ValueError(f"max_shards must be positive, got {max_shards}")
+    max_shard_bytes, axis = _check_size(max_shard_bytes, "max_shard_bytes"), check_one_axis(axis)
+    max_shards = None if max_shards is None else _check_size(max_shards, "max_shards")
 
     def partition(shape: Any, dtype: Any) -> list[int]:
         sizes = [int(n) for n in shape]
@@ -58,6 +60,8 @@ def variable_axis_size_partitioner(max_shard_bytes: int, axis: int = 0, max_shar
 
 def min_max_variable_partitioner(max_partitions: int = 1, axis: int = 0, min_slice_size: int = 256 << 10) -> Partitioner:
     """Return a partitioner that cuts `axis` into up to `max_partitions` parts of at least `min_slice_size` bytes."""
+    max_partitions, axis = _check_size(max_partitions, "max_partitions"), check_one_axis(axis)
+    min_slice_size = _check_size(min_slice_size, "min_slice_size")
 
     def partition(shape: Any, dtype: Any) -> list[int]:
         sizes = [int(n) for n in shape]
@@ -67,6 +71,14 @@ def min_max_variable_partitioner(max_partitions: int = 1, axis: int = 0, min_sli
         return _along(shape, axis, max(1, min(sizes[axis], max_partitions, wanted)))
 
     return partition
+
+
+def _check_size(size: Any, name: str) -> int:
+    """Check a whole number; TensorFlow's message is of one that is too small."""
+    found = check_whole(size, name, least=-MOST_WHOLE)
+    if found < 1:
+        raise ValueError(f"{name} must be positive, got {found}")
+    return found
 
 
 def _along(shape: Any, axis: int, parts: int) -> list[int]:

@@ -33,6 +33,7 @@ __all__ = [
     "Terms",
     "Total",
     "add_custom",
+    "as_value",
     "live_terms",
     "loss_op",
     "plain_name",
@@ -251,10 +252,8 @@ class Parameter(Operators):
 
     def assign(self, value: Any) -> None:
         """Write `value`, which must have the array's shape, into the array."""
-        value, array = np.asarray(value), self.array
-        if value.shape != array.shape:
-            raise ValueError(f"value must have the shape {array.shape} of {self.name!r}, not {value.shape}")
-        np.copyto(array, value, casting="same_kind")
+        array = self.array
+        np.copyto(array, as_value(value, array.shape, array.dtype, self.name), casting="same_kind")
 
     @property
     def dtype(self) -> Any:
@@ -336,6 +335,18 @@ class Parameter(Operators):
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name!r} shape={self.shape} dtype={self.dtype}>"
+
+
+def as_value(value: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
+    """Return a new value of a variable as an array, if it can be written into the variable."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"value must not be a masked array, whose mask would be ignored; for {name!r} pass value.filled(0)")
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise ValueError(f"value must have the shape {shape} of {name!r}, not {array.shape}")
+    if not np.can_cast(array.dtype, dtype, "same_kind"):
+        raise TypeError(f"value must have a dtype that fits {dtype} of {name!r}, not {array.dtype}")
+    return array
 
 
 class Gradients(dict[str, Array]):

@@ -27,6 +27,7 @@ ONE_THREAD = {
 }
 
 hypothesis.settings.register_profile("fastreg", deadline=None, database=None, derandomize=True, max_examples=60)
+hypothesis.settings.register_profile("thorough", deadline=None, database=None, print_blob=True, max_examples=1000)
 hypothesis.settings.load_profile("fastreg")
 
 

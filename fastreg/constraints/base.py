@@ -164,7 +164,7 @@ def refuse_class(constraint: object, what: str) -> None:
     """Refuse what is no constraint: a class of constraints in place of one, or what cannot be called."""
     if isinstance(constraint, type) and issubclass(constraint, Constraint):
         raise TypeError(f"{what} is {constraint.name}, which makes constraints; call it: {constraint.name}(...)")
-    if constraint is not None and not callable(constraint):
+    if isinstance(constraint, type) or (constraint is not None and not callable(constraint)):
         raise TypeError(f"{what} must be a function of the weights or None, got {constraint!r}")
 
 

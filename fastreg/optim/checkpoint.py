@@ -24,9 +24,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from fastreg.arguments import check_flag
 from fastreg.kernels import Penalty, State, check_array, dtype_name, value_dtype, write_together
 from fastreg.matching import named_arrays
-from fastreg.optim.optimizer import Optimizer
+from fastreg.optim.optimizer import Optimizer, read_entry
 from fastreg.regularizers.sums import CompositeSum, SumRegularizer
 from fastreg.regularizers.whole import WholeRegularizer
 from fastreg.terms import Array, RegularizationLoss, Total, live_terms
@@ -68,6 +69,7 @@ def save(optimizer: Optimizer, params: Any, terms: Terms | None = None) -> dict[
     >>> params["w"]
     array([0.25, 0.25, 0.25])
     """
+    _check_optimizer(optimizer)
     with optimizer._lock:  # no step comes between the weights and the slots
         slots = optimizer.state_dict()
         state = {"rule": _text(str(slots.pop("rule"))), "iterations": slots.pop("iterations")}
@@ -124,6 +126,8 @@ def restore(
     >>> new
     {'body': array([1., 1., 1.]), 'other_head': array([0., 0., 0., 0., 0.])}
     """
+    _check_optimizer(optimizer)
+    strict = check_flag(strict, "strict")
     with optimizer._lock:
         optimizer._refuse_within_step("the state cannot be restored")
         if not isinstance(state, Mapping):
@@ -133,13 +137,15 @@ def restore(
             kind, slash, name = key.partition("/")
             if kind + slash not in (*(f"{part}/" for part in parts), "rule", "iterations", "not_saved"):
                 raise ValueError(f"state has {key!r}, which is nothing that fastreg.optim.save writes")
-            parts[kind if slash else ""][name if slash else key] = np.asarray(state[key])
+            parts[kind if slash else ""][name if slash else key] = read_entry(state, key)
         _check_names("state", parts[""], ("rule", "iterations", "not_saved"))
         arrays = _arrays(params, writeable=True)
         weights = _take("weights", parts["weights"], arrays, strict)
         for name, saved in weights.items():
             _check_fit(saved, f"state['weights/{name}']", _storable(arrays[name]), name)
         not_saved = _read(parts[""]["not_saved"], "not_saved")
+        if not isinstance(not_saved, list):
+            raise ValueError(f"state['not_saved'] must be a list of names, got {not_saved!r}")
         trial = copy.copy(optimizer)  # which takes what is saved first, and refuses what it must
         trial._state = State()
         _set_hyperparameters(trial, parts["hyperparameters"], not_saved)
@@ -157,6 +163,11 @@ def restore(
             strict,
             lambda undo: write_together(targets, sources, vars(optimizer), settled, undo),
         )
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be one of fastreg.optim, got {optimizer!r}")
 
 
 def _arrays(params: Any, writeable: bool = False) -> dict[str, Array]:
@@ -297,4 +308,7 @@ def _text(value: Any) -> Array:
 def _read(array: Array, key: str) -> Any:
     if array.dtype != np.uint8 or array.ndim != 1:
         raise ValueError(f"state[{key!r}] must be a vector of uint8 with JSON in it, got {array!r}")
-    return json.loads(array.tobytes())
+    try:
+        return json.loads(array.tobytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"state[{key!r}] must be a vector of uint8 with JSON in it: {error}") from None

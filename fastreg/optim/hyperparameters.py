@@ -7,6 +7,8 @@ import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from fastreg.arguments import check_flag
+
 Schedule: TypeAlias = float | Callable[[int], float]
 ByName: TypeAlias = Schedule | Sequence[tuple[str, Schedule | None]]
 
@@ -59,7 +61,7 @@ def number(least: float = -math.inf, below: float = math.inf) -> Any:
 
 def flag() -> Any:
     """Return a hyperparameter that is true or false."""
-    return Hyperparameter(lambda value, name: bool(value))
+    return Hyperparameter(check_flag)
 
 
 def by_name(none_allowed: bool = False) -> Any:

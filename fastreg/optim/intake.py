@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.arguments import is_listed
 from fastreg.constraints.base import Constraint, is_built_in, refuse_class
 from fastreg.constraints.bounds import Bounds
 from fastreg.constraints.norms import NormConstraint
@@ -39,6 +40,10 @@ def take_pairs(
     if isinstance(grads_and_variables, Mapping):
         known, pairs = _keys(grads_and_variables), list(grads_and_variables.values())
     else:
+        if not is_listed(grads_and_variables):
+            raise TypeError(
+                f"grads_and_variables must be pairs (gradient, variable), or map names to such pairs, got {grads_and_variables!r}"
+            )
         pairs = list(grads_and_variables)
         known = _names(pairs, terms, placed, newly_placed)
     if len(set(known)) < len(known):
@@ -72,8 +77,9 @@ def take_constraints(constraints: Iterable[tuple[Any, Any]] | None, entries: Seq
     entries : sequence of Entry
         Some have the constraint that their variable was made with.
     """
-    places = {memory_of(entry.weights): entry for entry in entries} if constraints else {}
-    for i, pair in enumerate(constraints or ()):
+    given = [] if constraints is None else _listed(constraints)
+    places = {memory_of(entry.weights): entry for entry in entries} if given else {}
+    for i, pair in enumerate(given):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise TypeError(f"constraints[{i}] must be a pair (variable, constraint), got {pair!r}")
         variable, constraint = pair
@@ -122,6 +128,12 @@ def take_copies(copies: Mapping[str, Any] | None, entries: Sequence[Entry], know
         names.add(name)
         if name in entry_of:
             entry_of[name].copy = copy
+
+
+def _listed(constraints: Any) -> list[Any]:
+    if not is_listed(constraints):
+        raise TypeError(f"constraints must be a list of pairs (variable, constraint), as constrain gives, got {constraints!r}")
+    return list(constraints)
 
 
 def _is_same(array: Array, weights: Array) -> bool:

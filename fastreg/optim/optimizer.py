@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias, overload
 
 import numpy as np
 
+from fastreg.arguments import MOST_WHOLE, check_flag, check_name, check_whole
 from fastreg.constraints.base import constrained, is_built_in
 from fastreg.kernels import (
     RULES,
@@ -189,11 +190,10 @@ class Optimizer:
 
     @iterations.setter
     def iterations(self, iterations: int) -> None:
-        if not isinstance(iterations, numbers.Integral) or isinstance(iterations, bool) or iterations < 0:
-            raise ValueError(f"iterations must be a whole number of at least 0, got {iterations!r}")
+        found = check_whole(iterations, "iterations")
         with self._lock:
             self._refuse_within_step("iterations cannot be set")
-            self._state.iterations = int(iterations)
+            self._state.iterations = found
 
     def at_step(self, name: str) -> float:
         """Return the number that a hyperparameter is for the coming step; it may be a function of the step."""
@@ -382,6 +382,7 @@ class Optimizer:
         >>> w
         array([ 0.95, -1.9 ])
         """
+        per_term = check_flag(per_term, "per_term")
         with self._lock:
             terms, added = ([], []) if regularization is None else live_terms(regularization)
             state = self._state
@@ -505,17 +506,15 @@ class Optimizer:
         >>> norm, params, opt.iterations
         (5.0, {'body': array([-0.6,  0. ]), 'head': array([ 0. , -0.8])}, 1)
         """
-        if norm is not None and (not isinstance(norm, numbers.Real) or isinstance(norm, bool)):
-            raise TypeError(f"norm must be a number, got {norm!r} of type {type(norm).__name__}")
+        if norm is not None:
+            norm = _as_norm(norm)
         if norm is not None and norm < 0:
             raise ValueError(f"norm must be at least 0, got {norm!r}")
         if norm is None and self.clip_norm is not None:
             raise ValueError("clip_norm is set, so step needs the norm of the total gradient of all parts, which measure gives")
         if self.check_finite and norm is not None and not math.isfinite(norm):
             raise ValueError(f"the norm of the total gradient is not finite: {norm!r}; nothing was updated")
-        return StreamedStep(
-            self._state, self._lock, None if norm is None else float(norm), self.clip_norm, self._warn_of_unused_patterns
-        )
+        return StreamedStep(self._state, self._lock, norm, self.clip_norm, self._warn_of_unused_patterns)
 
     def _step_under_way(self) -> StreamedStep | None:
         """Return the step in parts to which a call of this thread belongs, if there is one."""
@@ -567,6 +566,7 @@ class Optimizer:
         scale = gradient_scale
         if type(scale) is not float or scale != 1:  # checking takes a microsecond
             scale = check_number(scale, "gradient_scale", least=0)
+        zero_gradients = check_flag(zero_gradients, "zero_gradients")
         if scale == 0:
             raise ValueError("gradient_scale must be above 0, got 0")
         if rounding is not None and not isinstance(rounding, StochasticRounding):
@@ -574,7 +574,7 @@ class Optimizer:
         if scale == 1 and not zero_gradients and rounding is None:
             return
         for entry in entries:
-            entry.scale, entry.clears = scale, bool(zero_gradients)
+            entry.scale, entry.clears = scale, zero_gradients
             entry.key = None if rounding is None else rounding.key(self.iterations, entry.name)
 
     def _slots_of(self, entry: Entry) -> Slots:
@@ -632,9 +632,11 @@ class Optimizer:
         ValueError
             If a slot is missing or unknown.
         """
+        if not isinstance(slots, Mapping):
+            raise TypeError(f"slots must be a mapping of names to arrays, not {type(slots).__name__}")
         if set(slots) != set(self.slot_names):
             raise ValueError(f"{type(self).__name__} has the slots {list(self.slot_names)}, got {list(slots)}")
-        name = plain_name(variable if isinstance(variable, str) else variable.name)
+        name = _name_of(variable)
         given = tuple(check_array(slots[key], f"slot {key!r} of {name!r}", writeable=True) for key in self.slot_names)
         with self._lock:
             self._state.slots = self._state.slots | {name: given}
@@ -654,7 +656,8 @@ class Optimizer:
         KeyError
             If the variable has not been stepped, or the rule has no such slot.
         """
-        key = plain_name(variable if isinstance(variable, str) else variable.name)
+        key = _name_of(variable)
+        check_name(name)
         if name not in self.slot_names:
             raise KeyError(f"{type(self).__name__} has no slot {name!r}; it has {list(self.slot_names)}")
         if key not in self._state.slots:
@@ -717,15 +720,15 @@ class Optimizer:
             self._refuse_within_step("the state cannot be loaded")
             if not isinstance(state, Mapping):
                 raise TypeError(f"state must be a mapping of names to arrays, as state_dict gives, not {type(state).__name__}")
-            entries = {key: np.asarray(state[key]) for key in state}
+            entries = {key: read_entry(state, key) for key in state}
             for key in ("rule", "iterations"):
                 if key not in entries:
                     raise ValueError(f"state lacks {key!r}; it has {sorted(entries)}")
             rule, iterations = entries.pop("rule"), entries.pop("iterations")
             if str(rule) != type(self).__name__:
                 raise ValueError(f"state is of {rule}, not of {type(self).__name__}")
-            if iterations.shape or iterations.dtype.kind not in "iu" or iterations < 0:
-                raise ValueError(f"state['iterations'] must be a whole number of at least 0, got {iterations!r}")
+            if iterations.shape or iterations.dtype.kind not in "iu" or not 0 <= iterations.item() <= MOST_WHOLE:
+                raise ValueError(f"state['iterations'] must be a whole number of at least 0 and below 2**63, got {iterations!r}")
             found: dict[str, dict[str, Array]] = {}
             for key, array in entries.items():
                 variable, slash, name = key.rpartition("/")
@@ -756,6 +759,34 @@ class Optimizer:
         own |= {name: getattr(self, name) for name, absent in options.items() if getattr(self, name) != absent}
         own |= {"iterations": self.iterations}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in own.items())})"
+
+
+def read_entry(state: Mapping[str, Any], key: Any) -> Array:
+    """Return an array of a state; an npz file is read here, and may be damaged."""
+    if not isinstance(key, str):
+        raise TypeError(f"state must have names that are strings, not {key!r}")
+    try:
+        return np.asarray(state[key])
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise errors of many kinds
+        raise ValueError(f"state[{key!r}] cannot be read: {error}") from None
+
+
+def _name_of(variable: Any) -> str:
+    if not isinstance(variable, (str, Parameter)):
+        raise TypeError(f"variable must be a variable or its name, got {variable!r}")
+    return plain_name(variable if isinstance(variable, str) else variable.name)
+
+
+def _as_norm(norm: Any) -> float:
+    """Return a norm as a float; it may be infinite or NaN."""
+    if not isinstance(norm, numbers.Real) or isinstance(norm, bool):
+        raise TypeError(f"norm must be a number, got {norm!r} of type {type(norm).__name__}")
+    try:
+        return float(norm)
+    except OverflowError:
+        raise ValueError(f"norm must be a number that float64 holds, got {norm!r}") from None
 
 
 def _finish(step: Step, i: int, entry: Entry) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numbers
 
+from fastreg.arguments import check_name, check_whole
 from fastreg.kernels import rounding_key
 
 
@@ -45,7 +46,7 @@ class StochasticRounding:
 
     def key(self, step: int, name: str) -> int:
         """Return the number by which the elements of a variable are rounded in a step."""
-        return rounding_key(self._seed, step, name)
+        return rounding_key(self._seed, check_whole(step, "step"), check_name(name))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StochasticRounding) and other.seed == self.seed

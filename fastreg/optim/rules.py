@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastreg.arguments import check_flag
 from fastreg.optim.hyperparameters import ByName, Hyperparameter, check_number, flag, number, power
 from fastreg.optim.optimizer import Optimizer, Slots
 from fastreg.terms import Array
@@ -142,8 +143,8 @@ class RMSProp(Optimizer):
 
     @centered.setter
     def centered(self, centered: bool) -> None:
-        if self._state.slots and bool(centered) != self.centered:
-            raise ValueError(f"centered cannot become {bool(centered)}: there are slots already; make another RMSProp")
+        if check_flag(centered, "centered") != self.centered and self._state.slots:
+            raise ValueError(f"centered cannot become {centered}: there are slots already; make another RMSProp")
         average = self.slot_names[-1:] if self.slot_names[-1] == "average" else ()
         slot_names = ("rms", "momentum", *(("mg",) if centered else ()), *average)
         self.rule = "centered_rmsprop" if centered else "rmsprop"

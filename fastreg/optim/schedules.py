@@ -10,12 +10,12 @@ Where `warmup_steps` is w, the steps 0 to w - 1 have the first rate times (step 
 from __future__ import annotations
 
 import math
-import numbers
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
+from fastreg.arguments import check_flag, check_whole, is_listed
 from fastreg.optim.hyperparameters import check_number, power
 
 __all__ = ["RateSchedule", "constant", "cosine_decay", "exponential_decay", "piecewise_constant", "polynomial_decay"]
@@ -36,11 +36,11 @@ class RateSchedule:
 
     def __init__(self, name: str, formula: Callable[..., float], arguments: dict[str, Any], warmup_steps: int = 0) -> None:
         self._name, self._formula, self._arguments = name, formula, arguments
-        self._warmup_steps = _check_whole(warmup_steps, "warmup_steps", least=0)
+        self._warmup_steps = check_whole(warmup_steps, "warmup_steps", least=0)
 
     def __call__(self, step: int) -> float:
         """Return the number of this step, 0 for the first."""
-        after = _check_whole(step, "step", least=0) - self._warmup_steps
+        after = check_whole(step, "step", least=0) - self._warmup_steps
         if after < 0:
             return self._formula(0, **self._arguments) * (after + self._warmup_steps + 1) / (self._warmup_steps + 1)
         return self._formula(after, **self._arguments)
@@ -108,9 +108,9 @@ def exponential_decay(
     """
     arguments = {
         "learning_rate": _check_rate(learning_rate, "learning_rate"),
-        "decay_steps": _check_whole(decay_steps, "decay_steps", least=1),
+        "decay_steps": check_whole(decay_steps, "decay_steps", least=1),
         "decay_rate": _check_rate(decay_rate, "decay_rate"),
-        "staircase": bool(staircase),
+        "staircase": check_flag(staircase, "staircase"),
     }
     return RateSchedule("exponential_decay", _exponential_decay, arguments, warmup_steps)
 
@@ -153,10 +153,10 @@ def polynomial_decay(
     """
     arguments = {
         "learning_rate": _check_rate(learning_rate, "learning_rate"),
-        "decay_steps": _check_whole(decay_steps, "decay_steps", least=1),
+        "decay_steps": check_whole(decay_steps, "decay_steps", least=1),
         "end_learning_rate": _check_rate(end_learning_rate, "end_learning_rate"),
         "power": _check_rate(power, "power"),
-        "cycle": bool(cycle),
+        "cycle": check_flag(cycle, "cycle"),
     }
     return RateSchedule("polynomial_decay", _polynomial_decay, arguments, warmup_steps)
 
@@ -192,7 +192,7 @@ def cosine_decay(learning_rate: float, decay_steps: int, alpha: float = 0.0, *, 
     """
     arguments = {
         "learning_rate": _check_rate(learning_rate, "learning_rate"),
-        "decay_steps": _check_whole(decay_steps, "decay_steps", least=1),
+        "decay_steps": check_whole(decay_steps, "decay_steps", least=1),
         "alpha": _check_rate(alpha, "alpha"),
     }
     return RateSchedule("cosine_decay", _cosine_decay, arguments, warmup_steps)
@@ -215,7 +215,10 @@ def piecewise_constant(boundaries: Sequence[int], values: Sequence[float]) -> Ra
     >>> [rate(step) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     """
-    steps = tuple(_check_whole(step, f"boundaries[{i}]", least=0) for i, step in enumerate(boundaries))
+    for name, given in (("boundaries", boundaries), ("values", values)):
+        if not is_listed(given):
+            raise TypeError(f"{name} must be a list of numbers, got {given!r}")
+    steps = tuple(check_whole(step, f"boundaries[{i}]", least=0) for i, step in enumerate(boundaries))
     rates = tuple(_check_rate(value, f"values[{i}]") for i, value in enumerate(values))
     if len(rates) != len(steps) + 1:
         raise ValueError(f"values must have one number more than boundaries, got {len(rates)} and {len(steps)}")
@@ -258,11 +261,3 @@ def _to_power(x: float, exponent: float) -> float:
 # ----------------------------------------------------------------------------------------------------------------- checks
 def _check_rate(value: object, name: str) -> float:
     return check_number(value, name, least=0)
-
-
-def _check_whole(value: object, name: str, least: int) -> int:
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
-    return int(value)

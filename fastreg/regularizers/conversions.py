@@ -6,9 +6,9 @@ samples: of half the squared error for linear models, of the log loss or another
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
+from fastreg.arguments import check_whole
 from fastreg.regularizers.elastic import l1_l2_regularizer, l1_regularizer, l2_regularizer
 from fastreg.regularizers.scales import check_real
 
@@ -125,20 +125,20 @@ def from_sklearn(
         raise ValueError(f"l1_ratio must be at most 1, got {l1_ratio!r}")
     if (alpha is None) == (C is None):
         raise TypeError("from_sklearn takes alpha or C, one of the two")
-    if n_samples is not None and (not isinstance(n_samples, numbers.Integral) or isinstance(n_samples, bool) or n_samples < 1):
-        raise ValueError(f"n_samples must be a whole number of at least 1, got {n_samples!r}")
+    if n_samples is not None:
+        n_samples = check_whole(n_samples, "n_samples", least=1)
     if C is not None:
         if n_samples is None:
             raise TypeError("C weighs the sum over the samples; from_sklearn needs n_samples with it")
         if _strength(C, "C") == 0:
             raise ValueError(f"C must be above 0, got {C!r}")
-        strength = 1 / (float(C) * int(n_samples))
+        strength = 1 / (float(C) * n_samples)
     else:
         strength = _strength(alpha, "alpha")
         if n_samples is not None:
             if ratio != 0:
                 raise ValueError("alpha with n_samples is Ridge's, whose l1_ratio is 0; other models' alpha needs no n_samples")
-            strength /= int(n_samples)
+            strength /= n_samples
     return _pair(strength * ratio, strength * (1 - ratio), scope)
 
 

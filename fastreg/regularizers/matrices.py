@@ -245,7 +245,7 @@ def orthogonal_regularizer(
            [ 0.064, -0.048]])
     """
     strength = check_scale(scale)
-    if mode not in ("rows", "columns"):
+    if not isinstance(mode, str) or mode not in ("rows", "columns"):
         raise ValueError(f"mode must be 'rows' or 'columns', got {mode!r}")
     return OrthogonalRegularizer(strength, mode, op_name(scope, "orthogonal_regularizer"), disabled_at(strength))
 

@@ -74,7 +74,11 @@ def op_name(scope: str | None, default: str) -> str:
 
 
 def refuse_factory(regularizer: object) -> None:
-    """Refuse a function that makes regularizers, such as `l2_regularizer`, in place of what it returns."""
+    """Refuse a class, or a function that makes regularizers, such as `l2_regularizer`, in place of what it returns."""
+    if isinstance(regularizer, type):
+        raise TypeError(
+            f"a regularizer must be a function of the weights, got the class {regularizer.__name__}; pass an instance"
+        )
     if inspect.isfunction(regularizer) and (regularizer.__module__ or "").startswith("fastreg.regularizers."):
         name, argument = regularizer.__name__, next(iter(inspect.signature(regularizer).parameters))
         raise TypeError(f"{name} makes regularizers and is none itself; call it with a {argument}: {name}({argument})")

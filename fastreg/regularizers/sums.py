@@ -11,7 +11,8 @@ from typing import Any, TypeGuard, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fastreg.kernels import Penalty, check_array
+from fastreg.arguments import check_flag, is_listed
+from fastreg.kernels import Penalty, check_array, check_out, check_step
 from fastreg.regularizers.custom import add_value_and_gradient, apply_prox, check_scalar, has_prox, overrides, value_of
 from fastreg.regularizers.scales import DisabledRegularizer, is_disabled, op_name, refuse_factory
 
@@ -94,17 +95,18 @@ class CompositeSum:
     ) -> tuple[Any, NDArray[Any]]:
         """Return the value, and the sum of the parts' gradients; see the protocol `SupportsValueAndGradient`."""
         array = check_array(weights, "weights")
-        if out is not None or accumulate:
-            _NOTHING.gradient(array, out=out, accumulate=True)  # refuses a bad out as every gradient does, and adds nothing
-        total = out.copy(order="K") if out is not None and accumulate else np.zeros_like(array, subok=False)
+        target = None if out is None else check_out(out, array)
+        if check_flag(accumulate, "accumulate") and target is None:
+            raise ValueError("accumulate=True adds to out, but out is None; pass the array to add to")
+        total = target.copy(order="K") if target is not None and accumulate else np.zeros_like(array, subok=False)
         values = [add_value_and_gradient(part, array, total, repr(part)) for part in self.custom]
         if self.compiled is not None:
             values.insert(0, float(self.compiled.value_and_gradient(array, out=total, accumulate=True)[0]))
         rounded = array.dtype.type(in_order(values))  # may raise for an overflow, so before anything is written
-        if out is None:
+        if target is None:
             return rounded, total
-        np.copyto(out, total)
-        return rounded, out
+        np.copyto(target, total)
+        return rounded, out  # type: ignore[return-value]
 
     def gradient(self, weights: Any, out: NDArray[Any] | None = None, accumulate: bool = False) -> NDArray[Any]:
         """Return the sum of the parts' gradients; every part needs one of its own."""
@@ -123,23 +125,19 @@ class CompositeSum:
                 f"{self!r} has no closed prox: it is a sum, and only l1, l2 and group lassos whose groups are "
                 f"nested can be added, or its only part has none"
             )
-        array = check_array(weights, "weights")
-        if out is not None:
-            _NOTHING.gradient(array, out=out, accumulate=True)
-        result = apply_prox(self.custom[0], array, step, repr(self.custom[0]))
-        if out is None:
+        array, length = check_array(weights, "weights"), check_step(step)
+        target = None if out is None else check_out(out, array)
+        result = apply_prox(self.custom[0], array, length, repr(self.custom[0]))
+        if target is None:
             return result
-        np.copyto(out, result)
-        return out
+        np.copyto(target, result)
+        return out  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.parts, self.name)
 
     def __repr__(self) -> str:
         return f"sum_regularizer({list(self.parts)!r})"
-
-
-_NOTHING = Penalty()
 
 
 def is_compiled(regularizer: Any) -> TypeGuard[Penalty]:
@@ -243,7 +241,7 @@ def sum_regularizer(regularizer_list: Sequence[Callable[[Any], Any] | None], sco
     >>> both(np.array([-1.0, 0.0, 3.0]))
     np.float64(4.5)
     """
-    if not isinstance(regularizer_list, Iterable):
+    if not is_listed(regularizer_list):
         raise TypeError(f"regularizer_list must be a list of regularizers, got {regularizer_list!r}")
     parts = [regularizer for regularizer in regularizer_list if regularizer is not None]
     for part in parts:

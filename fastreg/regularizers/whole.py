@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fastreg.arguments import check_flag
 from fastreg.kernels import Penalty, check_array, check_step
 from fastreg.regularizers.scales import check_scale
 
@@ -86,6 +87,7 @@ class WholeRegularizer(ABC):
         Parameters and results are those of a call and of `gradient`.
         """
         array = self._take(weights)
+        accumulate = check_flag(accumulate, "accumulate")
         form = self._value_and_gradient if self._scale else NOTHING.value_and_gradient
         return form(array, out, accumulate)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastreg.arguments import check_seed
 from fastreg.graph import get_default_graph
 from fastreg.terms import Array
 
@@ -41,7 +42,7 @@ def glorot_uniform_initializer(seed: int | None = None) -> Callable[..., Array]:
     ----------
     .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010.
     """
-    seeded = None if seed is None else np.random.default_rng(seed)
+    seeded = None if check_seed(seed) is None else np.random.default_rng(seed)
 
     def initialize(shape: Sequence[int], dtype: DTypeLike = np.float32, partition_info: PartitionInfo | None = None) -> Array:
         rng = get_default_graph().rng if seeded is None else seeded
@@ -49,6 +50,16 @@ def glorot_uniform_initializer(seed: int | None = None) -> Callable[..., Array]:
         return rng.uniform(-limit, limit, tuple(shape)).astype(dtype)
 
     return initialize
+
+
+def as_initial_value(initializer: Any, dtype: Any) -> Array:
+    """Return an initializer that is a value, such as a list, as an array."""
+    try:
+        return np.asarray(initializer, dtype)
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(
+            f"initializer must be numbers of dtype {dtype}, or a function that returns such, not {initializer!r}"
+        ) from None
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastreg.operators import Operators
 from fastreg.partitions import sliced_axis
+from fastreg.terms import as_value
 
 
 class PartitionedVariable(Operators):
@@ -50,9 +51,7 @@ class PartitionedVariable(Operators):
 
     @value.setter
     def value(self, value: Any) -> None:
-        value = np.asarray(value)
-        if value.shape != self._shape:
-            raise ValueError(f"value must have the shape {self._shape} of {self.name!r}, not {value.shape}")
+        value = as_value(value, self._shape, self.dtype, self.name)
         stops = np.cumsum([part.shape[self.axis] for part in self.parts])[:-1]
         for part, piece in zip(self.parts, np.split(value, stops, axis=self.axis), strict=True):
             np.copyto(part.array, piece, casting="same_kind")

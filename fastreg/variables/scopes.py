@@ -12,10 +12,11 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastreg.arguments import check_dtype
 from fastreg.constraints import WeightConstraint
 from fastreg.graph import Graph, GraphKeys, get_collection, get_default_graph
 from fastreg.terms import Regularizer
-from fastreg.variables.initializers import parameters_of
+from fastreg.variables.initializers import as_initial_value, parameters_of
 from fastreg.variables.partitioned import PartitionedVariable
 from fastreg.variables.store import find_or_make
 from fastreg.variables.variable import Variable
@@ -27,6 +28,10 @@ class _ReuseMode(enum.Enum):
 
 AUTO_REUSE = _ReuseMode.AUTO_REUSE
 """A scope's `reuse` that finds the variable if it exists and makes it if not."""
+
+
+def _is_reuse(reuse: Any) -> bool:
+    return reuse is None or reuse is AUTO_REUSE or isinstance(reuse, (bool, np.bool_))
 
 
 class VariableScope:
@@ -124,12 +129,16 @@ class VariableScope:
         """
         if not isinstance(name, str):
             raise TypeError(f"name must be a string, not {name!r}")
+        if not (name or self.name):
+            raise ValueError("name must not be empty outside of a scope")
+        if not _is_reuse(self.reuse if reuse is None else reuse):
+            raise ValueError(f"reuse must be True, False, None or AUTO_REUSE, not {reuse!r}")
         custom_getter = self.custom_getter if custom_getter is None else custom_getter
         if custom_getter is not None and not callable(custom_getter):
             raise ValueError(f"Passed a custom_getter which is not callable: {custom_getter}")
         if dtype is not None and initializer is not None and not callable(initializer):
             if not hasattr(initializer, "dtype"):
-                initializer = np.asarray(initializer, dtype)
+                initializer = as_initial_value(initializer, dtype)
             if initializer.dtype != dtype:
                 raise ValueError(f"Initializer type '{initializer.dtype}' and explicit dtype '{dtype}' don't match.")
         graph = get_default_graph()
@@ -230,7 +239,9 @@ class variable_scope:  # noqa: N801 - TensorFlow's name
             raise TypeError("If default_name is None then name_or_scope is required")
         if not isinstance(name_or_scope, (str, VariableScope, type(None))):
             raise TypeError("VariableScope: name_or_scope must be a string or VariableScope.")
-        if reuse not in (None, False, True, AUTO_REUSE):
+        if not isinstance(default_name, (str, type(None))):
+            raise TypeError(f"default_name must be a string or None, not {default_name!r}")
+        if not _is_reuse(reuse):
             raise ValueError("The reuse parameter must be True or False or None.")
         if reuse and name_or_scope is None:
             raise ValueError("reuse=True cannot be used without a name_or_scope")
@@ -420,7 +431,7 @@ def get_variable(
     return get_variable_scope().get_variable(
         name,
         shape=shape,
-        dtype=None if dtype is None else np.dtype(dtype),
+        dtype=None if dtype is None else check_dtype(dtype),
         initializer=initializer,
         regularizer=regularizer,
         trainable=trainable,

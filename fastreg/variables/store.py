@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
+from fastreg.arguments import MOST_WHOLE
 from fastreg.graph import Graph
 from fastreg.partitions import check_partitions, sliced_axis, slices
 from fastreg.terms import Regularizer
-from fastreg.variables.initializers import PartitionInfo
+from fastreg.variables.initializers import PartitionInfo, as_initial_value
 from fastreg.variables.partitioned import PartitionedVariable
 from fastreg.variables.variable import Variable
 
@@ -51,11 +52,16 @@ def find_or_make(
 def _as_shape(shape: Any) -> tuple[Any, ...] | None:
     if shape is None:
         return None
-    if not hasattr(shape, "__iter__"):
-        shape = (shape,)
-    sizes = tuple(None if n is None else operator.index(n) for n in shape)
+    if isinstance(shape, (str, bytes, Mapping, Set)):
+        raise TypeError(f"shape must be a whole number or a sequence of such, not {shape!r}")
+    try:
+        sizes = tuple(None if n is None else operator.index(n) for n in (shape if hasattr(shape, "__iter__") else (shape,)))
+    except TypeError:
+        raise TypeError(f"shape must be a whole number or a sequence of such, not {shape!r}") from None
     if any(n is not None and n < 0 for n in sizes):
         raise ValueError(f"shape must have sizes of at least 0, not {sizes}")
+    if any(n is not None and n > MOST_WHOLE for n in sizes):
+        raise ValueError(f"shape must have sizes below 2**63, not {sizes}")
     return sizes
 
 
@@ -108,10 +114,15 @@ def _exists(message: str) -> ValueError:
     return error
 
 
+def _is_shape(asked: tuple[Any, ...] | None, found: tuple[int, ...]) -> bool:
+    """Tell whether a shape is the one asked for, in which None stands for any size."""
+    return asked is None or (len(asked) == len(found) and all(n is None or n == m for n, m in zip(asked, found, strict=True)))
+
+
 def _check_shared(doing: str, shape: tuple[Any, ...] | None, dtype: Any, found: Any) -> None:
     """Check that the variable found has the shape and the dtype asked for; None in a shape matches any size."""
     have = tuple(int(n) for n in found.shape)
-    if shape is not None and (len(shape) != len(have) or any(n is not None and n != m for n, m in zip(shape, have, strict=True))):
+    if not _is_shape(shape, have):
         raise ValueError(f"Trying to {doing}, but specified shape {shape} and found shape {have}.")
     wanted = np.dtype(dtype)
     if wanted != np.dtype(found.dtype):
@@ -139,8 +150,7 @@ def _partitioned(
             "Perhaps a variable of the same name was already created without partitioning?"
         )
     if initializer is not None and not callable(initializer):
-        initializer = initializer if hasattr(initializer, "dtype") else np.asarray(initializer, dtype=dtype)
-        shape = tuple(initializer.shape) if shape is None else shape
+        initializer, shape = _whole_value(name, initializer, shape, dtype)
     partitions = None if partitioner is None else _partitions(variable_class, partitioner, shape, dtype)
     if known is not None:
         if reuse is False:
@@ -184,6 +194,15 @@ def _partitioned(
             graph.forget(made)
         raise
     return whole
+
+
+def _whole_value(name: str, initializer: Any, shape: tuple[Any, ...] | None, dtype: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return the value that the parts of a variable are cut from, and its shape."""
+    value = initializer if hasattr(initializer, "dtype") else as_initial_value(initializer, dtype)
+    found = tuple(value.shape)
+    if not _is_shape(shape, found):
+        raise ValueError(f"initializer has the shape {found}, and the shape of {name} is {shape}")
+    return value, found
 
 
 def _partitions(variable_class: type[Variable], partitioner: Any, shape: tuple[Any, ...] | None, dtype: Any) -> list[int]:

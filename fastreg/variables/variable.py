@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from fastreg.arguments import check_dtype, check_flag, check_name
 from fastreg.constraints.base import Constraint, WeightConstraint, refuse_class
-from fastreg.graph import GraphKeys, get_default_graph
+from fastreg.graph import GraphKeys, check_collection, get_default_graph
 from fastreg.kernels import check_array
-from fastreg.terms import Parameter, Regularizer, loss_op
+from fastreg.terms import Array, Parameter, Regularizer, loss_op
 from fastreg.variables.initializers import PartitionInfo, glorot_uniform_initializer, parameters_of
 from fastreg.variables.partitioned import PartitionedVariable
 
@@ -81,10 +82,10 @@ class Variable(Parameter):
         regularizer: Regularizer | None = None,
         constraint: WeightConstraint | None = None,
     ) -> None:
-        value = initial_value() if callable(initial_value) else initial_value
-        array = np.array(value, dtype=_dtype_of(value) if dtype is None else np.dtype(dtype))
-        if array.dtype == object:
-            raise TypeError(f"the initial value of {name!r} must be an array of numbers, not {value!r}")
+        check_name(name)
+        dtype = None if dtype is None else check_dtype(dtype)
+        trainable = check_flag(trainable, "trainable")
+        array = _initial_array(initial_value() if callable(initial_value) else initial_value, dtype, name)
         keys = self.collection_keys(collections, trainable)
         op = loss_op(regularizer, array, name)
         _check_constraint(constraint, array, name)
@@ -111,6 +112,8 @@ class Variable(Parameter):
                 "collections argument to Variable constructor must be a list, tuple, or set. "
                 f"Got {collections} of type {type(collections)}"
             )
+        for key in collections:
+            check_collection(key)
         return [*collections, GraphKeys.TRAINABLE_VARIABLES] if trainable else list(collections)
 
     def register(self, cell: list[Any], op_name: str, trainable: bool, keys: Sequence[Any], constraint: Any = None) -> None:
@@ -172,7 +175,7 @@ class Variable(Parameter):
             shown = "<unknown>" if shape is None else shape
             raise ValueError(f"Shape of a new variable ({name}) must be fully defined, but instead was {shown}.")
         if initializer is None:
-            initializer = glorot_uniform_initializer() if np.dtype(dtype).kind == "f" else np.zeros
+            initializer = glorot_uniform_initializer() if check_dtype(dtype).kind == "f" else np.zeros
         if inspect.isclass(initializer):
             initializer = initializer()
         if not callable(initializer):
@@ -180,7 +183,7 @@ class Variable(Parameter):
         if shape is not None:
             if info is not None and "partition_info" in parameters_of(initializer):
                 initializer = functools.partial(initializer, partition_info=info)
-            return functools.partial(initializer, shape, np.dtype(dtype))
+            return functools.partial(initializer, shape, check_dtype(dtype))
         if any(p.default is p.empty and p.kind < p.VAR_POSITIONAL for p in parameters_of(initializer).values()):
             raise ValueError("shape is needed: the initializer is a function of a shape and a dtype")
         return initializer
@@ -188,7 +191,7 @@ class Variable(Parameter):
     @classmethod
     def partitioner_arguments(cls, shape: tuple[int, ...], dtype: Any) -> dict[str, Any]:
         """Return the keyword arguments that a partitioner is called with, for a whole of this shape and dtype."""
-        return {"shape": shape, "dtype": np.dtype(dtype)}
+        return {"shape": shape, "dtype": check_dtype(dtype)}
 
     def __repr__(self) -> str:
         return f"<Variable {self.name!r} shape={self.shape} dtype={self.dtype}>"
@@ -198,6 +201,20 @@ def _check_constraint(constraint: Any, array: Any, name: str) -> None:
     refuse_class(constraint, f"the constraint of {name!r}")
     if isinstance(constraint, Constraint):
         constraint.check(check_array(array, name), name)
+
+
+def _initial_array(value: Any, dtype: Any, name: str) -> Array:
+    """Return an initial value as a new array of numbers."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"the initial value of {name!r} must not be a masked array, whose mask would be ignored")
+    try:
+        given = np.asarray(value)
+        array = np.array(given, dtype=_dtype_of(value) if dtype is None else dtype)
+    except (TypeError, ValueError, OverflowError):
+        given = array = np.asarray(None)
+    if given.dtype.kind in "OSUTMm" or given.dtype.type is np.void or (given.dtype.kind == "c" and array.dtype.kind != "c"):
+        raise TypeError(f"the initial value of {name!r} must be an array of numbers, not {value!r}")
+    return array
 
 
 def _dtype_of(value: Any) -> np.dtype[Any]:

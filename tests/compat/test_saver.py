@@ -1,5 +1,9 @@
 """Checkpoints: what a file holds, and what happens when one cannot be written or read."""
 
+import io
+import random
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -149,3 +153,66 @@ def test_a_state_without_its_checkpoint_is_said(sess, tmp_path, caplog):
     (tmp_path / "m.npz").unlink()
     assert tf.train.latest_checkpoint(str(tmp_path)) is None
     assert f"Couldn't match files for checkpoint {path}" in caplog.text
+
+
+class Bomb:
+    """What a pickle of an object can do to the process that loads it."""
+
+    def __reduce__(self):
+        return pytest.fail, ("code of a file was executed",)
+
+
+def member(array=None, header=None, descr="'<f4'"):
+    """Return the bytes of a member: an array's, or those of another header before the numbers."""
+    file = io.BytesIO()
+    if header is None and array is not None:
+        np.lib.format.write_array(file, array, allow_pickle=True)
+        return file.getvalue()
+    text = header or f"{{'descr': {descr}, 'fortran_order': False, 'shape': (3,), }}"
+    text = text.ljust(117) + "\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + np.ones(3, np.float32).tobytes()
+
+
+DAMAGED = {
+    "a pickle": member(np.array([Bomb()], object)),
+    "a header without an end": member(header="{'descr': '<f4', 'shape': ("),
+    "a header of another kind": member(header="[1, 2]"),
+    "a shape below 0": member(header="{'descr': '<f4', 'fortran_order': False, 'shape': (-3,), }"),
+    "too few numbers": member(header="{'descr': '<f4', 'fortran_order': False, 'shape': (300,), }"),
+    "no array": b"neither an array nor anything else",
+    "times": member(np.zeros(3, "M8[s]")),
+    "structs": member(np.zeros(3, "f4,f4")),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_member_is_a_loss_of_data_and_changes_nothing(sess, tmp_path, content):
+    w, v = variable(), variable("v")
+    sess.run(tf.global_variables_initializer())
+    saver = tf.train.Saver()
+    path = saver.save(sess, str(tmp_path / "model"))
+    with zipfile.ZipFile(path + ".npz", "w") as archive:
+        archive.writestr("w.npy", member(np.zeros(3, np.float32)))
+        archive.writestr("v.npy", content)
+    with pytest.raises(tf.errors.DataLossError, match=r"model\.npz"):
+        saver.restore(sess, path)
+    assert sess.run([w, v])[0].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_file_with_changed_bytes_is_read_or_refused(sess, tmp_path, seed):
+    w, change = variable(), random.Random(seed)
+    sess.run(w.initializer)
+    saver = tf.train.Saver()
+    path = saver.save(sess, str(tmp_path / "model"))
+    file = tmp_path / "model.npz"
+    content = bytearray(file.read_bytes())
+    for _ in range(change.randrange(1, 6)):
+        content[change.randrange(len(content))] = change.randrange(256)
+    file.write_bytes(content)
+    try:
+        saver.restore(sess, path)
+    except tf.errors.OpError as error:
+        assert "model.npz" in str(error) or "checkpoint" in str(error)
+        assert sess.run(w).tolist() == [1.0, 2.0, 3.0]

@@ -60,7 +60,9 @@ def test_the_innermost_launcher_says_how_many_processes(machine, variables, expe
 
 
 @pytest.mark.parametrize("variable", launchers.VARIABLES)
-@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5", "+2", " 2", "²", "4(x2", "4,,2", "4(x0)", "0(x2)"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "two", "1.5", "+2", " 2", "²", "4(x2", "4,,2", "4(x0)", "0(x2)", "9" * 5000, f"2(x{10**9})"]
+)
 def test_a_wrong_number_names_its_variable(machine, num_threads, variable, text):
     machine(range(4), **{variable: text})
     before = fr.get_num_threads()
@@ -75,7 +77,7 @@ def test_a_wrong_number_of_slurms_processors(machine):
         launchers.share()
 
 
-@pytest.mark.parametrize("node", ["3", "-1", "one"])
+@pytest.mark.parametrize("node", ["3", "-1", "one", "9" * 5000])
 def test_a_machine_that_slurm_does_not_list(machine, node):
     machine(range(4), SLURM_STEP_TASKS_PER_NODE="4(x3)", SLURM_NODEID=node)
     with pytest.raises(ValueError, match=r"^SLURM_NODEID must be a number below 3, the machines in .*=4\(x3\), got "):

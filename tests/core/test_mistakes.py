@@ -206,3 +206,38 @@ def test_a_prox_may_be_an_object_without_a_hash():
     optimizer = fr.optim.ProximalGradientDescent(0.5)
     optimizer.apply_gradients({"w": (np.ones(3), w)}, fr.regularize({"w": w}, [("w", Own())]))
     assert w.tolist() == [0.25] * 3
+
+
+# -------------------------------------------------------------------------------------------------------- what fuzzing found
+def test_a_step_is_not_made_before_its_flags_are_looked_at():
+    w, optimizer = np.ones(3), make("Momentum")
+    for flag in ("per_term", "zero_gradients"):
+        with refused(optimizer, TypeError, f"{flag} must be True or False, got array", w):
+            optimizer.apply_gradients({"w": (np.ones(3), w)}, **{flag: np.ones(3)})
+
+
+def test_weights_that_are_refused_leave_no_name_in_the_graph(graph):
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"weights_list\[0\] must be a numpy.ndarray"):
+            fr.apply_regularization(lambda w: 1.0, [0.5])
+    assert fr.apply_regularization(L2, [np.ones(3)]).op_name == "get_regularization_penalty"
+
+
+@pytest.mark.parametrize("bad", ["(", "[", "*"])
+def test_a_scope_is_a_regular_expression(graph, bad):
+    with pytest.raises(ValueError, match="scope must be a regular expression, got "):
+        fr.get_collection("variables", bad)
+
+
+@pytest.mark.parametrize("value", [0.5, np.ones((2, 3)), [1.0, 2.0]])
+def test_a_value_that_is_cut_into_parts_has_the_shape_that_is_asked_for(graph, value):
+    with pytest.raises(ValueError, match=r"initializer has the shape .*, and the shape of w is \(4, 3\)"):
+        fr.get_variable("w", (4, 3), initializer=value, partitioner=fr.fixed_size_partitioner(2))
+    assert graph.variables == {} and not graph.get_all_collection_keys()
+
+
+def test_a_sum_with_an_own_part_takes_the_out_that_the_others_take():
+    own = fr.sum_regularizer([L2, fr.linf_regularizer(0.5)])
+    out = fr.Variable(np.zeros(3), name="out")
+    assert own.gradient(np.ones(3), out=out) is out
+    assert out.value.tolist() == own.gradient(np.ones(3)).tolist()

@@ -1,6 +1,8 @@
 """A run that is saved to a file and restored goes on with the same bits; what does not fit changes nothing."""
 
 import inspect
+import io
+import zipfile
 
 import numpy as np
 import pytest
@@ -180,6 +182,18 @@ REFUSED = {
         ValueError,
         "terms share the regularizer .*, and their saved strengths dif",
     ),
+    "no list": (
+        lambda s: s | {"not_saved": np.frombuffer(b"5", np.uint8)},
+        ValueError,
+        r"state\['not_saved'\] must be a list of",
+    ),
+    "no JSON": (lambda s: s | {"rule": np.frombuffer(b"{", np.uint8)}, ValueError, r"state\['rule'\] must be .* JSON in it: "),
+    "deep": (
+        lambda s: s | {"rule": np.full(100_000, ord("["), np.uint8)},
+        ValueError,
+        r"state\['rule'\] must be .* JSON in it: ",
+    ),
+    "uncountable": (lambda s: s | {"iterations": np.array(2**64 - 1)}, ValueError, r"of at least 0 and below 2\*\*63"),
     "own": (lambda s: s | {"not_saved": np.frombuffer(b"[]", np.uint8)}, ValueError, "are a user's own here, and were not"),
 }
 
@@ -194,6 +208,23 @@ def test_a_state_that_does_not_fit_changes_nothing(case):
     before = again.state()
     with pytest.raises(error, match=message):
         restore(change(run.state()), again.optimizer, again.arrays, again.terms)
+    same(again.state(), before)
+
+
+@pytest.mark.parametrize("content", [b"no array", b"\x93NUMPY\x01\x00\x76\x00{'descr': '<f8', 'shape': (", b""], ids=str)
+@pytest.mark.parametrize("key", ["weights/a", "slots/b/momentum", "rule"])
+def test_a_damaged_file_is_refused_by_the_name_of_what_cannot_be_read(tmp_path, key, content):
+    run, again = Run("Momentum"), Run("Momentum")
+    run.step(2)
+    again.step()
+    before = again.state()
+    with zipfile.ZipFile(tmp_path / "run.npz", "w") as archive:
+        for name, array in run.state().items():
+            file = io.BytesIO()
+            np.save(file, array)
+            archive.writestr(f"{name}.npy", content.ljust(128) if name == key else file.getvalue())
+    with np.load(tmp_path / "run.npz") as state, pytest.raises(ValueError, match=key):
+        restore(state, again.optimizer, again.arrays, again.terms)
     same(again.state(), before)
 
 

@@ -27,7 +27,7 @@ from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.errors import InvalidArgumentError
 from fastreg.compat.v1.graph import Operand, Operation, Tensor, as_outputs, make, name_scope
 from fastreg.compat.v1.math_ops import cast, identity, zeros_like
-from fastreg.compat.v1.tensor_shape import TensorShape
+from fastreg.compat.v1.tensor_shape import TensorShape, as_whole
 
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Any:
@@ -57,6 +57,8 @@ def shape_tensor(shape: Any) -> tuple[Tensor, Shape]:
         sizes = None if isinstance(shape, Tensor) else [None if isinstance(d, Tensor) or d == -1 else d for d in shape]
         return cast(convert_to_tensor(shape), "i4"), TensorShape(sizes).raw
     known = TensorShape(shape)
+    if any(d is not None and not -(2**31) <= d < 2**31 for d in known.raw or ()):
+        raise ValueError(f"shape must have sizes that int32 holds, got {known}")
     return constant(np.array(known.as_list(), np.int32), name="shape"), known.raw
 
 
@@ -224,11 +226,12 @@ def squeeze(input: Any, axis: Any = None, name: str | None = None, squeeze_dims:
     """Return the array without its axes of one element, or without those that are given."""
     x: Tensor = convert_to_tensor(input, name="input")
     axis = either("axis", axis, "squeeze_dims", squeeze_dims)
-    gone = None if axis is None else tuple(int(i) for i in np.ravel(axis))
+    gone = None if axis is None else tuple(as_whole(i, "axis") for i in np.ravel(axis))
     for i in gone or ():
-        if x.shape.raw is not None and x.shape.raw[i] not in (None, 1):
+        size = _length_along(x, i)
+        if size not in (None, 1):
             raise ValueError(
-                f"Can not squeeze dim[{i % len(x.shape.raw)}], expected a dimension of 1, got {x.shape.raw[i]} "
+                f"Can not squeeze dim[{i % (x.shape.ndims or 1)}], expected a dimension of 1, got {size} "
                 f"{_where('Squeeze', name, x)}."
             )
     move = lambda a: np.squeeze(a, gone or None)  # noqa: E731
@@ -264,7 +267,7 @@ def tile(input: Any, multiples: Any, name: str | None = None) -> Any:
 def reverse(tensor: Any, axis: Any, name: str | None = None) -> Any:
     """Return the array with the elements along these axes in reverse order."""
     x: Tensor = convert_to_tensor(tensor, name="tensor")
-    axes = tuple(int(i) for i in np.ravel(axis))
+    axes = tuple(as_whole(i, "axis") for i in np.ravel(axis))
     return rearranged("ReverseV2", x, name, lambda a: np.flip(a, axes), lambda a, like: np.flip(a, axes), x.shape)
 
 
@@ -419,12 +422,24 @@ def _indexed_shape(x: Tensor, settled: Callable[..., Any], count: int) -> Shape:
 setattr(Operand, "__getitem__", _indexed)  # noqa: B010
 
 
+def _length_along(x: Tensor, axis: int) -> int | None:
+    """Return the size of an axis, None where it is not known."""
+    raw = x.shape.raw
+    if raw is None:
+        return None
+    if not -len(raw) <= axis < len(raw):
+        raise ValueError(f"axis must be in the range [{-len(raw)}, {len(raw)}), got {axis}")
+    return raw[axis]
+
+
 def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = None, name: str = "split") -> list[Any]:
     """Return the parts of an array along an axis: so many equal ones, or those of the given sizes."""
     x: Tensor = convert_to_tensor(value, name="value")
-    length = None if x.shape.raw is None else x.shape.raw[axis]
+    length = _length_along(x, axis)
     scope = x.graph.unique_name(name) + "/"
     equal = isinstance(num_or_size_splits, (int, np.integer))
+    if equal and not 0 < num_or_size_splits < 2**31:
+        raise ValueError(f"num_or_size_splits must be from 1 to 2**31 - 1, got {num_or_size_splits}")
     sizes: list[int | None] = [None] * int(num_or_size_splits) if equal else [int(n) for n in num_or_size_splits]
     count = len(sizes)
     if equal and length is not None:
@@ -465,7 +480,7 @@ def split(value: Any, num_or_size_splits: Any, axis: int = 0, num: int | None = 
 def unstack(value: Any, num: int | None = None, axis: int = 0, name: str = "unstack") -> list[Any]:
     """Return the slices of an array along an axis, without that axis."""
     x: Tensor = convert_to_tensor(value)
-    length = None if x.shape.raw is None else x.shape.raw[axis]
+    length = _length_along(x, axis)
     count = length if num is None else num
     if count is None:
         raise ValueError(f"Cannot infer num from shape {x.shape}")
@@ -615,11 +630,13 @@ def concat(values: Any, axis: int, name: str = "concat") -> Any:
     """Return the tensors joined along `axis`."""
     if not isinstance(values, (list, tuple)):
         values = [values]
+    if not values:
+        raise ValueError("values must be a list of at least one tensor, got []")
     if len(values) == 1:
         with name_scope(name) as scope:
             return identity(values[0], name=f"{scope}{name}/")
     tensors = convert_list(values, "ConcatV2")
-    along = int(axis)
+    along = as_whole(axis, "axis")
     scope = tensors[0].graph.unique_name(name) + "/"
     raws = [t.shape.raw for t in tensors]
     where = f"{_where('ConcatV2', scope[:-1], *tensors)}, [] and with computed input tensors: input[{len(raws)}] = <{along}>."

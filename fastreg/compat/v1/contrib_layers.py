@@ -18,7 +18,7 @@ from fastreg.compat.v1.graph import control_dependencies, name_scope
 from fastreg.compat.v1.init_ops import ones_initializer, zeros_initializer
 from fastreg.compat.v1.initializers import xavier_initializer
 from fastreg.compat.v1.model_variables import model_variable, model_variable_getter
-from fastreg.compat.v1.moving_averages import assign_moving_average
+from fastreg.compat.v1.moving_averages import assign_moving_average, rest_of
 from fastreg.compat.v1.normalization import BatchNormalization, of_population
 from fastreg.compat.v1.scopes import get_variable_scope, variable_scope
 from fastreg.compat.v1.variables import PartitionedVariable
@@ -165,8 +165,10 @@ def bias_add(
     axis = 1 if _format(data_format) == "channels_first" else -1
     with variable_scope(scope, "BiasAdd", [inputs], reuse=reuse) as sc:
         x = convert_to_tensor(inputs)
-        if x.shape.ndims is None:
-            raise ValueError("Dims of shape must be known but is None")
+        if not x.shape.ndims:
+            raise ValueError(
+                "Dims of shape must be known but is None" if x.shape.ndims is None else "inputs must not be a scalar"
+            )
         channels = x.shape.as_list()[axis]
         if channels is None:
             raise ValueError("`C` dimension must be known but is None")
@@ -233,8 +235,11 @@ def _parameters(
     x: Any, form: str, center: bool, scale: bool, initial: Any, penalized: Any, collections: Any, trainable: bool
 ) -> list[Any]:
     """Make beta, gamma and the moving averages, or constants for the first two."""
-    if x.shape.ndims is None:
-        raise ValueError(f"Inputs {x.name} has undefined rank")
+    if not x.shape.ndims:
+        raise ValueError(f"Inputs {x.name} has undefined rank" if x.shape.ndims is None else f"inputs {x.name} is a scalar")
+    for name, given in (("param_initializers", initial), ("param_regularizers", penalized)):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"{name} must be a mapping of names, got {given!r}")
     channels = x.shape.as_list()[1 if form == "channels_first" else -1]
     if channels is None:
         raise ValueError("`C` dimension must be known but is None")
@@ -283,7 +288,7 @@ def _normalized(
     if known is not None and not known:
         return y
     if known is None:
-        decay = 1.0 - (1.0 - decay) * math_ops.cast(training, "f4")
+        decay = 1.0 - rest_of(decay) * math_ops.cast(training, "f4")
     moved = [
         assign_moving_average(moving_mean, mean, decay, debias),
         assign_moving_average(moving_variance, variance, decay, False),
@@ -317,6 +322,8 @@ def softmax(logits: Any, scope: Any = None) -> Any:
     """Return the softmax over the last dimension."""
     with variable_scope(scope, "softmax", [logits]):
         x = convert_to_tensor(logits)
+        if x.shape.ndims == 0:
+            raise ValueError("logits must have at least one dimension, got a scalar")
         rows = array_ops.reshape(x, [-1, x.shape.as_list()[-1]])
         y = array_ops.reshape(nn_ops.softmax(rows), array_ops.shape(x))
         y.set_shape(x.shape)

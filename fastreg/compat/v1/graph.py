@@ -288,6 +288,8 @@ def make(
 
 
 def _op_name(graph: Graph, name: str) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name must be a string, got {name!r}")
     return name[:-1] if name.endswith("/") else graph.unique_name(name)
 
 
@@ -296,7 +298,8 @@ def as_outputs(tensors: Sequence[Tensor]) -> list[Tensor]:
     outputs = list(tensors)
     for t in outputs:
         t.op.outputs = outputs
-    outputs[0].graph.elements[outputs[0].op.name] = outputs[0].op
+    if outputs:
+        outputs[0].graph.elements[outputs[0].op.name] = outputs[0].op
     return outputs
 
 

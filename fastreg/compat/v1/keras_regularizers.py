@@ -20,7 +20,10 @@ class L1L2(Regularizer):
     """``l1 * sum(|x|) + l2 * sum(x**2)``."""
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
-        self.l1, self.l2 = np.float32(l1), np.float32(l2)
+        try:
+            self.l1, self.l2 = np.float32(l1), np.float32(l2)
+        except OverflowError:
+            raise ValueError(f"l1 and l2 must be numbers that float32 holds, got {l1!r} and {l2!r}") from None
 
     def __call__(self, x: Any) -> Any:
         """Return the penalty, as a tensor."""

@@ -13,7 +13,7 @@ from fastreg.compat.v1.base_layer import Layer
 from fastreg.compat.v1.control_flow_ops import smart_cond
 from fastreg.compat.v1.init_ops import zeros_initializer
 from fastreg.compat.v1.math_ops import identity
-from fastreg.compat.v1.tensor_shape import TensorShape
+from fastreg.compat.v1.tensor_shape import TensorShape, as_whole
 
 _ACTIVATIONS: dict[str, Callable[..., Any] | None] = {
     "elu": math_ops.elu, "linear": None, "relu": math_ops.relu, "selu": math_ops.selu, "sigmoid": math_ops.sigmoid,
@@ -43,7 +43,11 @@ class _Weighted(Layer):
         name: Any = None, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__(trainable, name, activity_regularizer=activity_regularizer, **options)
-        self._channels, self.activation, self.use_bias = int(channels), _activation(activation), use_bias
+        self._channels, self.activation, self.use_bias = (
+            as_whole(channels, "the number of units"),
+            _activation(activation),
+            use_bias,
+        )
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
         self.kernel_regularizer, self.bias_regularizer = kernel_regularizer, bias_regularizer
         self.kernel_constraint, self.bias_constraint = kernel_constraint, bias_constraint
@@ -202,6 +206,8 @@ class Flatten(Layer):
         if self.data_format == "channels_first" and (x.shape.ndims or 0) > 1:
             x = array_ops.transpose(x, [0, *range(2, x.shape.ndims), 1])
         known = x.shape.as_list()
+        if not known:
+            raise ValueError(f"inputs of {self.name} must have at least one dimension, got a scalar")
         y = array_ops.reshape(x, [array_ops.shape(x)[0] if known[0] is None else known[0], -1])
         y.set_shape([known[0], TensorShape(known[1:]).num_elements()])
         return y
@@ -211,7 +217,7 @@ _FORMATS = {"channels_last": "NHWC", "channels_first": "NCHW"}
 
 
 def _padding(padding: str) -> str:
-    if padding.lower() not in ("valid", "same"):
+    if not isinstance(padding, str) or padding.lower() not in ("valid", "same"):
         raise ValueError(
             'The `padding` argument must be a list/tuple or one of "valid", "same" (or "causal", only for `Conv1D). '
             f"Received: {padding}"
@@ -220,7 +226,7 @@ def _padding(padding: str) -> str:
 
 
 def _data_format(data_format: str) -> str:
-    if data_format.lower() not in _FORMATS:
+    if not isinstance(data_format, str) or data_format.lower() not in _FORMATS:
         raise ValueError(f'The `data_format` argument must be one of "channels_first", "channels_last". Received: {data_format}')
     return data_format.lower()
 

@@ -423,7 +423,10 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> An
     with name_scope(name, "LeakyRelu", [features]) as scope:
         x = convert_to_tensor(features, name="features")
         x = cast(x, "f4") if x.dtype.is_integer else x
-        a = float(alpha)
+        try:
+            a = float(alpha)
+        except OverflowError:
+            raise ValueError(f"alpha must be a number that float64 holds, got {alpha!r}") from None
         kernel = _activation(
             "LeakyRelu",
             lambda x: np.where(x > 0, x, x * x.dtype.type(a)),

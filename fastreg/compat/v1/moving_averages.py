@@ -20,13 +20,21 @@ from fastreg.terms import plain_name
 from fastreg.variables import global_variables, trainable_variables
 
 
+def rest_of(decay: Any) -> Any:
+    """Return 1 - `decay`."""
+    try:
+        return 1.0 - decay
+    except OverflowError:
+        raise ValueError(f"decay must be a number that float64 holds, got {decay!r}") from None
+
+
 def assign_moving_average(variable: Any, value: Any, decay: Any, zero_debias: bool = True, name: str | None = None) -> Any:
     """Return the tensor of a variable after it has moved towards `value` by the fraction 1 - `decay`.
 
     With `zero_debias` the variable, which must start at 0, is divided by 1 - decay ** n after the n-th move.
     """
     with name_scope(name, "AssignMovingAvg", [variable, value, decay]) as scope:
-        fraction = cast(convert_to_tensor(1.0 - decay, name="decay"), variable.dtype.base_dtype)
+        fraction = cast(convert_to_tensor(rest_of(decay), name="decay"), variable.dtype.base_dtype)
         if not zero_debias:
             return assign_sub(variable, (variable - value) * fraction, name=scope)
         with variable_scope(variable.op.name):

@@ -222,8 +222,9 @@ def dropout(
         kind = x.dtype.base_dtype
         if not kind.is_floating:
             raise ValueError(f"x has to be a floating point tensor since it's going to be scaled. Got a {kind} tensor instead.")
-        if isinstance(rate, numbers.Real) and not 0 <= float(rate) < 1:
-            raise ValueError(f"rate must be a scalar tensor or a float in the range [0, 1), got {rate:g}")
+        if isinstance(rate, (int, float, np.integer, np.floating)) and not 0 <= rate < 1:
+            shown = rate if isinstance(rate, int) else format(rate, "g")
+            raise ValueError(f"rate must be a scalar tensor or a float in the range [0, 1), got {shown}")
         if isinstance(rate, numbers.Real) and rate == 0:
             return x
         chance = convert_to_tensor(rate, kind, name="rate")

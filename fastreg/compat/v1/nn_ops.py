@@ -29,7 +29,7 @@ from fastreg.compat.v1.math_ops import (
     summed_to,
 )
 from fastreg.compat.v1.reduction_ops import reduce_sum
-from fastreg.compat.v1.tensor_shape import TensorShape
+from fastreg.compat.v1.tensor_shape import TensorShape, as_whole
 
 _FLOATS = "float16, bfloat16, float32, float64"
 
@@ -95,7 +95,7 @@ def _over_axis(kind: str, compute: Any, gradient: Any) -> Any:
     def function(logits: Any, axis: int | None = None, name: str | None = None, dim: int | None = None) -> Any:
         x = convert_to_tensor(logits)
         along = either("axis", axis, "dim", dim)
-        along = -1 if along is None else int(along)
+        along = -1 if along is None else as_whole(along, "axis")
         check_dtype(x, "logits", _FLOATS)
         rank = x.shape.ndims
         if rank == 0:
@@ -139,7 +139,7 @@ def softmax_cross_entropy_with_logits_v2(
 ) -> Any:
     """Return -sum(labels * log_softmax(logits)) along `axis`; the gradient goes to both."""
     along = either("axis", axis, "dim", dim)
-    along = -1 if along is None else int(along)
+    along = -1 if along is None else as_whole(along, "axis")
     with name_scope(name, "softmax_cross_entropy_with_logits", [logits, labels]) as scope:
         x: Any = convert_to_tensor(logits, name="logits")
         check_dtype(x, "features", _FLOATS)

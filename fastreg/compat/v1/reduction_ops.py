@@ -16,6 +16,7 @@ from fastreg.compat.v1.conversion import check_dtype, convert_to_tensor, either
 from fastreg.compat.v1.dtypes import as_dtype
 from fastreg.compat.v1.graph import Operation, Tensor, as_outputs, make, name_scope
 from fastreg.compat.v1.math_ops import exp
+from fastreg.compat.v1.tensor_shape import as_whole
 
 _NUMBERS = (
     "float32, float64, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, complex128, "
@@ -26,7 +27,7 @@ _NUMBERS = (
 def _axes(axis: Any, rank: int | None) -> tuple[int, ...] | None:
     if axis is None:
         return None
-    axes = tuple(int(a) for a in (axis if hasattr(axis, "__iter__") else [axis]))
+    axes = tuple(as_whole(a, "axis") for a in (axis if hasattr(axis, "__iter__") else [axis]))
     return axes if rank is None else tuple(a + rank if a < 0 else a for a in axes)
 
 
@@ -159,7 +160,7 @@ def _position(kind: str, find: Callable[..., Any]) -> Any:
         x: Tensor = convert_to_tensor(input, name="input")
         check_dtype(x, "input", _NUMBERS)
         given, wanted = either("axis", axis, "dimension", dimension), as_dtype(output_type)
-        along, rank = 0 if given is None else int(given), x.shape.ndims
+        along, rank = 0 if given is None else as_whole(given, "axis"), x.shape.ndims
         if rank is not None and not -rank <= along < rank:
             raise ValueError(
                 f"Dimension ({along}) must be in the range [{-rank}, {rank}), where {rank} is the number of dimensions in the "
@@ -209,7 +210,7 @@ def top_k(input: Any, k: int = 1, sorted: bool = True, name: str | None = None) 
     """Return the `k` largest elements along the last axis, and their places; of equal ones, the first come first."""
     x: Tensor = convert_to_tensor(input, name="input")
     scope = x.graph.unique_name(name or "TopKV2") + "/"
-    known = None if x.shape.raw is None else (*x.shape.raw[:-1], int(k))
+    known = None if x.shape.raw is None else (*x.shape.raw[:-1], as_whole(k, "k"))
     find = lambda a: np.argsort(-a, -1, kind="stable")[..., :k].astype(np.int32)  # noqa: E731
     places: Tensor = make("TopKV2", scope, [x], find, "i4", known, lambda op, g: [None])
 

@@ -234,11 +234,19 @@ def _write(path: str, arrays: dict[str, Any]) -> None:
 
 
 def _read(path: str) -> dict[str, Any]:
-    try:
-        with _file(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
-    except (zipfile.BadZipFile, ValueError, EOFError) as error:
-        raise DataLossError(None, f"Unable to read the checkpoint {_file(path)}: {error}") from None
+    with _file(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+            for name, array in arrays.items():
+                if not isinstance(array, np.ndarray):
+                    raise TypeError(f"{name} is no array")
+                as_dtype(array.dtype)
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged file makes zipfile, zlib and NumPy raise errors of many kinds
+            raise DataLossError(None, f"Unable to read the checkpoint {_file(path)}: {error}") from None
+    return arrays
 
 
 def _replace(path: Path, fill: Callable[[BinaryIO], Any]) -> None:

@@ -39,6 +39,14 @@ class _UnknownDimension:
 UNKNOWN = _UnknownDimension()
 
 
+def as_whole(value: Any, name: str) -> int:
+    """Return a number as an int."""
+    try:
+        return int(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a whole number, got {value!r}") from None
+
+
 class TensorShape:
     """Sizes of which some, or even their number, may be unknown until a session runs."""
 
@@ -47,7 +55,7 @@ class TensorShape:
             dims = dims.raw
         elif dims is not None:
             dims = tuple(dims) if hasattr(dims, "__iter__") else (dims,)
-            dims = tuple(None if d is None or d is UNKNOWN else int(d) for d in dims)
+            dims = tuple(None if d is None or d is UNKNOWN else as_whole(d, "a size of a shape") for d in dims)
         self.raw: tuple[int | None, ...] | None = dims
 
     @property

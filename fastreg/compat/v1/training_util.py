@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from fastreg.compat.v1.array_ops import zeros
-from fastreg.compat.v1.graph import get_default_graph
+from fastreg.compat.v1.graph import Graph, get_default_graph
 from fastreg.compat.v1.scopes import get_variable
 from fastreg.compat.v1.variables import Variable
 from fastreg.graph import GraphKeys
 
 
+def _graph(graph: Any) -> Graph:
+    if graph is not None and not isinstance(graph, Graph):
+        raise TypeError(f"graph must be a Graph or None, got {graph!r}")
+    return get_default_graph() if graph is None else graph
+
+
 def get_global_step(graph: Any = None) -> Any:
     """Return the graph's global step: the one in its collection, or the variable of that name, or None."""
-    graph = graph or get_default_graph()
+    graph = _graph(graph)
     steps = graph.get_collection(GraphKeys.GLOBAL_STEP)
     named = [v for v in graph.get_collection(GraphKeys.GLOBAL_VARIABLES) if v.name == "global_step:0"]
     found = next(iter([*steps, *named]), None)
@@ -35,7 +41,7 @@ def assert_global_step(global_step_tensor: Any) -> None:
 
 def create_global_step(graph: Any = None) -> Variable:
     """Return a new global step; there must be none."""
-    graph = graph or get_default_graph()
+    graph = _graph(graph)
     with graph.lock, graph.as_default(), graph.name_scope(None):
         if get_global_step(graph) is not None:
             raise ValueError('"global_step" already exists.')
