@@ -6,9 +6,10 @@ samples: of half the squared error for linear models, of the log loss or another
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
-from fastreg.arguments import check_whole
+from fastreg.arguments import MOST_WHOLE
 from fastreg.regularizers.elastic import l1_l2_regularizer, l1_regularizer, l2_regularizer
 from fastreg.regularizers.scales import check_real
 
@@ -126,7 +127,7 @@ def from_sklearn(
     if (alpha is None) == (C is None):
         raise TypeError("from_sklearn takes alpha or C, one of the two")
     if n_samples is not None:
-        n_samples = check_whole(n_samples, "n_samples", least=1)
+        n_samples = _check_samples(n_samples)
     if C is not None:
         if n_samples is None:
             raise TypeError("C weighs the sum over the samples; from_sklearn needs n_samples with it")
@@ -140,6 +141,12 @@ def from_sklearn(
                 raise ValueError("alpha with n_samples is Ridge's, whose l1_ratio is 0; other models' alpha needs no n_samples")
             strength /= n_samples
     return _pair(strength * ratio, strength * (1 - ratio), scope)
+
+
+def _check_samples(n_samples: object) -> int:
+    if not isinstance(n_samples, numbers.Integral) or isinstance(n_samples, bool) or not 1 <= int(n_samples) <= MOST_WHOLE:
+        raise ValueError(f"n_samples must be a whole number of at least 1 and below 2**63, got {n_samples!r}")
+    return int(n_samples)
 
 
 def _strength(value: object, name: str) -> float:
