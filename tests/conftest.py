@@ -22,6 +22,7 @@ OWN_VARIABLES = ("FASTREG_ISA", "FASTREG_NUM_THREADS", "OMP_NUM_THREADS", "OMP_T
 # What a test asks for that has it run in one thread, where pytest-run-parallel runs the others in several at once, and why.
 ONE_THREAD = {
     "graph": "its graph is the default one of the main thread alone",
+    "sess": "its session is of the main thread's default graph",
     "caplog": "counts the messages of all threads",
     "num_threads": "sets the number of threads of the whole process",
 }
