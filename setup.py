@@ -143,7 +143,7 @@ def extensions() -> list[Extension]:
             depends=inlined,
             extra_compile_args=list(flags),
         )
-        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=DIRECTIVES)
+        built += cythonize([module], build_dir=f"build/{isa}", compiler_directives=DIRECTIVES, emit_linenums=True)
     plain = ["/O2"] if msvc else ["-O3", *NO_DEBUG, "-ffp-contract=off"]
     once = [
         Extension(
@@ -156,7 +156,7 @@ def extensions() -> list[Extension]:
         )
         for name in ("_threads", "_jobs", "_arrays", "_penalty", "_collection", "_step", "_rows", "_constraints", "_lines")
     ]
-    return built + cythonize(once, build_dir="build/common", compiler_directives=DIRECTIVES)
+    return built + cythonize(once, build_dir="build/common", compiler_directives=DIRECTIVES, emit_linenums=True)
 
 
 setup(ext_modules=extensions(), cmdclass={"build_ext": BuildKernels})
