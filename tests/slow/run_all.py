@@ -52,6 +52,13 @@ def linux() -> str | None:
     return None if sys.platform == "linux" else "it is written for Linux"
 
 
+def arm64_or_emulator() -> str | None:
+    """Need an arm64 machine, or what emulates one and compiles for it."""
+    if platform.machine() in ("aarch64", "arm64"):
+        return None
+    return program("qemu-aarch64")() or program("aarch64-linux-gnu-gcc")()
+
+
 @dataclass(frozen=True)
 class Suite:
     """A suite: its name, its command from the project's folder, and what it needs."""
@@ -67,6 +74,8 @@ SUITES = (
     Suite("sanitize_thread", "tests/slow/sanitize.sh thread", (linux, program("gcc"))),
     Suite("valgrind", "tests/slow/valgrind.sh", (linux, program("gcc"), program("valgrind"))),
     Suite("free_threading", "tests/slow/free_threading.sh", (linux, program("python3.14t", "python3.13t"))),
+    Suite("fuzz", f"{sys.executable} tests/slow/fuzz.py --minutes 60"),
+    Suite("arm64", "tests/slow/arm64.sh", (linux, arm64_or_emulator)),
     Suite("large", f"{sys.executable} tests/slow/large.py", (gigabytes(10),)),
     Suite("large_out", f"{sys.executable} tests/slow/large.py --out", (gigabytes(19),)),
     Suite("wheel", f"tests/slow/wheel.sh {sys.executable}", (linux, program("gcc"))),
