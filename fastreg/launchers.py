@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-TOPOLOGY = Path("/sys/devices/system/cpu")
+TOPOLOGY = "/sys/devices/system/cpu"
 
 # What launchers say of the number of their processes on this machine, the innermost launcher first: torchrun may run under srun.
 # SLURM_NTASKS_PER_NODE is not among them: it is what the job asked for, and a batch script that runs once has it, too.
@@ -91,7 +90,12 @@ def processors_of(process: int) -> set[int]:
 def count_cores(processors: Iterable[int]) -> tuple[int, str]:
     """Return how many cores these processors are on, and "cores"; where the system does not tell, how many they are."""
     try:
-        siblings = {(TOPOLOGY / f"cpu{processor}/topology/thread_siblings_list").read_text() for processor in processors}
+        siblings = {_read(f"{TOPOLOGY}/cpu{processor}/topology/thread_siblings_list") for processor in processors}
     except OSError:
         return len(set(processors)), "processors"
     return len(siblings), "cores"
+
+
+def _read(path: str) -> str:
+    with open(path) as file:
+        return file.read()

@@ -16,7 +16,6 @@ STANDARD = [
     "importlib.util",
     "json",
     "logging",
-    "pathlib",
     "threading",
 ]
 LATER = ["importlib.metadata", "hashlib", "html", "email", "socket", "asyncio", "multiprocessing", "subprocess", "unittest"]

@@ -53,7 +53,7 @@ def linux() -> str | None:
 
 
 def arm64() -> str | None:
-    """Need an arm64 processor, or what emulates one."""
+    """Need an arm64 machine, or what emulates one and compiles for it."""
     if platform.machine() == "aarch64":
         return None
     return program("qemu-aarch64")() or program("aarch64-linux-gnu-gcc")()

@@ -35,7 +35,7 @@ ls -l "$wheel"
 echo "=== suite"
 "$python" -m venv "$scratch/venv"
 "$scratch/venv/bin/python" -m pip install --prefer-binary "${wheel}[suite]"
-(cd "$scratch/empty" && cp -r pyproject.toml tests benchmarks "$scratch/suite")
+(cd "$scratch/empty" && cp -r pyproject.toml tests benchmarks examples "$scratch/suite")
 cd "$scratch/suite"
 export PATH=$scratch/venv/bin FASTREG_TEST_WHEEL=1
 python -c 'import fastreg as fr; print(fr.__file__); fr.show_config()'
