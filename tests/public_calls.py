@@ -769,6 +769,7 @@ NOT_CALLED: list[tuple[str, str]] = [
     (r"(Regularizer|Supports\w+)(\(\)|\..*)", "protocols"),
     (r".*\.__[gs]etitem__", "the array's, or that of a dict of names"),
     (r"RegularizationLoss\.over", "the kernels' own constructor"),
+    (r"Graph\.(release_scope|withdraw)", "fastreg's own, for names that the graph has just given"),
     (r"optim\.\w+\.(at_names|at_step|decays|initial_slots|rates|step_constants|step_rate)", "a subclass overrides or asks them"),
     (
         r"Variable\.(bind_initializer|collection_keys|partitioned_class|partitioner_arguments|register)",

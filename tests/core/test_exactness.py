@@ -178,8 +178,8 @@ def test_values_are_the_exact_sums(twin, dtype, shape, seed, found, power, place
     if exact == 0:
         assert value == total == 0
         return
-    assert ulps(value, exact) <= (2.0 if dtype == np.float64 else 0.5 + 1e-9 * 2**24)
-    assert ulps(total, exact) <= 2.0
+    assert ulps(value, exact) <= (4.0 if dtype == np.float64 else 0.5 + 1e-9 * 2**24)
+    assert ulps(total, exact) <= 4.0
 
 
 @dtypes
