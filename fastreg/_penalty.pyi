@@ -8,7 +8,8 @@ PROFILES: dict[str, int]
 class Penalty:
     """Base of the compiled regularizers: the elastic pair, perhaps a profile, and parts that are added.
 
-    All of them are read at each call, so a sum uses the scales that its parts have now.
+    All of them are read at each call, so a sum uses the scales that its parts have now. A critical section keeps the strengths
+    of one penalty together, where another thread sets them.
     """
 
     @property

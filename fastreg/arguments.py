@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -43,6 +44,11 @@ def check_name(name: object, what: str = "name") -> str:
     if not isinstance(name, str) or not name:
         raise TypeError(f"{what} must be a non-empty string, got {name!r}")
     return name
+
+
+def is_masked(x: object) -> bool:
+    """Tell whether something is a masked array. NumPy's module of them is not imported for that: without it there are none."""
+    return isinstance(x, getattr(sys.modules.get("numpy.ma"), "MaskedArray", ()))
 
 
 def is_listed(x: object) -> bool:

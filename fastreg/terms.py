@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastreg.arguments import is_masked
 from fastreg.graph import get_default_graph
 from fastreg.kernels import Term, check_array, evaluate, take_terms, value_dtype
 from fastreg.locks import Lock
@@ -339,7 +340,7 @@ class Parameter(Operators):
 
 def as_value(value: Any, shape: tuple[int, ...], dtype: Any, name: str) -> Array:
     """Return a new value of a variable as an array, if it can be written into the variable."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TypeError(f"value must not be a masked array, whose mask would be ignored; for {name!r} pass value.filled(0)")
     array = np.asarray(value)
     if array.shape != shape:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from fastreg.arguments import check_dtype, check_flag, check_name
+from fastreg.arguments import check_dtype, check_flag, check_name, is_masked
 from fastreg.constraints.base import Constraint, WeightConstraint, refuse_class
 from fastreg.graph import GraphKeys, check_collection, get_default_graph
 from fastreg.kernels import check_array
@@ -205,7 +205,7 @@ def _check_constraint(constraint: Any, array: Any, name: str) -> None:
 
 def _initial_array(value: Any, dtype: Any, name: str) -> Array:
     """Return an initial value as a new array of numbers."""
-    if isinstance(value, np.ma.MaskedArray):
+    if is_masked(value):
         raise TypeError(f"the initial value of {name!r} must not be a masked array, whose mask would be ignored")
     try:
         given = np.asarray(value)

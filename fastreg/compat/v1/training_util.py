@@ -53,7 +53,7 @@ def create_global_step(graph: Any = None) -> Variable:
 
 def get_or_create_global_step(graph: Any = None) -> Any:
     """Return the graph's global step, made if there is none."""
-    graph = graph or get_default_graph()
+    graph = _graph(graph)
     with graph.lock:
         found = get_global_step(graph)
         return create_global_step(graph) if found is None else found
