@@ -37,6 +37,6 @@ echo "=== suite"
 "$scratch/venv/bin/python" -m pip install --prefer-binary "${wheel}[suite]"
 (cd "$scratch/empty" && cp -r pyproject.toml tests benchmarks examples "$scratch/suite")
 cd "$scratch/suite"
-export PATH=$scratch/venv/bin FASTREG_TEST_WHEEL=1
-python -c 'import fastreg as fr; print(fr.__file__); fr.show_config()'
-python -m pytest -q -p no:cacheprovider "$@"
+alone=(env PATH="$scratch/venv/bin" FASTREG_TEST_WHEEL=1 "$scratch/venv/bin/python")
+"${alone[@]}" -c 'import fastreg as fr; print(fr.__file__); fr.show_config()'
+"${alone[@]}" -m pytest -q -p no:cacheprovider "$@"
