@@ -433,7 +433,7 @@ cdef void sum_runs(double* sums, real* w, Py_ssize_t run, int n, Transform* tran
         return
     while j < n:
         if transform.plain and run <= SEGMENT and n - j >= 2:
-            sum_segments(sums + j, w + j * run, run, run, 2)
+            sum_segments(sums + j, w + j * run, run, 2)
             j += 2
         else:
             sums[j] = sum_run(w + j * run, run, transform)

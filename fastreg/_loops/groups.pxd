@@ -113,8 +113,8 @@ cdef inline double fold_group_lanes(wide* folded) noexcept nogil:
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3])
 
 
-cdef inline void sum_segments(double* sums, real* w, Py_ssize_t n, Py_ssize_t stride, int count) noexcept nogil:
-    """Sum the squares of segments, `stride` elements apart, of up to SEGMENT elements, in lanes, and fold the lanes in halves.
+cdef inline void sum_segments(double* sums, real* w, Py_ssize_t n, int count) noexcept nogil:
+    """Sum the squares of neighbouring segments of n elements, up to SEGMENT, in lanes, and fold the lanes in halves.
 
     `count`, a literal, is 1 or 2. Two segments take as long as one, since the additions to one lane wait for each other.
     """
@@ -126,12 +126,12 @@ cdef inline void sum_segments(double* sums, real* w, Py_ssize_t n, Py_ssize_t st
         for k in range(GROUP_LANES // FR_WIDE):
             lanes[j][k] = wide_zero()
     for i in range(full // GROUP_LANES):
+        ask_for(w + count * (i * GROUP_LANES + AHEAD // <int>sizeof(real)), count * GROUP_LANES)
         for j in range(count):
-            ask_ahead(w + j * stride + i * GROUP_LANES, GROUP_LANES)
-            add_to_lanes(lanes[j], w + j * stride + i * GROUP_LANES)
+            add_to_lanes(lanes[j], w + j * n + i * GROUP_LANES)
     for j in range(count):
         if full < n:   # the rest, padded with zeros, which change no sum
-            memcpy(padded, w + j * stride + full, (n - full) * sizeof(real))
+            memcpy(padded, w + j * n + full, (n - full) * sizeof(real))
             memset(padded + (n - full), 0, (GROUP_LANES - (n - full)) * sizeof(real))
             add_to_lanes(lanes[j], padded)
         sums[j] = fold_group_lanes(lanes[j])
@@ -146,15 +146,15 @@ cdef inline double sum_run(real* w, Py_ssize_t n, Transform* transform) noexcept
     while at < n:
         m = least(n - at, SEGMENT)
         if transform.plain and n - at >= 2 * SEGMENT:
-            sum_segments(sums, w + at, SEGMENT, SEGMENT, 2)
+            sum_segments(sums, w + at, SEGMENT, 2)
             total = total + sums[0] + sums[1]
             m = 2 * SEGMENT
         elif transform.plain:
-            sum_segments(sums, w + at, m, 0, 1)
+            sum_segments(sums, w + at, m, 1)
             total += sums[0]
         else:
             transform_members(shrunk, w + at, m, transform)
-            sum_segments(sums, shrunk, m, 0, 1)
+            sum_segments(sums, shrunk, m, 1)
             total += sums[0]
         at += m
     return total
