@@ -195,7 +195,11 @@ def test_a_constraint_that_fails_changes_nothing(name, constraint, error, messag
     ("constraints", "error", "message"),
     [
         (lambda w: [w], TypeError, r"constraints\[0\] must be a pair \(variable, constraint\), got array"),
-        (lambda w: {"w": C.non_neg()}, TypeError, r"constraints must be a list of pairs \(variable, constraint\), as constrain gives"),
+        (
+            lambda w: {"w": C.non_neg()},
+            TypeError,
+            r"constraints must be a list of pairs \(variable, constraint\), as constrain gives",
+        ),
         (
             lambda w: [(w, C.non_neg()), (w, C.box(0.0, 1.0))],
             ValueError,
