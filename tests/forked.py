@@ -8,6 +8,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
+from contextlib import suppress
 
 import numpy as np
 from twin.inputs import weights
@@ -37,7 +38,7 @@ def first_writes():
     found = {}
     for task in os.listdir(TASKS):
         if int(task) != threading.get_native_id():
-            with open(f"{TASKS}/{task}/stat") as stat:
+            with suppress(FileNotFoundError, ProcessLookupError), open(f"{TASKS}/{task}/stat") as stat:  # it has ended
                 found[task] = int(stat.read().rpartition(")")[2].split()[7])
     return found
 

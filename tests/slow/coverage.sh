@@ -13,7 +13,8 @@ command -v gcov >/dev/null || { echo "gcov, which comes with GCC, is not here" >
 report=$(realpath -m "${REPORT:-coverage.txt}")
 . tests/slow/scratch_build.sh
 # Again, with the counters: pip builds in a folder that is gone afterwards, and the counters' files lie beside the objects.
-python -m pip install --quiet --disable-pip-version-check coverage gcovr setuptools cython numpy
+python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' >build.txt
+python -m pip install --quiet --disable-pip-version-check coverage gcovr -r build.txt
 CFLAGS="--coverage -g0" LDFLAGS="--coverage" python setup.py --quiet build_ext --inplace --force
 
 status=0
