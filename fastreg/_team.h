@@ -88,12 +88,10 @@ static inline void* fr_join_thread(fr_thread thread) {
 #define fr_futex_wake(p, n) syscall(SYS_futex, (p), FUTEX_WAKE_PRIVATE, (n), NULL, NULL, 0)
 #define fr_current_cpu() sched_getcpu()
 
-static __thread int fr_known_id = 0;
-
-/* The number by which the system knows this thread. Asked once for each thread: the system takes 50 ns to answer. */
+/* The number by which the system knows this thread. The system takes 50 ns to answer; a variable of each thread would need memory
+   at its first use, and the C library ends the process where there is none. */
 static inline int fr_thread_id(void) {
-    if (fr_known_id == 0) fr_known_id = (int)syscall(SYS_gettid);
-    return fr_known_id;
+    return (int)syscall(SYS_gettid);
 }
 
 /* Whether the system still counts a thread that was joined: it does for some microseconds. */
@@ -122,10 +120,8 @@ static inline void fr_run_beside(int thread_id, int cpu) {
     if (CPU_COUNT(&allowed) > 0) sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
-/* In a child of fork this thread has a number of its own. */
-static inline void fr_forget_parent(void) {
-    fr_known_id = 0;
-}
+/* Nothing that a child of fork would have to forget: a futex has no state but its value. */
+#define fr_forget_parent() ((void)0)
 
 #else
 /* One lock and one condition for all values: whoever wakes looks whether its own has changed. */
