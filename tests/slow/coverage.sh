@@ -24,6 +24,6 @@ python -m coverage run --branch --source=fastreg -m pytest -q -p no:cacheprovide
     python -m coverage report --show-missing --skip-covered
     echo
     echo "Cython"
-    gcovr --root . --filter 'fastreg/.*\.(pyx|pxd)$' --gcov-ignore-parse-errors=all --merge-mode-functions=merge-use-line-0 --txt
+    gcovr --root . --filter 'fastreg/.*\.(pyx|pxd)$' --gcov-ignore-parse-errors=all --gcov-ignore-errors=no_working_dir_found --merge-mode-functions=merge-use-line-0 --txt
 } | tee "$report"
 exit "$status"
